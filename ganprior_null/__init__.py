@@ -1,0 +1,19 @@
+"""Null-space learning with GAN priors: keep A^+ y from the measurement, take only the null-space part from a network."""
+
+from .metrics import consistency_db as consistency_db
+from .metrics import ms_ssim as ms_ssim
+from .metrics import psnr as psnr
+from .metrics import ssim as ssim
+from .operators import AveragePool as AveragePool
+from .operators import Grayscale as Grayscale
+from .operators import Inpaint as Inpaint
+from .operators import LinearOperator as LinearOperator
+from .operators import Matrix as Matrix
+from .operators import RangeNull as RangeNull
+from .operators import as_matrix as as_matrix
+from .operators import dottest as dottest
+from .operators import penrose_residuals as penrose_residuals
+from .restorers import NullSpace as NullSpace
+from .restorers import enforce_consistency as enforce_consistency
+
+__version__ = "0.1.0"

@@ -1,0 +1,68 @@
+r"""The contract of a linear degradation y = A x: forward, exact adjoint, exact Moore-Penrose pseudo-inverse.
+
+A word on words: the literature on null-space learning calls :math:`A^\dagger A x` the *range-space* part of x. In linear
+algebra that is the row space of A (the range of :math:`A^\dagger`). We use the literature's word.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from .check import check_finite
+
+
+class RangeNull(NamedTuple):
+    """The two orthogonal parts of an image: ``range + null`` is the image, ``A(null)`` is zero."""
+
+    range: Tensor
+    null: Tensor
+
+
+class LinearOperator(nn.Module):
+    r"""y = A x for batches. A subclass writes :meth:`forward`, :meth:`adjoint` and :meth:`pinv`; the rest follows.
+
+    An operator owns a *proven* pseudo-inverse. There is no ``A @ B``: in general :math:`(AB)^\dagger \ne B^\dagger
+    A^\dagger`, and a silently wrong pseudo-inverse would break the method. Buffers are non-persistent, so a checkpoint
+    never contains an operator; devices and dtypes follow the input.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A x: image (N, C, H, W) in [0, 1] -> measurement y."""
+        raise NotImplementedError
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        r""":math:`A^\top y`: the map with :math:`\langle A x, y\rangle = \langle x, A^\top y\rangle`."""
+        raise NotImplementedError
+
+    def pinv(self, y: Tensor) -> Tensor:
+        r""":math:`A^\dagger y`: the smallest x whose A x is as near to y as any (Moore-Penrose)."""
+        raise NotImplementedError
+
+    def project_range(self, x: Tensor) -> Tensor:
+        r""":math:`A^\dagger A x`: all that y = A x says about x."""
+        return self.pinv(self(x))
+
+    def project_null(self, x: Tensor) -> Tensor:
+        r""":math:`(I - A^\dagger A) x`: the part of x that A cannot see."""
+        return x - self.project_range(x)
+
+    def decompose(self, x: Tensor) -> RangeNull:
+        """Both parts of x, with A applied once."""
+        part = self.project_range(x)
+        return RangeNull(part, x - part)
+
+    def enforce(self, x_r: Tensor, y: Tensor) -> Tensor:
+        r""":math:`A^\dagger y + (I - A^\dagger A) x_r`, in the form :math:`x_r + A^\dagger(y - A x_r)`: one pinv, not two.
+
+        Raises ValueError when y does not have the shape of A x_r, or either holds NaN or infinity.
+        """
+        return x_r + self.pinv(self.residual(x_r, y))
+
+    def residual(self, x_r: Tensor, y: Tensor) -> Tensor:
+        """y - A x_r, with y checked against A's output."""
+        Ax = self(x_r)
+        if y.shape != Ax.shape:
+            raise ValueError(
+                f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x_r.shape)} to {tuple(Ax.shape)}"
+            )
+        return check_finite(y - Ax, "y - A x_r")

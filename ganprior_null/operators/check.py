@@ -1,0 +1,97 @@
+"""What every operator demands of its input, and the public checks by which readers prove their own operators."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Penrose(NamedTuple):
+    """Relative residuals of the four Moore-Penrose conditions; all four are rounding errors for an exact pinv."""
+
+    a_pinv_a: float  # A A^+ A = A
+    pinv_a_pinv: float  # A^+ A A^+ = A^+
+    a_pinv_symmetric: float  # (A A^+)^T = A A^+
+    pinv_a_symmetric: float  # (A^+ A)^T = A^+ A
+
+
+def check_floating(x: Tensor, what: str = "image") -> None:
+    """Refuse anything but a floating-point tensor: TypeError."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{what} must be a torch.Tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{what} must be floating point in [0, 1], got {x.dtype}; "
+            "ganprior_null.images.from_uint8 converts 8-bit images"
+        )
+
+
+def check_image(x: Tensor, what: str = "image") -> None:
+    """Refuse what is not a floating-point (N, C, H, W) tensor: TypeError for the dtype, ValueError for the rank."""
+    check_floating(x, what)
+    if x.ndim != 4:
+        raise ValueError(f"{what} must have four axes (N, C, H, W), got shape {tuple(x.shape)}")
+
+
+def check_finite(y: Tensor, what: str) -> Tensor:
+    """Return y; ValueError when it holds NaN or infinity.
+
+    Operators call it on the small side only: A x is NaN wherever A sees a NaN of x, so one look at the measurement
+    costs little and misses nothing. Skipped while torch.compile traces, where a data-dependent branch cannot stand.
+    """
+    if not torch.compiler.is_compiling() and not torch.isfinite(y).all():
+        bad = int((~torch.isfinite(y)).sum())
+        raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; images must be finite")
+    return y
+
+
+def check_factor(factor: int) -> int:
+    """Return factor; ValueError unless it is an integer of at least 1."""
+    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
+        raise ValueError(f"factor must be an integer of at least 1, got {factor!r}")
+    return factor
+
+
+def dottest(A, in_shape: tuple[int, ...], *, trials: int = 3, seed: int = 0) -> float:
+    r"""Largest relative gap of :math:`\langle A x, y\rangle = \langle x, A^\top y\rangle` over random pairs, float64.
+
+    in_shape: shape of one x without the batch axis, e.g. ``(3, 32, 32)``. An exact adjoint gives about 1e-16.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    gap = 0.0
+    for _ in range(trials):
+        x = torch.randn(1, *in_shape, dtype=torch.float64, generator=generator)
+        Ax = A(x)
+        y = torch.randn(Ax.shape, dtype=torch.float64, generator=generator)
+        forth, back = (Ax * y).sum(), (x * A.adjoint(y)).sum()
+        gap = max(gap, float((forth - back).abs() / (Ax.norm() * y.norm()).clamp_min(1e-300)))
+    return gap
+
+
+def as_matrix(A, in_shape: tuple[int, ...], *, batch: int = 256) -> Tensor:
+    """The dense float64 matrix (m, n) of A on images of in_shape: column j is A of the j-th unit image, flattened.
+
+    n is the product of in_shape, so keep images small (16 x 16). Columns are computed ``batch`` at a time.
+    """
+    n = 1
+    for side in in_shape:
+        n *= side
+    columns = []
+    for start in range(0, n, batch):
+        units = torch.zeros(min(batch, n - start), n, dtype=torch.float64)
+        units[torch.arange(len(units)), torch.arange(start, start + len(units))] = 1
+        columns.append(A(units.reshape(-1, *in_shape)).flatten(1))
+    return torch.cat(columns).T
+
+
+def penrose_residuals(A, in_shape: tuple[int, ...]) -> Penrose:
+    """Relative Frobenius residuals of the four Penrose conditions (Penrose 1955), from dense float64 matrices."""
+    M = as_matrix(A, in_shape)
+    out_shape = A(torch.zeros(1, *in_shape, dtype=torch.float64)).shape[1:]
+    P = as_matrix(A.pinv, tuple(out_shape))
+    MP, PM = M @ P, P @ M
+
+    def gap(a: Tensor, b: Tensor) -> float:
+        return float((a - b).norm() / b.norm().clamp_min(1e-300))
+
+    return Penrose(gap(MP @ M, M), gap(PM @ P, P), gap(MP.T, MP), gap(PM.T, PM))

@@ -1,0 +1,59 @@
+"""How large a run is: smoke (seconds) | laptop (the default) | gpu | paper. The only table of sizes.
+
+One frozen dataclass per experiment kind, one row per profile. The resolved profile is stored with every result.
+"""
+
+import dataclasses
+import difflib
+import os
+from dataclasses import dataclass
+
+NAMES = ("smoke", "laptop", "gpu", "paper")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a notebook of the course works on."""
+
+    size: int  # side of the HR images, pixels
+    images: int  # images a figure in the text is averaged over
+    channels: int  # width of the untrained network that plays the backbone
+
+
+LESSONS = {  #        size  images  channels
+    "smoke": Lesson(    64,      2,        8),
+    "laptop": Lesson(  256,     20,       16),
+    "gpu": Lesson(    1024,    100,       64),
+    "paper": Lesson(  1024,    100,       64),
+}  # fmt: skip
+
+
+def profile_name(name: str | None = None) -> str:
+    """name, or the environment variable GANPRIOR_PROFILE, or "laptop". Raises ValueError for an unknown one."""
+    name = name or os.environ.get("GANPRIOR_PROFILE") or "laptop"
+    if name not in NAMES:
+        raise ValueError(f"unknown profile {name!r}{did_you_mean(name, NAMES)}")
+    return name
+
+
+def lesson(name: str | None = None, **overrides) -> Lesson:
+    """The row of LESSONS for a profile, with type-checked overrides: ``lesson("smoke", size=128)``."""
+    return override(LESSONS[profile_name(name)], **overrides)
+
+
+def override(profile, **changes):
+    """A copy of a profile with fields replaced. Raises ValueError for an unknown field or a value of another type."""
+    fields = {field.name: field.type for field in dataclasses.fields(profile)}
+    for key, value in changes.items():
+        if key not in fields:
+            raise ValueError(f"unknown parameter {key!r}{did_you_mean(key, fields)}")
+        if type(value) is not type(getattr(profile, key)):
+            default = getattr(profile, key)
+            raise ValueError(f"{key} must be {type(default).__name__} (default {default!r}), got {value!r}")
+    return dataclasses.replace(profile, **changes)
+
+
+def did_you_mean(word: str, known) -> str:
+    """The tail of an error message: the nearest known word, or all of them."""
+    near = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
