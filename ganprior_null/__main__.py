@@ -1,0 +1,7 @@
+"""python -m ganprior_null ..."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

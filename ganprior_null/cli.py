@@ -1,0 +1,58 @@
+"""The command line: python -m ganprior_null {run,report}."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import report
+from .runner import read_value, run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and run one command; bad input is one line on stderr and exit status 2, never a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_run(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_run(commands) -> None:
+    this = commands.add_parser("run", help="execute lessons with papermill, parameters checked first")
+    this.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb file of notebooks/")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder for the executed notebooks")
+    this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
+    this.set_defaults(command=_run)
+
+
+def _run(options) -> None:
+    parameters = {name: read_value(text) for name, text in options.p}
+    for path in run(options.notebooks, options.out, profile=options.profile, parameters=parameters):
+        print(path)
+
+
+def _add_report(commands) -> None:
+    this = commands.add_parser("report", help="every claim: the paper's number, ours, the verdict")
+    this.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    this.set_defaults(command=_report)
+
+
+def _report(options) -> None:
+    rows = report.rows()
+    write = {"text": report.as_text, "markdown": report.as_markdown, "json": lambda rows: json.dumps(rows, indent=1)}
+    print(write[options.format](rows))

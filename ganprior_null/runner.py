@@ -1,0 +1,96 @@
+"""Run lessons with papermill, after their parameters have been checked: papermill alone runs happily with a typo."""
+
+import ast
+import os
+import tempfile
+from pathlib import Path
+
+from .profiles import did_you_mean, profile_name
+
+CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
+_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+
+
+def read_value(text: str):
+    """The Python value that a command-line word stands for: 8, 0.5, True, [1, 2]; anything else is a string."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(text, text)
+
+
+def check_parameters(notebook: Path, given: dict) -> None:
+    """Compare parameters with the notebook's cell tagged ``parameters``; nothing is run.
+
+    Raises FileNotFoundError for no notebook, ValueError listing every unknown name and every wrong type.
+    """
+    import papermill
+
+    if notebook.suffix != ".ipynb":
+        raise ValueError(f"a notebook to run ends in .ipynb, got {notebook}")
+    if not notebook.is_file():
+        raise FileNotFoundError(f"no such notebook: {notebook}")
+    known = papermill.inspect_notebook(str(notebook))
+    wrong = []
+    for name, value in given.items():
+        if name not in known:
+            wrong.append(f"unknown parameter {name!r}{did_you_mean(name, known)}")
+            continue
+        default = ast.literal_eval(known[name]["default"])
+        declared = known[name]["inferred_type_name"].strip("\"'")
+        wanted = _TYPES.get(declared, type(default))
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            wrong.append(f"{name} must be {declared} (default {default!r}), got {value!r}")
+    if wrong:
+        raise ValueError(f"{notebook.name}: " + "; ".join(wrong))
+
+
+def run(notebooks: list[Path], out: Path, *, profile: str | None = None, parameters: dict | None = None) -> list[Path]:
+    """Execute notebooks into ``out``, in order, with a progress bar each; returns the executed files.
+
+    All parameters of all notebooks are checked before the first kernel starts. A notebook that fails is left as
+    ``NAME.failed.ipynb`` beside the results, to be opened; its former result, if any, stays as it was.
+    Raises ValueError and OSError for bad input, RuntimeError for a cell that failed.
+    """
+    profile = profile_name(profile)
+    parameters = dict(parameters or {})
+    for notebook in notebooks:
+        check_parameters(notebook, parameters)
+    check_writable(out)
+    os.environ["GANPRIOR_PROFILE"] = profile  # inherited by the kernels
+    done = []
+    for count, notebook in enumerate(notebooks, 1):
+        print(f"[{count}/{len(notebooks)}] {notebook.stem} ({profile})", flush=True)
+        done.append(_execute(notebook, out / notebook.name, parameters))
+    return done
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder if need be. Raises OSError, naming it, when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to the output folder {folder}: {error.strerror}") from error
+
+
+def _execute(notebook: Path, target: Path, parameters: dict) -> Path:
+    import papermill
+
+    failed = target.with_suffix(".failed.ipynb")
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(failed),  # becomes the target only when every cell has run
+            parameters=parameters,
+            cwd=str(notebook.parent),
+            execution_timeout=CELL_TIMEOUT,
+            log_output=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"{notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}\n  see {failed}"
+        ) from error
+    os.replace(failed, target)
+    return target
