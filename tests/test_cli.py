@@ -1,0 +1,93 @@
+"""The command line as a user meets it: checked before a kernel starts, one line per error, nothing half written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ganprior_null.cli import main
+from ganprior_null.report import load_claims
+from ganprior_null.runner import read_value
+
+CELLS = [
+    ("parameters", 'size: int = 64  # pixels\nmethod: str = "pd"\nstrength: float = 1.0\nfast: bool = False'),
+    ("", "assert size > 0, 'size must be positive'\nprint(size, method, strength, fast)"),
+]
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    import nbformat.v4 as v4
+
+    book = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    for tag, source in CELLS:
+        book.cells.append(v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}))
+    path = tmp_path / "lesson.ipynb"
+    path.write_text(json.dumps(book))
+    return path
+
+
+def run(notebook: Path, *words: str) -> int:
+    return main(["run", str(notebook), "--out", str(notebook.parent / "out"), "--profile", "smoke", *words])
+
+
+def test_parameters_reach_the_notebook(notebook):
+    assert run(notebook, "-p", "size", "128", "-p", "strength", "2", "-p", "fast", "true") == 0
+    executed = (notebook.parent / "out" / "lesson.ipynb").read_text()
+    assert "128 pd 2 True" in executed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-p", "siz", "8"), "unknown parameter 'siz'; did you mean 'size'?"),
+        (("-p", "zz", "8"), "unknown parameter 'zz'; known: size, method, strength, fast"),
+        (("-p", "size", "eight"), "size must be int (default 64), got 'eight'"),
+        (("-p", "size", "True"), "size must be int (default 64), got True"),
+        (("-p", "size", "1.5"), "size must be int (default 64), got 1.5"),
+        (("--profile", "labtop"), "unknown profile 'labtop'; did you mean 'laptop'?"),
+    ],
+)
+def test_refused_before_a_kernel_starts(notebook, capsys, words, message):
+    assert run(notebook, *words) == 2
+    assert capsys.readouterr().err.strip().endswith(message)
+    assert not (notebook.parent / "out").exists()
+
+
+def test_every_notebook_is_checked_before_the_first_runs(notebook, capsys):
+    missing = notebook.with_name("missing.ipynb")
+    assert main(["run", str(notebook), str(missing), "--out", str(notebook.parent / "out")]) == 2
+    assert capsys.readouterr().err.strip() == f"error: no such notebook: {missing}"
+    assert not (notebook.parent / "out").exists()
+
+
+def test_a_failing_cell_is_one_line_and_keeps_the_former_result(notebook, capsys):
+    assert run(notebook) == 0
+    former = (notebook.parent / "out" / "lesson.ipynb").read_text()
+    assert run(notebook, "-p", "size", "-1") == 2
+    error = capsys.readouterr().err
+    assert "AssertionError: size must be positive" in error and "Traceback" not in error
+    assert (notebook.parent / "out" / "lesson.ipynb").read_text() == former
+    assert (notebook.parent / "out" / "lesson.failed.ipynb").is_file()
+
+
+def test_an_unwritable_output_folder_is_named(notebook, capsys):
+    blocked = notebook.parent / "a-file"
+    blocked.write_text("")
+    assert main(["run", str(notebook), "--out", str(blocked / "out")]) == 2
+    assert f"cannot write to the output folder {blocked / 'out'}" in capsys.readouterr().err
+
+
+def test_report_prints_every_claim(capsys):
+    for form in ("text", "markdown", "json"):
+        assert main(["report", "--format", form]) == 0
+        printed = capsys.readouterr().out
+        assert all(claim.statement in printed for claim in load_claims().values())
+    assert [row["id"] for row in json.loads(printed)] == list(load_claims())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8", 8), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("a word", "a word"), ("1e-3", 1e-3)]
+)
+def test_words_become_values(text, value):
+    assert read_value(text) == value

@@ -1,0 +1,88 @@
+"""Metrics against their definitions, per image, in float64."""
+
+import pytest
+import torch
+
+from ganprior_null import AveragePool, Matrix, consistency_db, ms_ssim, psnr, ssim
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(3, 3, 64, 48, generator=generator)
+    noise = torch.randn(x.shape, generator=generator)
+    return x, x + torch.tensor([0.01, 0.05, 0.2]).view(-1, 1, 1, 1) * noise
+
+
+def test_psnr_is_its_formula_per_image(pair):
+    x, noisy = pair
+    expected = -10 * (x.double() - noisy.double()).square().mean((1, 2, 3)).log10()
+    torch.testing.assert_close(psnr(noisy, x), expected)
+    assert psnr(noisy, x).shape == (3,) and psnr(noisy, x).dtype == torch.float64
+    assert psnr(x, x).isinf().all()
+
+
+@pytest.mark.parametrize("metric", [ssim, ms_ssim])
+def test_similarity_is_one_for_equal_images_and_falls_with_noise(pair, metric):
+    x, noisy = pair
+    torch.testing.assert_close(metric(x, x), torch.ones(3, dtype=torch.float64))
+    values = metric(noisy, x)
+    assert values.shape == (3,) and values[0] > values[1] > values[2]
+
+
+def test_images_of_a_batch_do_not_mix(pair):
+    x, noisy = pair
+    for metric in (psnr, ssim, ms_ssim):
+        alone = torch.cat([metric(noisy[i : i + 1], x[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(metric(noisy, x), alone)
+
+
+def test_ssim_agrees_with_scikit_image(pair):
+    from skimage.metrics import structural_similarity
+
+    x, noisy = pair
+    for i in range(3):
+        a, b = (v[i].permute(1, 2, 0).double().numpy() for v in (x, noisy))
+        theirs = structural_similarity(
+            a, b, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        assert abs(float(ssim(noisy, x)[i]) - theirs) < 2e-3  # they crop the border, torchmetrics pads it
+
+
+def test_ms_ssim_on_large_images_has_five_scales():
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as reference
+
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(1, 3, 176, 176, generator=generator).double()
+    noisy = x + 0.1 * torch.randn(x.shape, generator=generator).double()
+    theirs = reference(noisy, x, data_range=1.0)
+    torch.testing.assert_close(ms_ssim(noisy, x)[0], theirs, rtol=1e-4, atol=0)
+
+
+def test_consistency_is_measured_in_float64():
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    A = AveragePool(8)
+    exact = A(x.double())
+    assert consistency_db(A, x, exact).isinf().all()
+    assert 130 < float(consistency_db(A, x, exact.float())) < 200  # the rounding of y itself
+
+
+def test_flat_measurements_count_as_images():
+    A = Matrix(torch.eye(4)[:2])
+    assert consistency_db(A, torch.ones(1, 4), torch.zeros(1, 2)).item() == 0.0
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_bad_input(metric):
+    good = torch.rand(1, 3, 32, 32)
+    with pytest.raises(ValueError, match="differ in shape"):
+        metric(good, good[..., :16])
+    with pytest.raises(ValueError, match="four axes"):
+        metric(good[0], good[0])
+    with pytest.raises(TypeError, match="floating point"):
+        metric((good * 255).byte(), good)
+    with pytest.raises(ValueError, match="NaN"):
+        metric(good * float("nan"), good)
+    if metric is not psnr:
+        with pytest.raises(ValueError, match="at least 11 x 11"):
+            metric(good[..., :8], good[..., :8])
