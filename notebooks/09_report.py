@@ -1,0 +1,126 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,jupyter
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 09 · The report: every claim, with a verdict
+#
+# *5 minutes · no GPU · reads what the lessons measured*
+#
+# **What you will find**
+#
+# - each claim of the paper {cite}`wang2023gan` and each of our own, with the paper's number beside ours;
+# - the rule that decides, so that you can disagree with it;
+# - where a number comes from, and how to make it again.
+#
+# **Before you start**: nothing; but a verdict means more after the lesson that measures it.
+
+# %% tags=["parameters"]
+profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+
+# %% tags=["remove-cell"]
+from collections import Counter
+
+import matplotlib.pyplot as plt
+from IPython.display import Markdown
+
+from ganprior_null import report
+from ganprior_null.profiles import profile_name
+
+profile = profile_name(profile)
+
+# %% [markdown]
+# ## How a verdict comes about
+#
+# A claim is an entry of `data/claims.toml`. It names what is measured and two bounds; the verdict is nothing but a
+# comparison of one stored number with them:
+#
+# $$
+# \text{verdict}(v) = \begin{cases}
+# \text{reproduced} & \text{if } v \text{ satisfies the first bound,}\\
+# \text{partly} & \text{if it satisfies only the second,}\\
+# \text{not reproduced} & \text{otherwise.}
+# \end{cases}
+# $$
+#
+# Three more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
+# than the claim speaks of, so it decides nothing. *Not measured yet*: the lesson that measures it is still to come. And
+# *older than the code that made it*: the lesson changed after its number was stored.
+#
+# For example, the first claim reads:
+
+# %%
+report.load_claims()["C1"]
+
+# %% [markdown]
+# ## The table
+#
+# C1 to C19 are the paper's claims, B1 to B6 are ours. Behind each of our numbers stands the profile it was measured at:
+# `laptop` runs on two cores without a GPU, `paper` is the paper's own setting.
+
+# %%
+rows = report.rows()
+Markdown(report.as_markdown(rows))
+
+# %% [markdown]
+# The same table in a terminal, or for another program:
+#
+# ```bash
+# python -m ganprior_null report
+# python -m ganprior_null report --format json
+# ```
+#
+# ## At a glance
+#
+# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
+# N not reproduced, … anything still open.
+
+# %%
+LOOK = {"reproduced": ("R", "#0072B2"), "partly": ("P", "#E69F00"), "not reproduced": ("N", "#D55E00")}
+figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
+for i, row in enumerate(rows):
+    letter, colour = LOOK.get(row["verdict"], ("…", "#BBBBBB"))
+    axes.add_patch(plt.Rectangle((i, 0), 0.92, 0.92, color=colour))
+    axes.text(i + 0.46, 0.46, letter, ha="center", va="center", color="white", weight="bold")
+    axes.text(i + 0.46, -0.12, row["id"], ha="center", va="top", fontsize=8)
+axes.set(xlim=(0, len(rows)), ylim=(-0.5, 1), aspect="equal")
+axes.axis("off")
+plt.show()
+
+# %%
+for word, count in Counter(row["verdict"] for row in rows).most_common():
+    print(f"{count:3d}  {word}")
+
+# %% [markdown]
+# ## The rules
+#
+# Each rule applies to the one number that the metric names.
+
+# %%
+lines = ["| | metric | reproduced if | partly if | measured in |", "|---|---|---|---|---|"]
+for this in report.load_claims().values():
+    lines.append(
+        f"| {this.id} | {this.metric} | {this.reproduced} {this.unit} | {this.partly} {this.unit} | {this.notebook or '-'} |"
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## Making a number again
+#
+# Run the lesson that measures it, at the profile that decides, and print the report again. New results go to
+# `build/results` and hide the committed ones; delete that folder to see those again.
+#
+# ```bash
+# python -m ganprior_null run notebooks/02_pooling_decomposition.ipynb --profile paper
+# python -m ganprior_null report
+# ```
