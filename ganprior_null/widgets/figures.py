@@ -1,0 +1,84 @@
+"""Rows of images in one look for the whole course."""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from ..images import to_uint8
+
+DPI = 100
+_FRAME = "#ff9f1c"  # orange, seen on light and dark images, also by colour-blind readers
+
+
+def show(
+    images: Tensor | list[Tensor],
+    titles: list[str] | None = None,
+    *,
+    columns: int | None = None,
+    height: float = 2.4,
+    zoom: tuple[float, float, float] | None = None,
+) -> None:
+    """Images side by side: a list of (C, H, W) or (1, C, H, W), or one (N, C, H, W); C = 1 (gray) or 3, in [0, 1].
+
+    All are drawn equally high (``height`` inches), so that y lies beside x_hat; values outside [0, 1] are clamped
+    for the screen only. ``columns`` defaults to all in one row, six at most. ``zoom = (top, left, side)``, in
+    fractions of the image, frames that square and repeats it enlarged in a row below.
+
+    Raises ValueError for other shapes, a wrong number of titles, or a zoom that leaves the image.
+    """
+    pictures = as_pictures(images)
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(f"{len(pictures)} images need as many titles, got {len(titles)}")
+    columns = columns or min(len(pictures), 6)
+    layers = 1 if zoom is None else 2
+    rows = -(-len(pictures) // columns) * layers
+    width = height * max(p.shape[2] / p.shape[1] for p in pictures)
+    size = (columns * width, rows * height + 0.3 * rows / layers)
+    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, layout="constrained")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, picture in enumerate(pictures):
+        row, column = i // columns * layers, i % columns
+        _draw(axes[row, column], picture, height)
+        if titles is not None:
+            axes[row, column].set_title(titles[i], fontsize=9)
+        if zoom is not None:
+            top, left, side = _pixels(zoom, picture)
+            frame = plt.Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=_FRAME, linewidth=1.2)
+            axes[row, column].add_patch(frame)
+            _draw(axes[row + 1, column], picture[:, top : top + side, left : left + side], height)
+    plt.show()
+
+
+def as_pictures(images: Tensor | list[Tensor]) -> list[Tensor]:
+    """(N, C, H, W), one (C, H, W), or a list of (C, H, W) and (1, C, H, W) -> a list of (C, H, W), C = 1 or 3.
+
+    Raises ValueError for anything else, and for no image at all.
+    """
+    if isinstance(images, Tensor):
+        images = images if images.ndim == 4 else [images]
+    pictures = [image[0] if image.ndim == 4 and len(image) == 1 else image for image in images]
+    for picture in pictures:
+        if picture.ndim != 3 or picture.shape[0] not in (1, 3):
+            raise ValueError(
+                f"an image to show must be (C, H, W) or (1, C, H, W), C = 1 or 3, got {tuple(picture.shape)}"
+            )
+    if not pictures:
+        raise ValueError("there is no image to show")
+    return [picture.detach().cpu() for picture in pictures]
+
+
+def _draw(ax: Axes, picture: Tensor, height: float) -> None:
+    pixels = to_uint8(picture).permute(1, 2, 0).numpy()
+    # a measurement of few pixels must look like one: no smoothing when a picture is enlarged
+    interpolation = "nearest" if pixels.shape[0] < height * DPI else "antialiased"
+    gray = pixels.shape[2] == 1
+    ax.imshow(pixels[..., 0] if gray else pixels, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
+
+
+def _pixels(zoom: tuple[float, float, float], picture: Tensor) -> tuple[int, int, int]:
+    top, left, side = zoom
+    if min(top, left) < 0 or side <= 0 or max(top, left) + side > 1:
+        raise ValueError(f"zoom = (top, left, side) must lie inside the image, as fractions of it, got {zoom}")
+    _, h, w = picture.shape
+    return round(top * h), round(left * w), max(1, round(side * min(h, w)))
