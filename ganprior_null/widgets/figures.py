@@ -43,10 +43,11 @@ def show(
         if titles is not None:
             axes[row, column].set_title(titles[i], fontsize=9)
         if zoom is not None:
-            top, left, side = _pixels(zoom, picture)
-            frame = plt.Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=_FRAME, linewidth=1.2)
+            left, top, side = _square(zoom, picture)
+            frame = plt.Rectangle((left, top), side, side, fill=False, edgecolor=_FRAME, linewidth=1.2)
             axes[row, column].add_patch(frame)
-            _draw(axes[row + 1, column], picture[:, top : top + side, left : left + side], height)
+            _draw(axes[row + 1, column], picture, height * picture.shape[1] / side)
+            axes[row + 1, column].set(xlim=(left, left + side), ylim=(top + side, top))
     plt.show()
 
 
@@ -76,9 +77,10 @@ def _draw(ax: Axes, picture: Tensor, height: float) -> None:
     ax.imshow(pixels[..., 0] if gray else pixels, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
 
 
-def _pixels(zoom: tuple[float, float, float], picture: Tensor) -> tuple[int, int, int]:
+def _square(zoom: tuple[float, float, float], picture: Tensor) -> tuple[float, float, float]:
+    """Left, top and side in matplotlib's pixels, whose first begins at -0.5; unrounded, so that y and x_hat agree."""
     top, left, side = zoom
     if min(top, left) < 0 or side <= 0 or max(top, left) + side > 1:
         raise ValueError(f"zoom = (top, left, side) must lie inside the image, as fractions of it, got {zoom}")
     _, h, w = picture.shape
-    return round(top * h), round(left * w), max(1, round(side * min(h, w)))
+    return left * w - 0.5, top * h - 0.5, side * min(h, w)
