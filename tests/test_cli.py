@@ -19,7 +19,9 @@ CELLS = [
 def notebook(tmp_path: Path) -> Path:
     import nbformat.v4 as v4
 
-    book = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    book = v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
     for tag, source in CELLS:
         book.cells.append(v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}))
     path = tmp_path / "lesson.ipynb"
@@ -87,7 +89,8 @@ def test_report_prints_every_claim(capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("8", 8), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("a word", "a word"), ("1e-3", 1e-3)]
+    ("text", "value"),
+    [("8", 8), ("0.5", 0.5), ("true", True), ("[1, 2]", [1, 2]), ("a word", "a word"), ("1e-3", 1e-3)],
 )
 def test_words_become_values(text, value):
     assert read_value(text) == value

@@ -1,0 +1,7 @@
+"""Training on Lightning Fabric: ``fit`` counts, logs and saves; a step holds the mathematics."""
+
+from .loop import fit as fit
+from .record import Run as Run
+from .runtime import make_fabric as make_fabric
+from .stream import batch_indices as batch_indices
+from .stream import step_generator as step_generator

@@ -1,0 +1,99 @@
+"""A run's folder: parameters, metrics line by line, checkpoints that are never half written."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+
+
+class Run:
+    """One training run in one folder: ``params.json``, ``metrics.jsonl``, ``last.ckpt``.
+
+    A folder belongs to one set of parameters: opening it with others raises ValueError that names the difference, so
+    that two runs never mix.
+    """
+
+    def __init__(self, path: str | os.PathLike, params: dict):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = self.path / "last.ckpt"
+        self._metrics = self.path / "metrics.jsonl"
+        self._own(self.path / "params.json", params)
+
+    def _own(self, path: Path, params: dict) -> None:
+        text = json.dumps(params, indent=1, sort_keys=True) + "\n"
+        if not path.exists():
+            replace(path, text.encode())
+            return
+        stored = json.loads(path.read_text("utf-8"))
+        wanted = json.loads(text)
+        differ = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
+        if differ:
+            what = ", ".join(f"{key}: {stored.get(key)!r} there, {wanted.get(key)!r} here" for key in differ)
+            raise ValueError(f"{self.path} holds a run with other parameters ({what}); choose another folder")
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        """Append one JSON line; flushed, so that a crash loses nothing."""
+        with self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **scalars}) + "\n")
+
+    def history(self) -> list[dict]:
+        """The logged lines, first to last; a line cut short by a crash is left out."""
+        if not self._metrics.exists():
+            return []
+        entries = []
+        for line in self._metrics.read_text("utf-8").splitlines():
+            try:
+                entries.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return entries
+
+    def save(self, state: dict) -> None:
+        """Write ``last.ckpt`` under another name, flush it to the disk, then rename: the old one stays until then."""
+        part = self.checkpoint.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                torch.save({key: _plain(value) for key, value in state.items()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self.checkpoint)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def resume(self, state: dict) -> bool:
+        """Load ``last.ckpt`` into ``state`` in place, and drop the log lines after it; False when there is none.
+
+        Raises ValueError for a checkpoint that cannot be read or does not fit the state.
+        """
+        if not self.checkpoint.exists():
+            return False
+        try:
+            stored = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises half a dozen types for a broken file
+            raise ValueError(f"{self.checkpoint} is not a readable checkpoint ({error})") from error
+        if stored.keys() != state.keys():
+            raise ValueError(f"{self.checkpoint} holds {sorted(stored)}, this run keeps {sorted(state)}")
+        for key, value in state.items():
+            if hasattr(value, "load_state_dict"):
+                value.load_state_dict(stored[key])
+            else:
+                state[key] = stored[key]
+        kept = [entry for entry in self.history() if entry["step"] <= state["step"]]
+        replace(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+        return True
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain(value):
+    return value.state_dict() if hasattr(value, "state_dict") else value

@@ -1,0 +1,151 @@
+"""What a training run promises: addressed batches, no lost checkpoint, resume equal to never stopping."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganprior_null.training import Run, batch_indices, fit, make_fabric, step_generator
+
+from . import toy
+
+
+@pytest.fixture(scope="module")
+def fabric():
+    return make_fabric(accelerator="cpu")
+
+
+def train(fabric, folder: Path, steps: int, step=None) -> dict:
+    state, images = toy.build()
+    fit(
+        fabric, step or toy.make_step(images), state, Run(folder, {"seed": toy.SEED}),
+        steps=steps, global_batch=toy.BATCH, log_every=5, save_every=7, progress=False,
+    )  # fmt: skip
+    return state
+
+
+def weights(state: dict) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in state["model"].parameters()])
+
+
+def test_an_epoch_draws_every_image_once_and_epochs_differ():
+    drawn = torch.cat([batch_indices(10, 4, t, seed=0) for t in range(10)])  # four epochs of ten
+    epochs = drawn.view(4, 10)
+    assert (epochs.sort(1).values == torch.arange(10)).all()
+    assert not (epochs[0] == epochs[1]).all()
+    assert torch.equal(batch_indices(10, 4, 7, seed=0), drawn[28:32])
+    assert not torch.equal(batch_indices(10, 4, 7, seed=1), drawn[28:32])
+    assert batch_indices(3, 8, 5, seed=0).shape == (8,)  # a batch larger than the data set
+
+
+def test_generators_of_steps_and_purposes_are_unlike():
+    draws = [torch.randn(4, generator=step_generator(0, t, name)) for t in range(50) for name in ("z", "noise")]
+    assert len({tuple(draw.tolist()) for draw in draws}) == 100
+    torch.testing.assert_close(draws[6], torch.randn(4, generator=step_generator(0, 3, "z")), rtol=0, atol=0)
+
+
+def test_resumed_equals_uninterrupted_bit_for_bit(fabric, tmp_path):
+    whole = train(fabric, tmp_path / "whole", 40)
+    for steps in (9, 23, 40):
+        parts = train(fabric, tmp_path / "parts", steps)
+    assert torch.equal(weights(whole), weights(parts))
+    assert Run(tmp_path / "whole", {"seed": toy.SEED}).history()[-1] == json.loads(
+        (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()[-1]
+    )
+
+
+def test_resuming_with_random_numbers_from_elsewhere_would_differ(fabric, tmp_path):
+    """The negative control: a step that draws from the global generator is not addressed by step."""
+
+    def step(fabric, state, t):
+        x = torch.randn(toy.BATCH, 6)
+        loss = (state["model"](x) - x).square().mean()
+        state["optimizer"].zero_grad()
+        loss.backward()
+        state["optimizer"].step()
+        return {"loss": loss}
+
+    torch.manual_seed(0)
+    whole = train(fabric, tmp_path / "whole", 20, step)
+    torch.manual_seed(0)
+    train(fabric, tmp_path / "parts", 9, step)
+    torch.randn(1)
+    assert not torch.equal(weights(whole), weights(train(fabric, tmp_path / "parts", 20, step)))
+
+
+def test_killed_ten_times_it_ends_with_the_same_weights(fabric, tmp_path):
+    whole = train(fabric, tmp_path / "whole", 400)
+    dice = random.Random(0)
+    command = [sys.executable, "-m", "tests.training.toy", str(tmp_path / "killed"), "400"]
+    for _ in range(10):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(dice.uniform(0.0, 0.25))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert last.stdout.endswith("finished\n"), last.stderr
+    state, _ = toy.build()
+    run = Run(tmp_path / "killed", {"seed": toy.SEED})
+    assert run.resume(state) and state["step"] == 400
+    assert torch.equal(weights(whole), weights(state))
+    logged = [entry["step"] for entry in run.history()]
+    assert logged == sorted(set(logged)) == list(range(5, 401, 5))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_signal_saves_and_ends(tmp_path, number):
+    command = [sys.executable, "-m", "tests.training.toy", str(tmp_path), "100000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1.0)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.startswith("stopped at ")
+    state, _ = toy.build()
+    assert Run(tmp_path, {"seed": toy.SEED}).resume(state)
+    assert state["step"] == int(out.split()[-1])
+
+
+def test_nan_stops_the_run_and_keeps_the_last_checkpoint(fabric, tmp_path):
+    def step(fabric, state, t):
+        return {"loss": torch.tensor(float("nan") if t >= 10 else 1.0)}
+
+    with pytest.raises(FloatingPointError, match="step 14: {'loss': nan}"):
+        train(fabric, tmp_path, 40, step)
+    state, _ = toy.build()
+    assert Run(tmp_path, {"seed": toy.SEED}).resume(state) and state["step"] == 7
+
+
+def test_a_folder_belongs_to_one_set_of_parameters(tmp_path):
+    Run(tmp_path, {"seed": 1, "batch": 4})
+    Run(tmp_path, {"seed": 1, "batch": 4})
+    with pytest.raises(ValueError, match="batch: 4 there, 8 here"):
+        Run(tmp_path, {"seed": 1, "batch": 8})
+
+
+def test_a_broken_or_foreign_checkpoint_is_refused(tmp_path):
+    run = Run(tmp_path, {})
+    run.checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match="not a readable checkpoint"):
+        run.resume({"step": 0})
+    run.save({"step": 3})
+    with pytest.raises(ValueError, match="holds \\['step'\\], this run keeps \\['model', 'step'\\]"):
+        run.resume({"step": 0, "model": torch.nn.Linear(1, 1)})
+
+
+def test_a_save_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
+    run = Run(tmp_path, {})
+    run.save({"step": 3})
+    monkeypatch.setattr(torch, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        run.save({"step": 4})
+    state = {"step": 0}
+    assert run.resume(state) and state["step"] == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.ckpt", "metrics.jsonl", "params.json"]
