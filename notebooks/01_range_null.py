@@ -1,0 +1,804 @@
+# %% [markdown]
+# # Range and null space
+#
+# *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · less than 1 GB of memory · no GPU*
+#
+# A camera, a downsampler, a gray filter all do the same thing to an image: they keep some of it and lose the rest for
+# good. This lesson splits an image into exactly those two parts, with nothing but linear algebra. The whole method of the
+# paper {cite}`wang2023gan` rests on this split: the kept part is *copied* from the measurement, only the lost part is *made up*
+# by a network.
+#
+# **What you will learn**
+#
+# - build the pseudo-inverse of any matrix from its singular value decomposition, and say what truncating it costs;
+# - check the four Penrose conditions, and say what each one is good for;
+# - split a photograph into the part that a measurement determines and the part that it cannot see;
+# - prove in two lines that $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ agrees with the measurement, whatever $x_r$ is;
+# - test an operator of your own for a wrong adjoint or a wrong pseudo-inverse.
+#
+# **Before you start**: matrices, orthogonal vectors, a little PyTorch. [The first lesson](00_start_here.ipynb) shows where
+# this leads; you do not need it here. The lesson follows Equations 1-7 of the paper.
+
+# %% tags=["parameters"]
+profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+size: int = 0  # side of the photographs in pixels, a multiple of 16; 0 = the profile's
+seed: int = 0  # seed of the random guesses
+
+# %%
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from ganprior_null import AveragePool, Grayscale, Inpaint, LinearOperator, Matrix
+from ganprior_null import as_matrix, dottest, enforce_consistency, penrose_residuals, psnr
+from ganprior_null.data import photographs
+from ganprior_null.images import from_uint8, to_uint8
+from ganprior_null.profiles import lesson
+from ganprior_null.widgets import check_answer, panel, show
+
+cfg = lesson(profile or None, **({"size": size} if size else {}))
+if cfg.size % 16:
+    raise ValueError(f"size must be a multiple of 16, the largest factor of this lesson, got {cfg.size}")
+photos = photographs(cfg.size)
+x = photos[:1]
+BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#767676"  # told apart by colour-blind readers too
+plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
+
+# %% [markdown]
+# ## 1. One equation, two unknowns
+#
+# Take the smallest image there is: two pixels, $x = (x_1, x_2)$. The measurement is their mean, one number:
+#
+# $$y = A x, \qquad A = \begin{pmatrix} \tfrac12 & \tfrac12 \end{pmatrix}. \tag{1}$$
+#
+# One equation cannot fix two unknowns. Every point of the line $x_1 + x_2 = 2y$ explains the measurement equally well.
+# Two questions have clear answers all the same:
+#
+# - *Which explanation is the smallest?* The point of the line nearest to the origin: both pixels equal to $y$. It is written
+#   $A^\dagger y$, and $A^\dagger = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$ is the **pseudo-inverse** of $A$.
+# - *Which explanation is nearest to a guess $x_r$ of mine?* Drop a perpendicular from $x_r$ to the line. The perpendicular runs along
+#   $(1, 1)$, so it changes both pixels by the same amount, just enough to bring the mean to $y$:
+#   $\hat x = x_r + A^\dagger (y - A x_r)$.
+#
+# Multiply out and the second answer becomes the formula that this course is about (Eq. 7 of the paper):
+#
+# $$\hat x = \underbrace{A^\dagger y}_{\text{from the measurement}} + \underbrace{(I - A^\dagger A)\, x_r}_{\text{from the guess}}. \tag{2}$$
+#
+# Let us do it with numbers: $y = 0.5$ and the guess $x_r = (0.95, 0.45)$, whose mean is not $0.5$.
+
+# %% tags=["nbval-check-output"]
+A = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
+A_pinv = torch.tensor([[1.0], [1.0]], dtype=torch.float64)
+y = torch.tensor([0.5], dtype=torch.float64)
+x_r = torch.tensor([0.95, 0.45], dtype=torch.float64)
+
+smallest = A_pinv @ y
+x_hat = A_pinv @ y + x_r - A_pinv @ (A @ x_r)
+for name, point in {"A^+ y": smallest, "x_r": x_r, "x_hat": x_hat}.items():
+    print(f"{name:6}= ({point[0]:.2f}, {point[1]:.2f})   mean {(A @ point).item():.2f}")
+
+# %% mystnb={"image": {"alt": "The plane of two-pixel images, with the line of all images of mean one half and the projection of a guess onto it"}}
+t = np.array([-0.8, 0.8])
+fig, ax = plt.subplots(figsize=(5.4, 4.8), layout="constrained")
+ax.plot(0.5 + t, 0.5 - t, color=BLUE, lw=2, label="all x with A x = y")
+ax.plot(t, -t, "--", color=BLUE, lw=1.2, label="null space: A x = 0")
+ax.plot(1.6 * t, 1.6 * t, ":", color=GRAY, lw=1.5, label="range: multiples of (1, 1)")
+for start, end in [((0, 0), smallest), (x_r, x_hat)]:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 1.8, "shrinkA": 0, "shrinkB": 3})
+for label, p, shift in [
+    ("0", (0, 0), (-12, 5)),
+    ("$A^\\dagger y$", smallest, (-6, 12)),
+    ("$x_r$", x_r, (7, 0)),
+    ("$\\hat x$", x_hat, (-14, -10)),
+]:
+    ax.plot(*p, "o", color="black", ms=5)
+    ax.annotate(label, p, xytext=shift, textcoords="offset points", fontsize=12)
+ax.set(xlim=(-0.35, 1.2), ylim=(-0.35, 1.1), aspect="equal", xlabel="first pixel", ylabel="second pixel")
+_ = ax.legend(loc="lower left", fontsize=8)
+plt.show()
+
+# %% [markdown]
+# *The figure:* the solid line holds every two-pixel image of mean 0.5; $A^\dagger y$ is its point nearest to the origin; the arrow from
+# $x_r$ meets the line at a right angle in $\hat x$.
+#
+# Two directions matter. Along $(1, 1)$ the mean changes: the literature calls this the **range** part (in linear algebra: the row
+# space of $A$, which is the range of $A^\dagger$). Along $(1, -1)$ nothing measurable happens: the **null space**. They are
+# perpendicular, and every image is the sum of one part in each:
+#
+# $$x = \underbrace{A^\dagger A x}_{\text{range part}} + \underbrace{(I - A^\dagger A)\, x}_{\text{null part}}. \tag{3}$$
+#
+# ### A 2 x 2 picture by hand
+#
+# Now four pixels and their mean: $A = \tfrac14 (1\;1\;1\;1)$ and $A^\dagger = (1\;1\;1\;1)^\top$. The picture
+#
+# $$x = \begin{pmatrix} 0.9 & 0.5 \\ 0.3 & 0.1 \end{pmatrix} \quad\text{has mean } 0.45, \text{ so}\quad
+# x = \begin{pmatrix} 0.45 & 0.45 \\ 0.45 & 0.45 \end{pmatrix} + \begin{pmatrix} 0.45 & 0.05 \\ -0.15 & -0.35 \end{pmatrix}.$$
+#
+# The first matrix is all that the measurement knows. The entries of the second add up to zero; three numbers are free in it, so the
+# null space has three dimensions, the range one. The library does the same with `AveragePool(2)`:
+
+# %% tags=["nbval-check-output"]
+tiny = torch.tensor([[0.9, 0.5], [0.3, 0.1]], dtype=torch.float64)[None, None]
+pool = AveragePool(2)
+part = pool.decompose(tiny)
+print("measurement", round(pool(tiny).item(), 2))
+print("range part ", np.round(part.range[0, 0].numpy(), 2).tolist())
+print("null part  ", np.round(part.null[0, 0].numpy(), 2).tolist())
+torch.testing.assert_close(part.range, torch.full_like(tiny, 0.45))
+torch.testing.assert_close(part.range + part.null, tiny)
+
+# %% mystnb={"image": {"alt": "A picture of two by two gray pixels, its one-pixel mean, the flat range part and the null part"}}
+show(
+    [tiny[0], pool(tiny)[0], part.range[0], part.null[0] + 0.5],
+    ["x", "y = A x", "range part", "null part + 0.5"],
+    height=1.6,
+)
+
+# %% [markdown]
+# *The figure:* the picture, its one-pixel mean, the flat range part, and the null part (0.5 is added, so that mid-gray means zero, here
+# and in every picture of a null part below).
+#
+# :::{dropdown} Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?
+# The image has $256^2$ unknowns and the measurement $32^2$ independent equations, so the null space has $256^2 - 32^2 = 64512$
+# dimensions: 63 of every 64. The measurement settles one direction per block and nothing about the other 63.
+# :::
+
+# %% [markdown]
+# ## 2. The pseudo-inverse from the SVD
+#
+# For the mean the pseudo-inverse could be guessed. For any matrix it comes from the **singular value decomposition**
+#
+# $$A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \tag{4}$$
+#
+# with orthonormal $v_i$ on the image side and orthonormal $u_i$ on the measurement side. Read it as a recipe: $A$ looks up how much of
+# pattern $v_i$ the image holds, multiplies by $\sigma_i$, and writes the result on pattern $u_i$. To go back, divide:
+#
+# $$A^\dagger = \sum_{\sigma_i > 0} \frac{1}{\sigma_i}\, v_i u_i^\top = V \Sigma^{\dagger} U^\top. \tag{5}$$
+#
+# A pattern with $\sigma_i = 0$ left no trace in $y$. There is nothing to divide, and (5) leaves it out. So the two spaces can be read
+# off $V$: the $v_i$ with $\sigma_i > 0$ span the range part, the other $v_i$ span the null space.
+#
+# On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ as zero when it is at most $\max(m, n)\,\varepsilon\,\sigma_1$,
+# with the machine precision $\varepsilon$.
+
+
+# %%
+def pinv_by_svd(A, rtol=None):
+    """A^+ = V S^-1 U^T over the singular values that count: (m, n) -> (n, m)."""
+    U, S, Vh = torch.linalg.svd(A, full_matrices=False)
+    rtol = max(A.shape) * torch.finfo(A.dtype).eps if rtol is None else rtol
+    keep = S / S[0] > rtol
+    return Vh[keep].T @ torch.diag(1 / S[keep]) @ U[:, keep].T
+
+
+# %% [markdown]
+# We try it on a matrix that is neither square nor of full rank: the third row is the sum of the first two, so the third
+# measurement says nothing new.
+
+# %% tags=["nbval-check-output"]
+M = torch.tensor([[1, 2, 0, 1, 0], [0, 1, 1, 0, 1], [1, 3, 1, 1, 1]], dtype=torch.float64)
+P = pinv_by_svd(M)
+U, S, Vh = torch.linalg.svd(M)  # here with all five v_i, also those that A does not see
+rank = int((S / S[0] > 1e-12).sum())
+print("singular values:", [round(s, 3) for s in S[:rank].tolist()], "and", len(S) - rank, "below rounding")
+print("dimensions: range part", rank, "+ null space", len(Vh) - rank, "=", M.shape[1])
+
+v_null = Vh[rank:]  # (3, 5): a basis of the null space
+assert (M @ v_null.T).abs().max() < 1e-14
+torch.testing.assert_close(P, Matrix(M).inverse)  # the library's
+torch.testing.assert_close(P, torch.linalg.pinv(M))  # PyTorch's
+print("by hand = Matrix = torch.linalg.pinv")
+
+# %% [markdown]
+# ### How far down can we divide?
+#
+# Formula (5) divides by $\sigma_i$, and a small $\sigma_i$ turns a small error of $y$ into a large error of $A^\dagger y$. To see how
+# bad that gets, take one row of a photograph, blur it with a Gaussian, and save the result with 8 bits, as an image file does.
+# The error of $y$ is then at most half a gray level. Nothing else is wrong.
+#
+# Keep only the first $k$ singular values and call the result $x_k$. Its error has two parts, one in the patterns we drop and one in those we keep, so
+# they are perpendicular and their squares add up ($e$ is the rounding error of $y$):
+#
+# $$\lVert x - x_k \rVert^2 = \underbrace{\sum_{i > k} (v_i^\top x)^2}_{\text{lost by truncation}} + \underbrace{\sum_{i \le k} \frac{(u_i^\top e)^2}{\sigma_i^2}}_{\text{amplified noise}}. \tag{6}$$
+
+# %% tags=["nbval-check-output"]
+n, width = 64, 1.5  # pixels of the row, standard deviation of the blur in pixels
+row = photographs(n)[0].double().mean(0)[n // 2]  # (64,): the middle row of a photograph, in gray
+pixel = torch.arange(n, dtype=torch.float64)
+blur = torch.exp(-0.5 * ((pixel[:, None] - pixel) / width) ** 2)
+blur /= blur.sum(1, keepdim=True)  # (64, 64): line i averages the neighbours of pixel i
+y_exact = blur @ row
+y_8bit = from_uint8(to_uint8(y_exact)).double()
+
+U, S, Vh = torch.linalg.svd(blur)
+zero = torch.zeros(1, dtype=torch.float64)
+lost = torch.cat([(Vh @ row).square().flip(0).cumsum(0).flip(0), zero]) / n  # entry k: mean square that k patterns miss
+noise = (
+    torch.cat([zero, ((y_8bit - y_exact) @ U / S).square().cumsum(0)]) / n
+)  # entry k: mean square that k patterns amplify
+total = lost + noise
+best = int(total.argmin())
+
+print(f"largest / smallest singular value: {S[0] / S[-1]:.0e}")
+print("root mean square errors, white = 1\nkept    lost   noise   total")
+for k in sorted({8, 16, 24, 32, best, 48, 56, 64}):
+    print(
+        f"{k:4} {lost[k].sqrt():7.3f} {noise[k].sqrt():7.3f} {total[k].sqrt():7.3f}" + (" <- best" if k == best else "")
+    )
+
+# %% [markdown]
+# Keeping everything is worse than useless: the error of the exact pseudo-inverse is several times the distance from black to white,
+# from a rounding that no eye can see. Dropping the weakest third of the patterns brings it down to a few hundredths. `Matrix(A, rtol=...)`
+# truncates in this way, and formula (6) holds to rounding:
+
+
+# %%
+def deblurred(k):
+    """A_k^+ y: Matrix with a threshold between singular values k and k + 1."""
+    rtol = float((S[k - 1] * S[k]).sqrt() / S[0]) if k < n else None
+    return Matrix(blur, rtol=rtol).pinv(y_8bit[None])[0]
+
+
+for k in (8, best, 48, 64):
+    torch.testing.assert_close((deblurred(k) - row).square().mean(), total[k], rtol=1e-6, atol=0)
+
+# %% mystnb={"image": {"alt": "Left: error against the number of singular values kept, falling and then exploding. Right: a row of pixels and its reconstructions"}}
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+for values, style, color, label in [
+    (lost, "--", BLUE, "lost"),
+    (noise, ":", ORANGE, "amplified noise"),
+    (total, "-", "black", "both"),
+]:
+    left.semilogy(values.sqrt(), style, color=color, lw=2, label=label)
+left.plot(best, total[best].sqrt(), "o", color="black")
+left.set(xlabel="singular values kept, k", ylabel="root mean square error", ylim=(1e-4, 10))
+right.plot(deblurred(48), ":", color=ORANGE, lw=1.5, label="48 kept: noise")
+right.plot(y_8bit, "--", color=GRAY, lw=1.5, label="measured y")
+right.plot(deblurred(best), color=BLUE, lw=2, label=f"{best} kept")
+right.plot(row, ".", color="black", ms=5, label="true row")
+right.set(xlabel="pixel", ylabel="gray value")
+for ax in (left, right):
+    ax.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# *The figure:* left, the more singular values are kept, the less is lost and the more the rounding error grows; the sum has one
+# clear minimum (dot). Right, the row itself (dots), its blurred measurement (gray), a good truncation (blue) and one that keeps
+# slightly too much (orange).
+#
+# Truncation declares weak directions *invisible*: it moves them from the range part to the null space. With noise in $y$ that is a wise
+# thing to do, and a prior, such as a GAN, is then asked to fill them in.
+#
+# The operator of the paper never gets into this trouble. All singular values of average pooling are equal, $1/s$ for $s \times s$ blocks:
+
+# %% tags=["nbval-check-output"]
+for s in (2, 4):
+    sigma = torch.linalg.svdvals(as_matrix(AveragePool(s), (1, 8, 8)))
+    torch.testing.assert_close(sigma, torch.full_like(sigma, 1 / s))
+    print(f"AveragePool({s}) on 8 x 8 pixels: {len(sigma)} singular values, all equal to {sigma[0]:.2f}")
+
+# %% [markdown]
+# ## 3. The four Penrose conditions
+#
+# How do you know that a candidate $P$ *is* the pseudo-inverse, without redoing the SVD? Penrose {cite}`penrose1955` gave four equations that exactly
+# one matrix solves. Each has a meaning:
+#
+# | | condition | in words |
+# |---|---|---|
+# | (i) | $A P A = A$ | going there, back and there again changes nothing: **this one gives consistency** |
+# | (ii) | $P A P = P$ | $P$ never writes anything that $A$ cannot see |
+# | (iii) | $(A P)^\top = A P$ | $AP$ is an orthogonal projection: $P y$ explains $y$ as well as possible (least squares) |
+# | (iv) | $(P A)^\top = P A$ | $PA$ is an orthogonal projection: range and null part are perpendicular, $P y$ is the smallest explanation |
+#
+# One by one, with the matrix $M$ of section 2 and the $P$ that we built:
+
+# %%
+torch.testing.assert_close(M @ P @ M, M)
+torch.testing.assert_close(P @ M @ P, P)
+torch.testing.assert_close((M @ P).T, M @ P)
+torch.testing.assert_close((P @ M).T, P @ M)
+
+# %% [markdown]
+# :::{dropdown} Why only one matrix solves all four
+# Let $B$ and $C$ both solve them. Then $AB = (ACA)B = (AC)(AB) = (AC)^\top (AB)^\top = (ABAC)^\top = (AC)^\top = AC$; the first step is (i) for $C$,
+# the third (iii) for both, the fifth (i) for $B$. In the same way $BA = CA$. Hence $B = BAB = BAC = CAC = C$ by (ii).
+# :::
+#
+# A test that passes everything proves nothing, so we also try four impostors: the transpose; the right inverse of the two-pixel mean that puts
+# everything on the first pixel; the pseudo-inverse with something invisible added; and one that is one per cent too large. `penrose_residuals(A, in_shape)` measures the relative gap in each
+# condition, for any operator that has `forward` and `pinv`.
+
+
+# %% tags=["nbval-check-output"]
+def impostor(A, P):
+    """The operator A, with P in the place of its pseudo-inverse."""
+    operator = Matrix(A)
+    operator.inverse = P
+    return operator
+
+
+invisible = v_null[:1].T @ torch.ones(1, len(M), dtype=torch.float64)  # (5, 3): M @ invisible = 0
+candidates = {
+    "pseudo-inverse": (M, P),
+    "transpose": (M, M.T),
+    "first pixel takes all": (A, torch.tensor([[2.0], [0.0]], dtype=torch.float64)),
+    "something invisible": (M, P + invisible),
+    "1 % too large": (M, 1.01 * P),
+}
+print(f"{'':22}  (i)    (ii)   (iii)  (iv)")
+for name, (matrix, candidate) in candidates.items():
+    residuals = penrose_residuals(impostor(matrix, candidate), (matrix.shape[1],))
+    print(f"{name:22}", "  ".join("ok   " if r < 1e-12 else f"{r:<5.2g}" for r in residuals))
+
+# %% [markdown]
+# Look at the third line. "First pixel takes all" passes (i), (ii) and (iii): $A\hat x = y$ would hold with it. It fails only (iv), so its
+# "projection" is slanted. You would still explain the measurement, but no longer with the image *nearest* to your guess.
+#
+# :::{dropdown} Quick check 2: which of the four conditions does the proof of consistency need?
+# Only (i). Section 5 shows it in two lines. The other three make the choice among all consistent images the *nearest* one.
+# :::
+
+# %% [markdown]
+# ## 4. Range and null part of a photograph
+#
+# Nobody builds a matrix with as many columns as a photograph has values. An operator of this package is a pair of functions, $A$ and
+# $A^\dagger$, each a line or two:
+#
+# | operator | $A$ | $A^\dagger$ |
+# |---|---|---|
+# | `Grayscale()` | the mean of red, green and blue | the gray value in all three channels |
+# | `Inpaint(mask)` | keeps the pixels of the mask, zero elsewhere | the same |
+# | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
+#
+# Written out, the last one takes two reshapes. We check it against the library, then let each operator split the same photograph.
+
+# %%
+s, side = 8, cfg.size // 8
+
+
+def pool_mean(x):
+    return x.reshape(-1, 3, side, s, side, s).mean((3, 5))
+
+
+def pool_repeat(y):
+    return y.repeat_interleave(s, 2).repeat_interleave(s, 3)
+
+
+torch.testing.assert_close(pool_mean(x), AveragePool(s)(x))
+torch.testing.assert_close(pool_repeat(pool_mean(x)), AveragePool(s).project_range(x))
+
+# %%
+mask = torch.ones(cfg.size, cfg.size)
+mask[cfg.size // 4 : cfg.size // 2, cfg.size // 4 : cfg.size // 2] = 0
+mask[:, ::4] = 0
+operators = {"Grayscale()": Grayscale(), "Inpaint(mask)": Inpaint(mask), "AveragePool(8)": AveragePool(8)}
+
+# %% mystnb={"image": {"alt": "Three rows, one for each operator: the photograph, its measurement, its range part and its null part"}}
+pictures, titles = [], []
+for name, operator in operators.items():
+    part = operator.decompose(x)
+    pictures += [x[0], operator(x)[0], part.range[0], part.null[0] + 0.5]
+    titles += ["x", f"y = A x, {name}", "range part", "null part + 0.5"]
+show(pictures, titles, columns=4, height=2.2)
+
+# %% [markdown]
+# *The figure:* each row splits the same photograph with another operator. The null part of the gray filter is pure colour, that of the mask is
+# the content of the holes, that of pooling is fine detail. In every row the last two pictures add up to the first.
+#
+# The null part is invisible to $A$: $A (I - A^\dagger A) x = Ax - A A^\dagger A x = 0$ by condition (i). In numbers:
+
+# %% tags=["nbval-check-output"]
+for name, operator in operators.items():
+    seen = operator(operator.project_null(x.double())).abs().max()
+    print(f"{name:15} A(null part) = 0 to rounding: {bool(seen < 1e-15)}")
+
+# %% [markdown]
+# A dense matrix does the same to a patch: 16 random weighted sums of the 64 pixels of an $8 \times 8$ patch. To the eye neither part
+# looks like anything, and they are as much a range part and a null part as before.
+
+# %% mystnb={"image": {"alt": "A patch of eight by eight pixels and its range and null part under sixteen random measurements"}}
+corner = cfg.size // 4
+patch = x[:, :, corner : corner + 8, corner : corner + 8].double().mean(1).flatten(1)  # (1, 64)
+sketch = Matrix(torch.randn(16, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+part = sketch.decompose(patch)
+assert sketch(part.null).norm() < 1e-13 * sketch(patch).norm()
+assert (part.range * part.null).sum().abs() < 1e-13 * patch.square().sum()
+parts = [v.reshape(1, 8, 8) for v in (patch, part.range, part.null + 0.5)]
+show(parts, ["patch", "range part", "null part + 0.5"], height=1.8)
+
+# %% [markdown]
+# ## 5. Any guess can be made consistent
+#
+# **Theorem.** Let $y = A x$ for some $x$. Then $\hat x = A^\dagger y + (I - A^\dagger A) x_r$ satisfies $A \hat x = y$, for every $x_r$.
+#
+# *Proof.* $A \hat x = A A^\dagger y + (A - A A^\dagger A)\, x_r = A A^\dagger y$, because the bracket is zero by (i).
+# And $A A^\dagger y = A A^\dagger A x = A x = y$, by (i) once more. $\square$
+#
+# Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph. Here are a thousand random guesses for each operator, from tiny to
+# enormous:
+
+# %% tags=["nbval-check-output"]
+generator = torch.Generator().manual_seed(seed)
+small = torch.nn.functional.interpolate(x, size=(16, 16), mode="area").double()
+dots = torch.rand(16, 16, generator=generator) < 0.5
+small_operators = {"Grayscale()": Grayscale(), "Inpaint(dots)": Inpaint(dots), "AveragePool(8)": AveragePool(8)}
+for name, operator in small_operators.items():
+    y = operator(small).expand(1000, -1, -1, -1)
+    scale = torch.logspace(-3, 3, 1000, dtype=torch.float64)[:, None, None, None]
+    x_r = scale * torch.randn(1000, 3, 16, 16, dtype=torch.float64, generator=generator)
+    gap = (operator(enforce_consistency(x_r, y, operator)) - y).abs().amax((1, 2, 3)) / scale.flatten().clamp_min(1)
+    print(f"{name:15} A x_hat = y to rounding for {int((gap < 1e-14).sum())} of {len(gap)} guesses")
+
+# %% [markdown]
+# Consistent does not mean right. But the formula never does harm. The error $x - x_r$ has a range part and a null part, $\hat x$ keeps the
+# null part and removes the other, so by Pythagoras
+#
+# $$\lVert x - x_r \rVert^2 = \lVert x - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 \;\ge\; \lVert x - \hat x\rVert^2. \tag{7}$$
+#
+# Whatever the guess, its PSNR can only rise:
+
+# %% tags=["nbval-check-output"]
+guesses = {
+    "another photograph": photos[1:2],
+    "noise": torch.rand(x.shape, generator=torch.Generator().manual_seed(seed)),
+    "flat gray": torch.full_like(x, 0.5),
+}
+print(f"{'':25}", "  ".join(operators))
+for name, x_r in guesses.items():
+    before = float(psnr(x_r, x))
+    after = [float(psnr(enforce_consistency(x_r, A(x), A), x)) for A in operators.values()]
+    assert min(after) >= before
+    print(f"{name:18} {before:4.1f} ->", "  ".join(f"{value:11.1f}" for value in after), " dB")
+
+# %% [markdown]
+# ### Try it
+#
+# The panel below keeps the measurement of one photograph and takes the null part from a guess of your choice, times a strength:
+# $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
+#
+# **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and which strength is best when
+# the guess is another photograph?*
+
+# %%
+choices = {"AveragePool(4)": AveragePool(4), "AveragePool(16)": AveragePool(16), **operators}
+sources = {**guesses, "the truth": x}
+
+
+def blend(operator, guess, strength):
+    A = choices[operator]
+    y = A(x)
+    x_hat = A.pinv(y) + strength * A.project_null(sources[guess])
+    gap, quality = float((A(x_hat) - y).abs().max()), float(psnr(x_hat, x))
+    caption = f"largest |A x_hat - y|: {'below 1e-5' if gap < 1e-5 else f'{gap:.0e}'}; "
+    caption += f"PSNR to the truth: {f'{quality:.2f} dB' if quality < 100 else 'above 100 dB'}"
+    return {"A^+ y": A.pinv(y), "x_hat": x_hat, "x_r": sources[guess]}, caption
+
+
+panel(
+    blend,
+    operator=widgets.Dropdown(options=list(choices), value="AveragePool(16)", description="operator"),
+    guess=widgets.Dropdown(options=list(sources), description="guess x_r"),
+    strength=widgets.FloatSlider(value=1.0, min=0.0, max=2.0, step=0.05, description="strength t"),
+)
+
+# %% mystnb={"image": {"alt": "The photograph with null parts of growing strength, from the truth above and from another photograph below"}}
+pictures, titles = [], []
+for name in ("the truth", "another photograph"):
+    for t in (0.0, 0.5, 1.0, 2.0):
+        pictures.append(blend("AveragePool(16)", name, t)[0]["x_hat"])
+        titles.append(f"null part of {name}, t = {t:g}")
+show(pictures, titles, columns=4, height=2.2)
+
+# %% [markdown]
+# *The figure:* eight images with one and the same 16 x 16 block means. Upper row, the null part of the truth at four strengths; lower row, that of
+# another photograph. Every one of them satisfies $A \hat x = y$.
+#
+# :::{dropdown} Answer
+# The gap never moves (up to rounding): $A$ maps the null part to zero, at every strength. With the truth as guess, $t = 1$ gives the
+# photograph back. With another photograph the best strength is close to 0: the distance to the truth, a parabola in $t$, is smallest at
+# $\langle n, n_r\rangle / \lVert n_r \rVert^2$, where $n$ and $n_r$ are the two null parts, and the details of unrelated photographs are nearly
+# perpendicular. Consistency leaves the null part entirely open; to fill it *well* is the task of a prior.
+# :::
+
+# %% [markdown]
+# ## 6. How much of a photograph is in the null space?
+#
+# With (iv), $Q = A^\dagger A$ is symmetric, and $Q^2 = A^\dagger A A^\dagger A = Q$. So range part and null part are perpendicular,
+#
+# $$\langle Q x, (I - Q) x \rangle = x^\top (Q - Q^2)\, x = 0 \quad\Longrightarrow\quad \lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q) x \rVert^2, \tag{8}$$
+#
+# and we may ask which share of the energy $\lVert x \rVert^2$ is lost. As the mean colour dominates the energy of any photograph, the
+# table has a column for the *contrast* too, the energy after each channel's mean is taken away (it lies in the range, so nothing else changes).
+# The last column is the PSNR of the range part alone, $-10 \log_{10}$ of the mean square of the null part.
+
+# %% tags=["nbval-check-output"]
+factors = (2, 4, 8, 16)
+images = photos.double()
+contrast = (images - images.mean((2, 3), keepdim=True)).square().sum((1, 2, 3))
+shares = {}
+print(
+    f"{len(images)} photographs of {cfg.size} x {cfg.size} pixels, means over them\nfactor  dimensions    contrast    energy  PSNR of A^+ A x"
+)
+for s in factors:
+    part = AveragePool(s).decompose(images)
+    energy = [v.square().sum((1, 2, 3)) for v in (images, part.range, part.null)]
+    torch.testing.assert_close(energy[0], energy[1] + energy[2])  # Pythagoras
+    range_psnr = psnr(part.range, images)
+    torch.testing.assert_close(range_psnr, -10 * torch.log10(part.null.square().mean((1, 2, 3))))
+    shares[s] = (1 - 1 / s**2, energy[2] / contrast, energy[2] / energy[0])
+    print(
+        f"{s:5}x {shares[s][0]:10.1%} {shares[s][1].mean():10.1%} {shares[s][2].mean():9.1%} {range_psnr.mean():12.1f} dB"
+    )
+
+# %% mystnb={"image": {"alt": "Share of dimensions, contrast and energy of photographs in the null space against the factor; dimensions are near one, energy near zero"}}
+fig, ax = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
+ax.plot(factors, [shares[s][0] for s in factors], "o--", color=GRAY, lw=2, label="dimensions (white noise)")
+for i, style, color, label in [(1, "s-", BLUE, "contrast of photographs"), (2, "^:", ORANGE, "energy of photographs")]:
+    share = torch.stack([shares[s][i] for s in factors])  # (4, photographs)
+    ax.plot(factors, share.mean(1), style, color=color, lw=2, label=label)
+    ax.fill_between(factors, share.amin(1), share.amax(1), color=color, alpha=0.15)
+ax.set_xscale("log", base=2)
+ax.set(xlabel="factor", ylabel="share in the null space", xticks=factors, xticklabels=factors, ylim=(0, 1.02))
+ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.93))
+plt.show()
+
+# %% [markdown]
+# *The figure:* nearly all dimensions (gray) are in the null space, but much less of the contrast of photographs (blue) and next to nothing of their energy (orange);
+# bands run from the least to the most among the photographs.
+#
+# That is why super-resolution is possible at all. The measurement sees few directions, but those in which photographs hold
+# most of what they have. White noise, which spreads evenly over all directions, has its energy in the null space in proportion to the
+# dimensions. It is also why a wrong range part is so visible, and why it is worth protecting from the mistakes of a network.
+
+# %% [markdown]
+# ## 7. When the measurement contradicts itself
+#
+# The theorem asked for $y = A x$. Suppose two sensors look at the same pixel, $A = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$, and report
+# $y = (0.4, 0.6)$. No pixel value explains both. The first half of the proof still holds, and it says
+#
+# $$A \hat x = A A^\dagger y, \tag{9}$$
+#
+# where $A A^\dagger$ is by (iii) the orthogonal projection onto what $A$ can produce: the nearest measurement that makes sense. Here it is
+# the mean of the two reports, and no guess can change it.
+
+# %% tags=["nbval-check-output"]
+sensors = Matrix(torch.ones(2, 1, dtype=torch.float64))
+y = torch.tensor([[0.4, 0.6]], dtype=torch.float64)
+for x_r in (-1.0, 0.0, 7.0):
+    x_hat = enforce_consistency(torch.tensor([[x_r]], dtype=torch.float64), y, sensors)
+    print(f"guess {x_r:4.1f}: A x_hat = {np.round(sensors(x_hat)[0].numpy(), 3).tolist()}")
+    torch.testing.assert_close(sensors(x_hat), sensors(sensors.pinv(y)))
+
+# %% [markdown]
+# The same happens with `Inpaint` when someone hands over a whole photograph as $y$: pixels under the mask cannot have been measured, and
+# $A A^\dagger y$ drops them. `AveragePool` and `Grayscale` reach every possible $y$ ($A A^\dagger = I$), so with them $A\hat x = y$ always:
+
+# %% tags=["nbval-check-output"]
+for name, operator in operators.items():
+    y = torch.rand_like(operator(x.double()))
+    x_hat = enforce_consistency(guesses["noise"].double(), y, operator)
+    torch.testing.assert_close(operator(x_hat), operator(operator.pinv(y)))
+    print(f"{name:15} A x_hat = y for an arbitrary y: {bool((operator(x_hat) - y).abs().max() < 1e-14)}")
+
+# %% [markdown]
+# ## 8. Check your own operators
+#
+# Sooner or later you will write an operator of your own, and the classic slip is to confuse its **adjoint** $A^\top$ with its pseudo-inverse: for
+# pooling one is replication *divided by $s^2$*, the other is replication. Two checks catch nearly everything:
+#
+# - the **dot test** draws random $x$ and $y$ and compares $\langle A x, y \rangle$ with $\langle x, A^\top y \rangle$, which are
+#   equal for the true adjoint and for no other map. `dottest(A, in_shape)` returns the relative gap;
+# - `penrose_residuals(A, in_shape)` does the same for the pseudo-inverse, from small dense matrices.
+#
+# Here is the right operator, and two with one fault each.
+
+
+# %% tags=["nbval-check-output"]
+class WrongAdjoint(AveragePool):
+    def adjoint(self, y):
+        return self.pinv(y)  # forgets to divide by s^2
+
+
+class WrongInverse(AveragePool):
+    def pinv(self, y):
+        return self.adjoint(y)  # divides where it should not
+
+
+for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
+    gap, penrose = dottest(operator, (3, 16, 16)), penrose_residuals(operator, (1, 8, 8))
+    print(
+        f"{type(operator).__name__:13} dot test {'passed' if gap < 1e-14 else 'FAILED'}   Penrose {'passed' if max(penrose) < 1e-14 else 'FAILED'}"
+    )
+
+# %% [markdown]
+# The two checks do not replace each other: each of the faulty operators passes one of them.
+#
+# :::{dropdown} Quick check 3: WrongInverse fails (i) and (ii) but passes (iii) and (iv). Why?
+# It is the true pseudo-inverse times $1/s^2$. A factor does not disturb symmetry, so $AP$ and $PA$ stay symmetric; but $APA = A/s^2$
+# and $PAP = P/s^2$.
+# :::
+
+# %% [markdown]
+# ## Exercises
+#
+# Write your code in place of `raise NotImplementedError`, run the cell, and read the message below it. A solution is folded away after each.
+#
+# ### Exercise 1 — weighted gray
+#
+# The eye weighs colours: gray is often $y = w_1 R + w_2 G + w_3 B$ with $w = (0.299, 0.587, 0.114)$. Write its pseudo-inverse, from gray images `(N, 1, H, W)` to colour images
+# `(N, 3, H, W)`. At one pixel, $A$ is the row $w^\top$; what does (5) give for a matrix with one row? The check compares with the library, and tells you whether
+# $A A^\dagger y = y$.
+
+# %%
+WEIGHTS = (0.299, 0.587, 0.114)
+
+
+def gray_law(gray_pinv):
+    y = torch.rand(2, 1, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ours, A = gray_pinv(y, WEIGHTS), Grayscale(WEIGHTS)
+    assert ours.shape == (2, 3, 4, 5), f"the shape must be (2, 3, 4, 5), got {tuple(ours.shape)}"
+    assert torch.allclose(A(ours), y), f"A A^+ y is {float((A(ours) / y).mean()):.3f} times y on average; it must be y"
+    assert torch.allclose(ours, A.pinv(y)), "A A^+ y = y holds, but there is a smaller image with that property"
+
+
+def gray_pinv(y, weights):
+    """(N, 1, H, W) -> (N, 3, H, W)."""
+    raise NotImplementedError
+
+
+check_answer(gray_pinv, gray_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def gray_pinv_solution(y, weights):
+    """w / |w|^2 at each pixel: one row w has the singular value |w|, with v = w / |w| and u = 1."""
+    w = torch.as_tensor(weights, dtype=y.dtype).view(1, -1, 1, 1)
+    return y * w / w.square().sum()
+
+
+gray_law(gray_pinv_solution)
+
+# %% [markdown]
+# ### Exercise 2 — the nearest consistent image
+#
+# Back to the drawing of section 1, in any number of pixels: the measurement is one weighted sum $y = \langle a, x \rangle$. Write the point nearest to $x_r$ that satisfies it,
+# with dot products only: no SVD, no matrix. The check looks at the measurement, then at the distance.
+
+
+# %%
+def nearest_law(nearest):
+    a, x_r = torch.randn(2, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    y = torch.tensor(0.3, dtype=torch.float64)
+    x_hat = nearest(x_r, y, a)
+    assert torch.isclose(a @ x_hat, y), f"<a, x_hat> is {float(a @ x_hat):.3f}, it must be y = {float(y)}"
+    best = enforce_consistency(x_r[None], y[None, None], Matrix(a[None]))[0]
+    ratio = float((x_hat - x_r).norm() / (best - x_r).norm())
+    assert ratio < 1 + 1e-9, f"consistent, but {ratio:.2f} times as far from x_r as necessary"
+
+
+def nearest(x_r, y, a):
+    """The point nearest to x_r, (n,), with <a, x> = y."""
+    raise NotImplementedError
+
+
+check_answer(nearest, nearest_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def nearest_solution(x_r, y, a):
+    """Move along a, the only direction that changes the measurement, by just enough."""
+    return x_r + a * (y - a @ x_r) / (a @ a)
+
+
+nearest_law(nearest_solution)
+
+# %% [markdown]
+# ### Exercise 3 — an operator of your own
+#
+# A mirror camera records the mean of the image and its left-right mirror image: $A x = \tfrac12 (x + \operatorname{flip} x)$, for images of any width. Fill in the
+# three methods. (Which images does it not see? What does it do when it is applied twice? `x.flip(-1)` mirrors a batch of images.) The check runs the dot test and the Penrose
+# conditions on your class.
+
+
+# %%
+def mirror_law(Mirror):
+    A = Mirror()
+    flat = torch.full((1, 1, 2, 3), 0.7, dtype=torch.float64)
+    ramp = torch.arange(3.0, dtype=torch.float64).expand(1, 1, 2, 3)
+    assert torch.allclose(A(flat), flat), "a flat image is its own mirror image, A must keep it"
+    assert torch.allclose(A(ramp), torch.ones_like(ramp)), "A of the row (0, 1, 2) must be (1, 1, 1)"
+    assert dottest(A, (3, 4, 5)) < 1e-14, f"the dot test fails by {dottest(A, (3, 4, 5)):.2g}: adjoint is not A^T"
+    conditions = ("(i)", "(ii)", "(iii)", "(iv)")
+    for condition, residual in zip(conditions, penrose_residuals(A, (1, 3, 5)), strict=True):
+        assert residual < 1e-14, f"Penrose condition {condition} fails by {residual:.2g}: pinv is not A^+"
+
+
+class Mirror(LinearOperator):
+    def forward(self, x):
+        raise NotImplementedError
+
+    def adjoint(self, y):
+        raise NotImplementedError
+
+    def pinv(self, y):
+        raise NotImplementedError
+
+
+check_answer(Mirror, mirror_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+class MirrorSolution(LinearOperator):
+    """A is symmetric and A A = A: an orthogonal projection, its own adjoint and its own pseudo-inverse."""
+
+    def forward(self, x):
+        return (x + x.flip(-1)) / 2
+
+    def adjoint(self, y):
+        return self(y)
+
+    def pinv(self, y):
+        return self(y)
+
+
+mirror_law(MirrorSolution)
+part = MirrorSolution().decompose(x)
+show(
+    [x[0], part.range[0], part.null[0] + 0.5],
+    ["x", "range part: symmetric", "null part + 0.5: antisymmetric"],
+    height=2.2,
+)
+
+# %% [markdown]
+# ### Exercise 4 — the best strength
+#
+# In the panel, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$. For which $t$ is it nearest to $x$? Write a function of the two null parts, any two
+# tensors of equal shape, that returns the number. The check tries your $t$ against slightly larger and smaller ones.
+
+
+# %%
+def strength_law(best_strength):
+    A, x_r = AveragePool(4), guesses["another photograph"].double()
+    null, null_r = A.project_null(x.double()), A.project_null(x_r)
+    t = float(best_strength(null, null_r))
+    here, below, above = (float((null - u * null_r).norm()) for u in (t, t - 1e-3, t + 1e-3))
+    assert here <= min(below, above), f"t = {t:.4f} can be improved upon"
+    assert abs(float(best_strength(null, null)) - 1) < 1e-9, "with the truth as guess, t must be 1"
+
+
+def best_strength(null, null_r):
+    """The t for which t null_r is nearest to null."""
+    raise NotImplementedError
+
+
+check_answer(best_strength, strength_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def best_strength_solution(null, null_r):
+    """Set the derivative of |null - t null_r|^2 to zero: t = <null, null_r> / |null_r|^2."""
+    return (null * null_r).sum() / null_r.square().sum()
+
+
+strength_law(best_strength_solution)
+t = best_strength_solution(*(AveragePool(4).project_null(v) for v in (x, guesses["another photograph"])))
+print(f"best strength for another photograph: {float(t):.2f}")
+
+# %% [markdown]
+# ## Summary
+#
+# - $A^\dagger$ divides by the singular values that count and ignores the rest; truncating more of them trades lost detail for less noise.
+# - Four conditions define $A^\dagger$. The first gives consistency, the last makes range and null part perpendicular.
+# - $x = A^\dagger A x + (I - A^\dagger A) x$: what the measurement determines, and what it cannot see.
+# - $\hat x = A^\dagger y + (I - A^\dagger A) x_r$ satisfies $A \hat x = y$ for every $x_r$, is the consistent image nearest to $x_r$, and is never further from the truth
+#   than $x_r$ was.
+# - For average pooling nearly all *dimensions* of an image are in the null space, but only a small share of the *energy* of photographs.
+# - If $y$ contradicts itself, $A\hat x$ is the nearest measurement that does not.
+#
+# **References.** The method and Equations 1-7: Wang et al. {cite}`wang2023gan`. The four conditions: Penrose {cite}`penrose1955`. Null-space learning with a proof of convergence: Schwab et
+# al. {cite}`schwab2019deepnull`. The same split inside a diffusion model: Wang et al. {cite}`wang2023ddnm`.
+#
+# **Run it in full:** `python -m ganprior_null run notebooks/01_range_null.ipynb --profile gpu --out build/notebooks` works on 1024 x 1024 photographs.
+#
+# **Next:** [Pooling-based decomposition](02_pooling_decomposition.ipynb) puts the formula around networks.
