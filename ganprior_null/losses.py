@@ -1,0 +1,42 @@
+"""Losses of the adversarial game as functions of tensors; each returns a 0-d tensor unless it says otherwise."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """Logistic loss of D: mean softplus(-D(x)) + mean softplus(D(G(z))) (Goodfellow et al. 2014, Eq. 1, negated)."""
+    return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
+
+
+def generator_loss(fake_scores: Tensor) -> Tensor:
+    """Non-saturating loss of G: mean softplus(-D(G(z))) (Goodfellow et al. 2014, Sec. 3)."""
+    return F.softplus(-fake_scores).mean()
+
+
+def r1_penalty(real_scores: Tensor, x: Tensor) -> Tensor:
+    """Mean over images of the squared gradient norm of D at real x (Mescheder et al. 2018, Eq. 9, without gamma / 2)."""
+    (grad,) = torch.autograd.grad(real_scores.sum(), x, create_graph=True)
+    return grad.square().flatten(1).sum(1).mean()
+
+
+def path_lengths(x: Tensor, w_plus: Tensor, noise: Tensor) -> Tensor:
+    r"""(N,): :math:`\|J_w^\top y\|` for random images y = noise / sqrt(H W), root mean square over the L layers.
+
+    x (N, 3, H, W) must have been made from w_plus (N, L, D); noise: N(0, 1) of the shape of x (Karras et al. 2020, Eq. 4).
+    """
+    y = noise / math.sqrt(x.shape[-2] * x.shape[-1])
+    (grad,) = torch.autograd.grad((x * y).sum(), w_plus, create_graph=True)  # (N, L, D)
+    return grad.square().sum(2).mean(1).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor | float, *, decay: float = 0.01) -> tuple[Tensor, Tensor]:
+    """Mean of (lengths - a)^2, and the running mean a = mean + decay (mean of lengths - mean), detached.
+
+    The gradient also flows through a, as in the published training code.
+    """
+    a = mean + decay * (lengths.mean() - mean)
+    return (lengths - a).square().mean(), a.detach()

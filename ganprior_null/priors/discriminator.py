@@ -1,0 +1,79 @@
+"""The StyleGAN2 discriminator: image -> one unbounded score, high for real ones."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import Blur, EqualConv2d, EqualLinear, FusedLeakyReLU
+from .stylegan2 import check_channels, resolutions
+
+GROUP = 4  # images that the minibatch statistic compares, at most
+
+
+class StyleGAN2Discriminator(nn.Module):
+    """(N, 3, size, size) in about [-1, 1] -> scores (N, 1), no sigmoid; residual form of Karras et al. 2020.
+
+    size and channels as in :class:`~ganprior_null.priors.StyleGAN2`; names as in the most common PyTorch layout. Any
+    batch size works. A score depends on the other images of its group, see :func:`minibatch_stddev`.
+
+    Raises ValueError for sizes that are no power of two, incomplete width tables and images of another shape.
+    """
+
+    def __init__(self, size: int, channels: dict[int, int] | None = None):
+        super().__init__()
+        self.channels, self.size = check_channels(size, channels), size
+        sides = resolutions(size)[::-1]  # size ... 4
+        widths = [self.channels[r] for r in sides]
+        blocks = [ResidualBlock(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+        self.convs = nn.Sequential(conv_layer(3, widths[0], 1), *blocks)
+        last = widths[-1]
+        self.final_conv = conv_layer(last + 1, last, 3)  # one channel more: the minibatch statistic
+        self.final_linear = nn.Sequential(EqualLinear(last * 4 * 4, last, activation=True), EqualLinear(last, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[1:] != (3, self.size, self.size):
+            raise ValueError(f"x must be (N, 3, {self.size}, {self.size}), got {tuple(x.shape)}")
+        x = self.convs(x)  # (N, C, 4, 4)
+        x = self.final_conv(minibatch_stddev(x))  # (N, C, 4, 4)
+        return self.final_linear(x.flatten(1))  # (N, 1)
+
+
+def conv_layer(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    """(N, in, H, W) -> (N, out, H, W): convolution, bias, leaky ReLU."""
+    conv = EqualConv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+    return nn.Sequential(conv, FusedLeakyReLU(out_channels))
+
+
+class ResidualBlock(nn.Module):
+    """(N, C, r, r) -> (N, C', r/2, r/2): two convolutions and a linear shortcut, their sum divided by sqrt(2)."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.conv1 = conv_layer(in_channels, in_channels, 3)
+        self.conv2 = nn.Sequential(
+            Blur(2),
+            EqualConv2d(in_channels, out_channels, 3, stride=2),
+            FusedLeakyReLU(out_channels),
+        )
+        # the 1 x 1 convolution would drop three of four blurred pixels, so the blur does not make them
+        self.skip = nn.Sequential(Blur(1, down=2), EqualConv2d(in_channels, out_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.conv2(self.conv1(x)) + self.skip(x)) / math.sqrt(2)
+
+
+def minibatch_stddev(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C + 1, H, W): how much the images of a group differ, as one more constant channel.
+
+    The standard deviation over the group, sqrt(var + 1e-8), is averaged over channels and pixels to one number a group
+    (Karras et al. 2018, Sec. 3). The group has G images, the largest divisor of N that is at most 4, and image i belongs
+    to group i mod (N / G). Peers demand N <= 4 or N a multiple of 4, where this is the same; a prime N > 4 has groups of
+    one, whose statistic is the constant 1e-4.
+    """
+    n, c, h, w = x.shape
+    group = max(g for g in range(1, GROUP + 1) if n % g == 0)
+    y = x.reshape(group, n // group, c, h, w)  # (G, N/G, C, H, W)
+    std = torch.sqrt(y.var(0, unbiased=False) + 1e-8)  # (N/G, C, H, W)
+    feature = std.mean((1, 2, 3)).repeat(group).view(n, 1, 1, 1).expand(n, 1, h, w)
+    return torch.cat([x, feature.to(x.dtype)], dim=1)
