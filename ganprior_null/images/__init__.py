@@ -1,10 +1,12 @@
 """Pictures in and out of tensors. The only place of the package that rounds or clamps."""
 
+from .box import project_box as project_box
 from .convert import from_signed as from_signed
 from .convert import from_uint8 as from_uint8
 from .convert import grid as grid
 from .convert import to_signed as to_signed
 from .convert import to_uint8 as to_uint8
+from .eight_bit import to_uint8_consistent as to_uint8_consistent
 from .files import list_images as list_images
 from .files import load_image as load_image
 from .files import png_bytes as png_bytes
