@@ -18,7 +18,7 @@ def generator_loss(fake_scores: Tensor) -> Tensor:
 
 
 def r1_penalty(real_scores: Tensor, x: Tensor) -> Tensor:
-    """Mean over images of the squared gradient norm of D at real x (Mescheder et al. 2018, Eq. 9, without gamma / 2)."""
+    """Mean over images of the squared gradient norm of D at real x (Mescheder et al. 2018, Eq. 9 without gamma/2)."""
     (grad,) = torch.autograd.grad(real_scores.sum(), x, create_graph=True)
     return grad.square().flatten(1).sum(1).mean()
 
@@ -26,7 +26,7 @@ def r1_penalty(real_scores: Tensor, x: Tensor) -> Tensor:
 def path_lengths(x: Tensor, w_plus: Tensor, noise: Tensor) -> Tensor:
     r"""(N,): :math:`\|J_w^\top y\|` for random images y = noise / sqrt(H W), root mean square over the L layers.
 
-    x (N, 3, H, W) must have been made from w_plus (N, L, D); noise: N(0, 1) of the shape of x (Karras et al. 2020, Eq. 4).
+    x (N, 3, H, W) must have been made from w_plus (N, L, D); noise: N(0, 1), shaped as x (Karras et al. 2020, Eq. 4).
     """
     y = noise / math.sqrt(x.shape[-2] * x.shape[-1])
     (grad,) = torch.autograd.grad((x * y).sum(), w_plus, create_graph=True)  # (N, L, D)

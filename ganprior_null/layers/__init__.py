@@ -1,4 +1,4 @@
-"""Building blocks of the networks: FIR resampling, equalised learning rates, modulated convolution; imports torch only."""
+"""Building blocks of the networks: FIR resampling, equalised learning rates, modulation; imports torch only."""
 
 from .equalized import EqualConv2d as EqualConv2d
 from .equalized import EqualLinear as EqualLinear

@@ -29,7 +29,7 @@ class FusedLeakyReLU(nn.Module):
 
 
 class PixelNorm(nn.Module):
-    r""":math:`z / \sqrt{\mathrm{mean}(z^2) + 10^{-8}}` over axis 1 (Karras et al. 2018). mmagic divides by rms + 1e-6."""
+    r""":math:`z / \sqrt{\mathrm{mean}(z^2) + 10^{-8}}` over axis 1 (Karras et al. 2018). Peers may use rms + 1e-6."""
 
     def forward(self, z: Tensor) -> Tensor:
         return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)

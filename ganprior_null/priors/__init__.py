@@ -1,4 +1,4 @@
-"""Generative priors: StyleGAN2 and the discriminator that trains it. Networks speak [-1, 1], as the published ones do."""
+"""Generative priors: StyleGAN2 and the discriminator that trains it. They speak [-1, 1], as the published ones do."""
 
 from .discriminator import StyleGAN2Discriminator as StyleGAN2Discriminator
 from .stylegan2 import Stage as Stage

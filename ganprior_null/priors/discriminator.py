@@ -67,8 +67,8 @@ def minibatch_stddev(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C + 1, H, W): how much the images of a group differ, as one more constant channel.
 
     The standard deviation over the group, sqrt(var + 1e-8), is averaged over channels and pixels to one number a group
-    (Karras et al. 2018, Sec. 3). The group has G images, the largest divisor of N that is at most 4, and image i belongs
-    to group i mod (N / G). Peers demand N <= 4 or N a multiple of 4, where this is the same; a prime N > 4 has groups of
+    (Karras et al. 2018, Sec. 3). A group has G images, the largest divisor of N that is at most 4; image i belongs to
+    group i mod (N / G). Peers demand N <= 4 or N a multiple of 4, where this is the same; a prime N > 4 has groups of
     one, whose statistic is the constant 1e-4.
     """
     n, c, h, w = x.shape

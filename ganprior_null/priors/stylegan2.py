@@ -2,13 +2,13 @@ r"""StyleGAN2, the whole generator: z -> w -> image.
 
     z (N, D) --mapping--> w (N, D) --repeat / mix / truncate--> w_plus (N, L, D) --synthesis--> image (N, 3, size, size)
 
-Synthesis starts from a learned 4 x 4 constant and doubles the side stage by stage; every stage adds its own RGB image to
-the enlarged sum of those before it. Layer i is steered by w_plus[:, i]; a stage's to_rgb shares the latent of the next
-stage's first convolution, so L = 2 log2(size) - 2.
+Synthesis starts from a learned 4 x 4 constant and doubles the side stage by stage; every stage adds its own RGB image
+to the enlarged sum of those before it. Layer i is steered by w_plus[:, i]; a stage's to_rgb shares the latent of the
+next stage's first convolution, so L = 2 log2(size) - 2.
 
 The formulas are those of Karras et al. 2020 (config E/F, skip generator); parameter and buffer names are those of the
-most common PyTorch layout (rosinality/stylegan2-pytorch), so its ``g_ema`` loads with ``load_state_dict``. Images are RGB
-and *about* [-1, 1]: the network has no final squashing, and this file neither clamps nor rescales.
+most common PyTorch layout (rosinality/stylegan2-pytorch), so its ``g_ema`` loads with ``load_state_dict``. Images are
+RGB and *about* [-1, 1]: the network has no final squashing, and this file neither clamps nor rescales.
 """
 
 import math
@@ -116,7 +116,7 @@ class StyleGAN2(nn.Module):
             yield Stage(8 * 2**i, self.convs[2 * i], self.convs[2 * i + 1], to_rgb)
 
     def spread(self, w: Tensor) -> Tensor:
-        """w (N, D) -> w_plus (N, L, D), one code for all layers; a w_plus passes through. ValueError for other shapes."""
+        """w (N, D) -> w_plus (N, L, D), one code for all layers; w_plus passes through. ValueError for other shapes."""
         if w.ndim == 2 and w.shape[1] == self.style_dim:
             return w[:, None].expand(-1, self.latents, -1)
         if w.ndim == 3 and w.shape[1:] == (self.latents, self.style_dim):
@@ -157,7 +157,7 @@ class StyleGAN2(nn.Module):
 
 
 def truncate(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
-    r""":math:`\bar w + \psi (w - \bar w)`: psi 1 leaves w, 0 gives the mean image; in between, less variety, more quality.
+    r""":math:`\bar w + \psi (w - \bar w)`: psi 1 leaves w, 0 gives the mean; between, less variety, more quality.
 
     w: (N, D) or (N, L, D); w_mean: (D,), see :meth:`StyleGAN2.mean_w` (Karras et al. 2019, Sec. B).
     """
@@ -176,7 +176,7 @@ class ConstantInput(nn.Module):
 
 
 class FixedNoise(nn.Module):
-    """Buffers noise_0, noise_1, ...: one N(0, 1) image (1, 1, r, r) for each side r, drawn once and saved with weights."""
+    """Buffers noise_0, noise_1, ...: an N(0, 1) image (1, 1, r, r) for each side r, saved with the weights."""
 
     def __init__(self, sides: list[int]):
         super().__init__()
