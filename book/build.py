@@ -1,0 +1,120 @@
+"""Build the site from executed notebooks: ``python book/build.py build/laptop/notebooks build/laptop/site``.
+
+Nothing is executed here and nothing is fetched: MathJax comes out of a Python package, widgets that need a kernel
+become still pictures. Any warning of the build is an error; the former site stays until the new one is complete.
+"""
+
+import argparse
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nbformat
+
+BOOK = Path(__file__).resolve().parent
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", type=Path, help="folder of executed notebooks")
+    parser.add_argument("site", type=Path, help="folder to write; what is there is replaced")
+    options = parser.parse_args()
+    try:
+        build(options.notebooks, options.site)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(notebooks: Path, site: Path) -> None:
+    """Assemble the book beside ``site``, build it, and put it in the place of ``site``.
+
+    Raises FileNotFoundError for no notebooks, ValueError for one that was not executed, RuntimeError for a warning.
+    """
+    book = site.with_name(site.name + ".book")
+    assemble(notebooks, book)
+    command = [Path(sysconfig.get_path("scripts"), "jupyter-book"), "build", book, "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    html = book / "_build" / "html"
+    if done.returncode or not (html / "index.html").is_file():
+        raise RuntimeError(f"the site does not build:\n{done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
+    shutil.rmtree(site, ignore_errors=True)
+    html.replace(site)
+    shutil.rmtree(book)
+
+
+def assemble(notebooks: Path, book: Path) -> None:
+    """Copy the pages, the notebooks and MathJax into the new folder ``book``."""
+    shutil.rmtree(book, ignore_errors=True)
+    shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.py", "__pycache__", "_build"))
+    (book / "notebooks").mkdir()
+    lessons = sorted(path for path in notebooks.glob("[0-9][0-9]_*.ipynb") if path.suffixes == [".ipynb"])
+    if not lessons:
+        raise FileNotFoundError(f"no notebooks in {notebooks}")
+    for path in lessons:
+        lesson = nbformat.read(path, as_version=4)
+        check_executed(path.name, lesson)
+        still_widgets(lesson)
+        nbformat.write(lesson, book / "notebooks" / path.name)
+    copy_mathjax(book / "vendor" / "mathjax")
+
+
+def check_executed(name: str, lesson) -> None:
+    """Raises ValueError for a notebook with a cell that did not run, or that failed."""
+    for number, cell in enumerate(cell for cell in lesson.cells if cell.cell_type == "code"):
+        if cell.source.strip() and cell.execution_count is None:
+            raise ValueError(f"{name}: code cell {number} was not executed")
+        if any(output.output_type == "error" for output in cell.outputs):
+            raise ValueError(f"{name}: code cell {number} ended with an error")
+
+
+def copy_mathjax(target: Path) -> None:
+    """The two pieces of MathJax 3 that the pages need, 1.6 MB of 24: the program and its fonts."""
+    source = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    fonts = Path("output/chtml/fonts/woff-v2")
+    target.mkdir(parents=True)
+    shutil.copy(source / "tex-chtml.js", target)
+    shutil.copytree(source / fonts, target / fonts)
+
+
+def still_widgets(lesson) -> None:
+    """Replace each widget that needs a kernel by its picture and caption as saved, and drop finished progress bars.
+
+    An anywidget brings its own program and lives on a page without a kernel: it stays, with its state.
+    """
+    models = lesson.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    for cell in lesson.cells:
+        for output in list(cell.get("outputs", [])):
+            view = output.get("data", {}).get(VIEW)
+            if view is None or "_esm" in models.get(view["model_id"], {}).get("state", {}):
+                continue
+            if re.match(r"\s*\d+%\|", output.data.get("text/plain", "")):
+                cell.outputs.remove(output)
+            else:
+                output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{LIVE}</div>'}
+    if not any("_esm" in model["state"] for model in models.values()):
+        lesson.metadata.pop("widgets", None)
+
+
+def still(identity: str, models: dict) -> str:
+    """HTML of a saved widget: pictures and text, children in order; controls are left out."""
+    model = models.get(identity.removeprefix("IPY_MODEL_"), {"state": {}})
+    state, kind = model["state"], model.get("model_name", "")
+    if kind == "ImageModel":
+        data = next((part["data"] for part in model.get("buffers", []) if part["path"] == ["value"]), "")
+        return f'<img alt="{state.get("tooltip") or "the panel"}" src="data:image/png;base64,{data.strip()}">'
+    if kind == "HTMLModel":
+        return state.get("value", "")
+    return "".join(still(child, models) for child in state.get("children", []))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
