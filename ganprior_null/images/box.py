@@ -24,7 +24,7 @@ def project_box(x_r: Tensor, y: Tensor, factor: int) -> Tensor:
     picture has such block means); TypeError for integer images.
     """
     check_pair(x_r, y, factor)
-    mean = y.to(x_r.device, torch.float64)
+    mean = y.double()
     outside = int(((mean < -_ROUNDING) | (mean > 1 + _ROUNDING)).sum())
     if outside:
         raise ValueError(
@@ -82,7 +82,7 @@ class _BlockBox(torch.autograd.Function):
         while len(t):
             t = _offset(moved, mean[active], t)
             moved = moved + t[:, None]
-            if t.abs().max() <= 1:
+            if not (t.abs() > 1).any():
                 break
             t = torch.zeros_like(t)  # x + t rounded at the scale of t: once more, from near the box
         z[active] = moved

@@ -12,9 +12,9 @@ def to_uint8_consistent(x: Tensor, y: Tensor, factor: int) -> Tensor:
     r"""(N, C, s h, s w), (N, C, h, w) -> uint8 q of x's shape: the sum of q over each block is s^2 times the 8-bit y.
 
     Any x will do: it is first moved into the box (:func:`project_box`), to z say. Then every pixel of 255 z is rounded
-    down, and the pixels of the block with the largest remainders up, as many as the sum lacks. No 8-bit image with these
-    block means is nearer to z, nor to x: z differs from x by one number per block, save for pixels at 0 or 255, and
-    those need no rounding. Ordinary rounding (:func:`to_uint8`) leaves 59 dB when x itself came from 8 bits.
+    down, except the pixels of the block with the largest remainders, as many as the sum lacks: they go up. No 8-bit
+    image with these block means is nearer to z, nor to x (z - x is one number per block, save where z is 0 or 1, and
+    there is nothing to round). Ordinary rounding leaves 59 dB of PSNR(LR) when x came from an 8-bit file.
 
     y: uint8, or float in [0, 1] holding multiples of 1/255 (what ``load_image`` gives). Not differentiable.
 
@@ -22,7 +22,7 @@ def to_uint8_consistent(x: Tensor, y: Tensor, factor: int) -> Tensor:
     integer x.
     """
     levels = _levels(y)
-    check_pair(x, levels / 255, factor)
+    check_pair(x, levels / 255, factor)  # before x becomes float64, which would hide an integer image
     blocks = to_blocks(255 * project_box(x.detach().double(), levels / 255, factor), factor)
     down = blocks.floor()
     lacking = (factor**2 * levels - down.sum(-1)).round()  # how many pixels of each block go up
@@ -50,9 +50,10 @@ def _levels(y: Tensor) -> Tensor:
 
 
 def _spread(factor: int) -> Tensor:
-    """The pixels of a block, every stretch of them spread over it: (s^2,) indices, by the additive rule of Roberts (2018).
+    """The pixels of a block in an order of which every stretch is spread over the block: (s^2,) indices.
 
-    Ties are common (in a flat 8-bit block all pixels lack the same part); resolved row by row they would show.
+    Ties are common (in a flat 8-bit block all pixels lack the same part); resolved row by row they would show. The
+    order is that of the additive R2 sequence (Roberts 2018).
     """
     row, column = torch.meshgrid(torch.arange(factor), torch.arange(factor), indexing="ij")
     plastic = 1.32471795724474602596  # the root of p^3 = p + 1

@@ -101,7 +101,7 @@ def test_ties_are_spread_over_the_block():
         (lambda x, y: (x, y.int(), 4), TypeError, "uint8, or floating point"),
         (lambda x, y: (x.byte(), y, 4), TypeError, "from_uint8"),
         (lambda x, y: (x, y, 8), ValueError, r"has \(1, 3, 2, 2\) block means"),
-        (lambda x, y: (x, y, 3), ValueError, "factor 3 divides"),
+        (lambda x, y: (x, y, 3), ValueError, "multiples of factor 3"),
     ],
 )
 def test_bad_input(arguments, error, message):
