@@ -1,15 +1,21 @@
 """Null-space learning with GAN priors: keep A^+ y from the measurement, take only the null-space part from a network."""
 
+from .images import project_box as project_box
+from .images import to_uint8_consistent as to_uint8_consistent
 from .metrics import consistency_db as consistency_db
 from .metrics import ms_ssim as ms_ssim
 from .metrics import psnr as psnr
 from .metrics import ssim as ssim
 from .operators import AveragePool as AveragePool
+from .operators import BlockSensing as BlockSensing
+from .operators import BlurDownsample as BlurDownsample
 from .operators import Grayscale as Grayscale
 from .operators import Inpaint as Inpaint
 from .operators import LinearOperator as LinearOperator
 from .operators import Matrix as Matrix
 from .operators import RangeNull as RangeNull
+from .operators import Resize as Resize
+from .operators import SpatialColour as SpatialColour
 from .operators import as_matrix as as_matrix
 from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals

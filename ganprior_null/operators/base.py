@@ -1,7 +1,7 @@
 r"""The contract of a linear degradation y = A x: forward, exact adjoint, exact Moore-Penrose pseudo-inverse.
 
-A word on words: the literature on null-space learning calls :math:`A^\dagger A x` the *range-space* part of x. In linear
-algebra that is the row space of A (the range of :math:`A^\dagger`). We use the literature's word.
+A word on words: the literature on null-space learning calls :math:`A^\dagger A x` the *range-space* part of x. In
+linear algebra that is the row space of A (the range of :math:`A^\dagger`). We use the literature's word.
 """
 
 from typing import NamedTuple
@@ -25,6 +25,18 @@ class LinearOperator(nn.Module):
     A^\dagger`, and a silently wrong pseudo-inverse would break the method. Buffers are non-persistent, so a checkpoint
     never contains an operator; devices and dtypes follow the input.
     """
+
+    def _apply(self, fn, recurse: bool = True):
+        """Follow a move to another device, not a change of dtype (``half()``, ``to(dtype)``).
+
+        An operator's own numbers stay float64: they are rounded once per call, to the input's dtype. Rounded for good
+        they would leave a pseudo-inverse that is no longer one, and complex spectra would lose their imaginary part.
+        """
+        for module in self.modules() if recurse else (self,):
+            for name, buffer in module.named_buffers(recurse=False):
+                moved = buffer.to(fn(buffer.new_empty(0)).device)
+                module.register_buffer(name, moved, persistent=False)
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """A x: image (N, C, H, W) in [0, 1] -> measurement y."""
@@ -52,7 +64,7 @@ class LinearOperator(nn.Module):
         return RangeNull(part, x - part)
 
     def enforce(self, x_r: Tensor, y: Tensor) -> Tensor:
-        r""":math:`A^\dagger y + (I - A^\dagger A) x_r`, in the form :math:`x_r + A^\dagger(y - A x_r)`: one pinv, not two.
+        r""":math:`A^\dagger y + (I - A^\dagger A) x_r`, as :math:`x_r + A^\dagger(y - A x_r)`: one pinv, not two.
 
         Raises ValueError when y does not have the shape of A x_r, or either holds NaN or infinity.
         """

@@ -41,7 +41,7 @@ def check_finite(y: Tensor, what: str) -> Tensor:
     """
     if not torch.compiler.is_compiling() and not torch.isfinite(y).all():
         bad = int((~torch.isfinite(y)).sum())
-        raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; images must be finite")
+        raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; they must be finite")
     return y
 
 
@@ -50,6 +50,32 @@ def check_factor(factor: int) -> int:
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
         raise ValueError(f"factor must be an integer of at least 1, got {factor!r}")
     return factor
+
+
+def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """A side, or (H, W) -> (H, W); ValueError unless both are integers of at least 1."""
+    sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
+    if len(sides) != 2 or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in sides):
+        raise ValueError(f"size must be a positive integer or a pair (H, W) of them, got {size!r}")
+    return sides
+
+
+def check_sides(v: Tensor, what: str, size: tuple[int, int]) -> None:
+    """Refuse what is not an image batch of this (H, W): ValueError."""
+    check_image(v, what)
+    if v.shape[-2:] != size:
+        raise ValueError(f"{what} must be {size[0]} x {size[1]} pixels, got {v.shape[-2]} x {v.shape[-1]}")
+
+
+def check_kernel(kernel: Tensor) -> Tensor:
+    """A blur kernel, as float64; ValueError unless it is a finite matrix that does not sum to 0."""
+    kernel = torch.as_tensor(kernel).double()
+    if kernel.ndim != 2 or 0 in kernel.shape:
+        raise ValueError(f"a kernel must be a matrix (kh, kw), got shape {tuple(kernel.shape)}")
+    check_finite(kernel, "the kernel")
+    if kernel.sum().abs() <= 1e-9 * kernel.abs().sum():
+        raise ValueError("the kernel sums to 0: it would leave nothing of the image's brightness, it is no blur")
+    return kernel
 
 
 def dottest(A, in_shape: tuple[int, ...], *, trials: int = 3, seed: int = 0) -> float:

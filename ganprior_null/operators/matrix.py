@@ -27,11 +27,11 @@ class Matrix(LinearOperator):
         A = check_finite(A.double(), "A")
         if rtol is None:
             rtol = max(A.shape) * torch.finfo(A.dtype).eps
-        U, S, Vh = torch.linalg.svd(A, full_matrices=False)
-        keep = S > rtol * S[0]
+        U, sigma, Vh = torch.linalg.svd(A, full_matrices=False)
+        keep = sigma > rtol * sigma[0]
         self.rank = int(keep.sum())
         self.register_buffer("matrix", A, persistent=False)
-        self.register_buffer("inverse", (Vh[keep].T / S[keep]) @ U[:, keep].T, persistent=False)
+        self.register_buffer("inverse", (Vh[keep].T / sigma[keep]) @ U[:, keep].T, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return check_finite(self._times(self.matrix, x, "x"), "A x")
