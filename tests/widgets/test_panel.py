@@ -33,7 +33,7 @@ def test_the_picture_and_the_caption_follow_the_control():
     assert (pixels(picture) == 128).all() and "level 0.5" in caption.value
     control.value = 1.0
     assert (pixels(picture) == 255).all() and "level 1.0" in caption.value
-    assert picture.tooltip == "level 1.0"  # the accessible name of the image
+    assert picture.tooltip is None  # ipywidgets 8.1 would show an error in place of the picture
 
 
 def test_a_small_picture_is_enlarged_by_repeated_pixels():
