@@ -1,0 +1,84 @@
+# make course   set up, run every notebook, build the site     (PROFILE=smoke for a quick look)
+# make test     set up and pass the tests                      (ARGS="tests/operators -x" for a part)
+# make lab      JupyterLab on the first notebook
+# make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
+# make lint     ruff and the import floors
+# make clean    remove what was built; rm -rf .venv removes the environment as well
+
+PYTHON  ?= python3
+PROFILE ?= laptop
+NB      ?=
+ARGS    ?=
+# cpu | gpu: gpu takes PyPI's default build (CUDA on Linux), cpu asks PyTorch's own index for the small one
+TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+
+PACKAGE = $(shell find ganprior_null data/claims.toml -name '*.py' -o -name '*.js' -o -name '*.toml')
+LESSONS = $(filter-out notebooks/09_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
+BUILD   = build/$(PROFILE)
+RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
+SITE    = $(BUILD)/site/index.html
+
+.DELETE_ON_ERROR:
+.PHONY: help course test lab notebooks lint clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# --- set-up: two stamps, renewed when the list of packages changes --------------------------------------------------
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; set PYTHON=, for example make course PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv --without-pip .venv \
+	  && $(PYTHON) -m pip -q --python .venv/bin/python install pip; } \
+	  || { rm -rf .venv; echo "cannot make .venv; on Debian and Ubuntu: sudo apt-get install python3-venv python3-pip"; exit 1; }
+
+.venv/course.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "setting up .venv with the $(TORCH) build of torch, some minutes the first time (TORCH=cpu or TORCH=gpu to choose)"
+ifeq ($(TORCH),cpu)
+	@$(PIP) --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu torch 2>/dev/null \
+	  || echo "PyTorch's own index cannot be reached; taking torch from the default index"
+endif
+	@$(PIP) -e ".[course]"
+	@touch $@
+
+.venv/dev.stamp: .venv/course.stamp
+	@$(PIP) -e ".[course,dev]"
+	@touch $@
+
+# --- the course: a notebook runs again when it, or the package, changed ---------------------------------------------
+
+course: $(SITE)
+	@echo "The course is ready: file://$(CURDIR)/$(SITE)"
+
+$(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) | .venv/course.stamp
+	@$(BIN)/python -m ganprior_null run $< --profile $(PROFILE) --out $(@D)
+
+$(BUILD)/notebooks/09_report.ipynb: $(RUNS)
+
+$(SITE): $(RUNS) $(BUILD)/notebooks/09_report.ipynb $(wildcard book/* book/vendor/*)
+	@echo "building the site"
+	@$(BIN)/python book/build.py $(BUILD)/notebooks $(BUILD)/site
+
+# --- working on it --------------------------------------------------------------------------------------------------
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: .venv/course.stamp
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+notebooks: .venv/course.stamp
+	$(BIN)/python book/execute.py $(NB)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache .import_linter_cache
+	find ganprior_null tests notebooks book benchmarks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
