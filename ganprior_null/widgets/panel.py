@@ -23,8 +23,8 @@ def panel(draw: Callable, **controls: widgets.ValueWidget) -> widgets.VBox:
 
     images: one image, a list of them (side by side), or a dict whose keys are put over the images; (C, H, W) or
     (1, C, H, W) in [0, 1]. Images of unlike sizes are repeated up to the largest, small ones up to about 512 pixels.
-    caption: plain text, also what a screen reader announces (an ipywidgets image takes no alternative text, and giving it
-    a tooltip breaks its view).
+    caption: plain text, also what a screen reader announces (an ipywidgets image takes no alternative text, and a
+    tooltip breaks its view).
 
     The first draw raises what it raises. Later an error is shown as one line in the caption, over the last picture.
     Raises TypeError for a control without a value.
