@@ -1,5 +1,19 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,jupyter,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
-# # Range and null space
+# # 01 · Range and null space
 #
 # *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · less than 1 GB of memory · no GPU*
 #
@@ -29,11 +43,12 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ganprior_null import AveragePool, Grayscale, Inpaint, LinearOperator, Matrix
 from ganprior_null import as_matrix, dottest, enforce_consistency, penrose_residuals, psnr
 from ganprior_null.data import photographs
-from ganprior_null.images import from_uint8, to_uint8
+from ganprior_null.images import from_signed, from_uint8, to_uint8
 from ganprior_null.profiles import lesson
 from ganprior_null.widgets import check_answer, panel, show
 
@@ -129,15 +144,11 @@ torch.testing.assert_close(part.range, torch.full_like(tiny, 0.45))
 torch.testing.assert_close(part.range + part.null, tiny)
 
 # %% mystnb={"image": {"alt": "A picture of two by two gray pixels, its one-pixel mean, the flat range part and the null part"}}
-show(
-    [tiny[0], pool(tiny)[0], part.range[0], part.null[0] + 0.5],
-    ["x", "y = A x", "range part", "null part + 0.5"],
-    height=1.6,
-)
+show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "range part", "null part"], height=1.5)
 
 # %% [markdown]
-# *The figure:* the picture, its one-pixel mean, the flat range part, and the null part (0.5 is added, so that mid-gray means zero, here
-# and in every picture of a null part below).
+# *The figure:* the picture, its one-pixel mean, the flat range part, and the null part. Null parts have negative values; here and below they are
+# drawn by `from_signed`, which maps $[-1, 1]$ to black and white, so that mid-gray means zero.
 #
 # :::{dropdown} Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?
 # The image has $256^2$ unknowns and the measurement $32^2$ independent equations, so the null space has $256^2 - 32^2 = 64512$
@@ -257,9 +268,9 @@ right.plot(deblurred(48), ":", color=ORANGE, lw=1.5, label="48 kept: noise")
 right.plot(y_8bit, "--", color=GRAY, lw=1.5, label="measured y")
 right.plot(deblurred(best), color=BLUE, lw=2, label=f"{best} kept")
 right.plot(row, ".", color="black", ms=5, label="true row")
-right.set(xlabel="pixel", ylabel="gray value")
-for ax in (left, right):
-    ax.legend(fontsize=8)
+right.set(xlabel="pixel", ylabel="gray value", ylim=(-0.05, 1.3))
+left.legend(fontsize=8)
+right.legend(fontsize=8, ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -288,10 +299,10 @@ for s in (2, 4):
 # |---|---|---|
 # | (i) | $A P A = A$ | going there, back and there again changes nothing: **this one gives consistency** |
 # | (ii) | $P A P = P$ | $P$ never writes anything that $A$ cannot see |
-# | (iii) | $(A P)^\top = A P$ | $AP$ is an orthogonal projection: $P y$ explains $y$ as well as possible (least squares) |
-# | (iv) | $(P A)^\top = P A$ | $PA$ is an orthogonal projection: range and null part are perpendicular, $P y$ is the smallest explanation |
+# | (iii) | $(A P)^\top = A P$ | with (i), $AP$ is the orthogonal projection onto what $A$ can produce: $P y$ explains $y$ as well as possible (least squares) |
+# | (iv) | $(P A)^\top = P A$ | with (i), $PA$ is an orthogonal projection too: range and null part are perpendicular, and with (ii) $P y$ is the smallest explanation |
 #
-# One by one, with the matrix $M$ of section 2 and the $P$ that we built:
+# Insert (4) and (5), and all four come out, because $U$ and $V$ have orthonormal columns. One by one, with the matrix $M$ of section 2 and the $P$ that we built:
 
 # %%
 torch.testing.assert_close(M @ P @ M, M)
@@ -353,38 +364,36 @@ for name, (matrix, candidate) in candidates.items():
 #
 # Written out, the last one takes two reshapes. We check it against the library, then let each operator split the same photograph.
 
+
 # %%
-s, side = 8, cfg.size // 8
+def pool_mean(x, s):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // s, s, w // s, s).mean((3, 5))
 
 
-def pool_mean(x):
-    return x.reshape(-1, 3, side, s, side, s).mean((3, 5))
-
-
-def pool_repeat(y):
+def pool_repeat(y, s):
     return y.repeat_interleave(s, 2).repeat_interleave(s, 3)
 
 
-torch.testing.assert_close(pool_mean(x), AveragePool(s)(x))
-torch.testing.assert_close(pool_repeat(pool_mean(x)), AveragePool(s).project_range(x))
+torch.testing.assert_close(pool_mean(x, 8), AveragePool(8)(x))
+torch.testing.assert_close(pool_repeat(pool_mean(x, 8), 8), AveragePool(8).project_range(x))
 
 # %%
 mask = torch.ones(cfg.size, cfg.size)
-mask[cfg.size // 4 : cfg.size // 2, cfg.size // 4 : cfg.size // 2] = 0
-mask[:, ::4] = 0
+mask[:, torch.arange(cfg.size) % 16 < 4] = 0
+mask[cfg.size // 8 : cfg.size * 3 // 8, cfg.size * 3 // 8 : cfg.size * 5 // 8] = 0
 operators = {"Grayscale()": Grayscale(), "Inpaint(mask)": Inpaint(mask), "AveragePool(8)": AveragePool(8)}
 
-# %% mystnb={"image": {"alt": "Three rows, one for each operator: the photograph, its measurement, its range part and its null part"}}
-pictures, titles = [], []
-for name, operator in operators.items():
-    part = operator.decompose(x)
-    pictures += [x[0], operator(x)[0], part.range[0], part.null[0] + 0.5]
-    titles += ["x", f"y = A x, {name}", "range part", "null part + 0.5"]
-show(pictures, titles, columns=4, height=2.2)
+# %% mystnb={"image": {"alt": "The photograph, its range parts under three operators and, below them, its null parts"}}
+split = {name: operator.decompose(x) for name, operator in operators.items()}
+above = {"x": x} | {f"range, {name}": part.range for name, part in split.items()}
+below = {"range + null": sum(split["AveragePool(8)"])}
+below |= {f"null, {name}": from_signed(part.null) for name, part in split.items()}
+show([*above.values(), *below.values()], [*above, *below], columns=4, height=1.6)
 
 # %% [markdown]
-# *The figure:* each row splits the same photograph with another operator. The null part of the gray filter is pure colour, that of the mask is
-# the content of the holes, that of pooling is fine detail. In every row the last two pictures add up to the first.
+# *The figure:* above, the photograph and its range part under three operators; below, the sum of the two parts and the null parts.
+# The null part of the gray filter is pure colour, that of the mask is the content of the holes, that of pooling is fine detail.
 #
 # The null part is invisible to $A$: $A (I - A^\dagger A) x = Ax - A A^\dagger A x = 0$ by condition (i). In numbers:
 
@@ -394,18 +403,21 @@ for name, operator in operators.items():
     print(f"{name:15} A(null part) = 0 to rounding: {bool(seen < 1e-15)}")
 
 # %% [markdown]
-# A dense matrix does the same to a patch: 16 random weighted sums of the 64 pixels of an $8 \times 8$ patch. To the eye neither part
-# looks like anything, and they are as much a range part and a null part as before.
+# A dense matrix splits images too, if they are small. Here 64 random weighted sums measure the 256 pixels of a patch, less its mean gray. To the eye
+# neither part looks like much; they are a range part and a null part all the same.
 
-# %% mystnb={"image": {"alt": "A patch of eight by eight pixels and its range and null part under sixteen random measurements"}}
-corner = cfg.size // 4
-patch = x[:, :, corner : corner + 8, corner : corner + 8].double().mean(1).flatten(1)  # (1, 64)
-sketch = Matrix(torch.randn(16, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+# %% mystnb={"image": {"alt": "A small gray patch of the photograph, its range part and its null part under random measurements"}}
+hole = x[:, :, cfg.size // 8 : cfg.size * 3 // 8, cfg.size * 3 // 8 : cfg.size * 5 // 8]  # what the mask hid
+patch = F.interpolate(hole.double(), size=(16, 16), mode="area").mean(1).flatten(1)
+patch = patch - patch.mean()  # (1, 256)
+sketch = Matrix(torch.randn(64, 256, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
 part = sketch.decompose(patch)
 assert sketch(part.null).norm() < 1e-13 * sketch(patch).norm()
 assert (part.range * part.null).sum().abs() < 1e-13 * patch.square().sum()
-parts = [v.reshape(1, 8, 8) for v in (patch, part.range, part.null + 0.5)]
-show(parts, ["patch", "range part", "null part + 0.5"], height=1.8)
+show([from_signed(v).reshape(1, 16, 16) for v in (patch, *part)], ["patch", "range part", "null part"], height=1.5)
+
+# %% [markdown]
+# *The figure:* a patch and its two parts; the left picture is the sum of the others.
 
 # %% [markdown]
 # ## 5. Any guess can be made consistent
@@ -416,11 +428,11 @@ show(parts, ["patch", "range part", "null part + 0.5"], height=1.8)
 # And $A A^\dagger y = A A^\dagger A x = A x = y$, by (i) once more. $\square$
 #
 # Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph. Here are a thousand random guesses for each operator, from tiny to
-# enormous:
+# enormous. Rounding grows with the numbers that are added, so the gap is measured relative to the guess.
 
 # %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(seed)
-small = torch.nn.functional.interpolate(x, size=(16, 16), mode="area").double()
+small = F.interpolate(x, size=(16, 16), mode="area").double()
 dots = torch.rand(16, 16, generator=generator) < 0.5
 small_operators = {"Grayscale()": Grayscale(), "Inpaint(dots)": Inpaint(dots), "AveragePool(8)": AveragePool(8)}
 for name, operator in small_operators.items():
@@ -436,7 +448,7 @@ for name, operator in small_operators.items():
 #
 # $$\lVert x - x_r \rVert^2 = \lVert x - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 \;\ge\; \lVert x - \hat x\rVert^2. \tag{7}$$
 #
-# Whatever the guess, its PSNR can only rise:
+# Whatever the guess, its PSNR never falls. In dB, before and after:
 
 # %% tags=["nbval-check-output"]
 guesses = {
@@ -457,6 +469,8 @@ for name, x_r in guesses.items():
 # The panel below keeps the measurement of one photograph and takes the null part from a guess of your choice, times a strength:
 # $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
 #
+# It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks.
+#
 # **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and which strength is best when
 # the guess is another photograph?*
 
@@ -472,33 +486,30 @@ def blend(operator, guess, strength):
     gap, quality = float((A(x_hat) - y).abs().max()), float(psnr(x_hat, x))
     caption = f"largest |A x_hat - y|: {'below 1e-5' if gap < 1e-5 else f'{gap:.0e}'}; "
     caption += f"PSNR to the truth: {f'{quality:.2f} dB' if quality < 100 else 'above 100 dB'}"
-    return {"A^+ y": A.pinv(y), "x_hat": x_hat, "x_r": sources[guess]}, caption
+    return {"guess x_r": sources[guess], "x_hat": x_hat}, caption
 
 
 panel(
     blend,
     operator=widgets.Dropdown(options=list(choices), value="AveragePool(16)", description="operator"),
-    guess=widgets.Dropdown(options=list(sources), description="guess x_r"),
+    guess=widgets.Dropdown(options=list(sources), value="flat gray", description="guess x_r"),
     strength=widgets.FloatSlider(value=1.0, min=0.0, max=2.0, step=0.05, description="strength t"),
 )
 
-# %% mystnb={"image": {"alt": "The photograph with null parts of growing strength, from the truth above and from another photograph below"}}
-pictures, titles = [], []
-for name in ("the truth", "another photograph"):
-    for t in (0.0, 0.5, 1.0, 2.0):
-        pictures.append(blend("AveragePool(16)", name, t)[0]["x_hat"])
-        titles.append(f"null part of {name}, t = {t:g}")
-show(pictures, titles, columns=4, height=2.2)
+# %% mystnb={"image": {"alt": "Four images with equal block means: blocks, an over-sharp truth, and the fine detail of another photograph at two strengths"}}
+settings = [("the truth", 0.0), ("the truth", 2.0), ("another photograph", 1.0), ("another photograph", 2.0)]
+shown = [blend("AveragePool(16)", guess, t)[0]["x_hat"] for guess, t in settings]
+show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], height=1.7)
 
 # %% [markdown]
-# *The figure:* eight images with one and the same 16 x 16 block means. Upper row, the null part of the truth at four strengths; lower row, that of
-# another photograph. Every one of them satisfies $A \hat x = y$.
+# *The figure:* four images with one and the same block means: no null part at all, the null part of the truth at twice its strength, that of
+# another photograph at strength 1 and 2. Every one of them satisfies $A \hat x = y$.
 #
 # :::{dropdown} Answer
 # The gap never moves (up to rounding): $A$ maps the null part to zero, at every strength. With the truth as guess, $t = 1$ gives the
 # photograph back. With another photograph the best strength is close to 0: the distance to the truth, a parabola in $t$, is smallest at
 # $\langle n, n_r\rangle / \lVert n_r \rVert^2$, where $n$ and $n_r$ are the two null parts, and the details of unrelated photographs are nearly
-# perpendicular. Consistency leaves the null part entirely open; to fill it *well* is the task of a prior.
+# perpendicular. Flat gray has no null part under pooling, so there the slider does nothing. Consistency leaves the null part entirely open; to fill it *well* is the task of a prior.
 # :::
 
 # %% [markdown]
@@ -531,21 +542,21 @@ for s in factors:
         f"{s:5}x {shares[s][0]:10.1%} {shares[s][1].mean():10.1%} {shares[s][2].mean():9.1%} {range_psnr.mean():12.1f} dB"
     )
 
-# %% mystnb={"image": {"alt": "Share of dimensions, contrast and energy of photographs in the null space against the factor; dimensions are near one, energy near zero"}}
-fig, ax = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
-ax.plot(factors, [shares[s][0] for s in factors], "o--", color=GRAY, lw=2, label="dimensions (white noise)")
-for i, style, color, label in [(1, "s-", BLUE, "contrast of photographs"), (2, "^:", ORANGE, "energy of photographs")]:
-    share = torch.stack([shares[s][i] for s in factors])  # (4, photographs)
-    ax.plot(factors, share.mean(1), style, color=color, lw=2, label=label)
-    ax.fill_between(factors, share.amin(1), share.amax(1), color=color, alpha=0.15)
+# %% mystnb={"image": {"alt": "Share of dimensions, contrast and energy of photographs in the null space against the factor; dimensions are near one, contrast and energy far below"}}
+fig, ax = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
+dimensions, by_contrast, by_energy = (torch.stack([torch.as_tensor(shares[s][i]) for s in factors]) for i in range(3))
+ax.plot(factors, dimensions, "o--", color=GRAY, lw=2, label="dimensions")
+ax.plot(factors, by_contrast, "-", color=BLUE, lw=0.7, alpha=0.5)  # one thin line for each photograph
+ax.plot(factors, by_contrast.mean(1), "s-", color=BLUE, lw=2.5, label="contrast, mean")
+ax.plot(factors, by_energy.mean(1), "^:", color=ORANGE, lw=2.5, label="energy, mean")
 ax.set_xscale("log", base=2)
-ax.set(xlabel="factor", ylabel="share in the null space", xticks=factors, xticklabels=factors, ylim=(0, 1.02))
-ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.93))
+ax.set(xlabel="factor", ylabel="share in the null space", xticks=factors, xticklabels=factors, ylim=(0, 1.04))
+fig.legend(loc="outside lower center", ncols=3, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *The figure:* nearly all dimensions (gray) are in the null space, but much less of the contrast of photographs (blue) and next to nothing of their energy (orange);
-# bands run from the least to the most among the photographs.
+# *The figure:* nearly all dimensions (gray) are in the null space, but much less of the contrast of photographs (blue; a thin line
+# for each) and less still of their energy (orange).
 #
 # That is why super-resolution is possible at all. The measurement sees few directions, but those in which photographs hold
 # most of what they have. White noise, which spreads evenly over all directions, has its energy in the null space in proportion to the
@@ -576,7 +587,7 @@ for x_r in (-1.0, 0.0, 7.0):
 
 # %% tags=["nbval-check-output"]
 for name, operator in operators.items():
-    y = torch.rand_like(operator(x.double()))
+    y = torch.rand(operator(x).shape, dtype=torch.float64, generator=generator)
     x_hat = enforce_consistency(guesses["noise"].double(), y, operator)
     torch.testing.assert_close(operator(x_hat), operator(operator.pinv(y)))
     print(f"{name:15} A x_hat = y for an arbitrary y: {bool((operator(x_hat) - y).abs().max() < 1e-14)}")
@@ -743,12 +754,9 @@ class MirrorSolution(LinearOperator):
 
 
 mirror_law(MirrorSolution)
-part = MirrorSolution().decompose(x)
-show(
-    [x[0], part.range[0], part.null[0] + 0.5],
-    ["x", "range part: symmetric", "null part + 0.5: antisymmetric"],
-    height=2.2,
-)
+gray = Grayscale()(x)
+part = MirrorSolution().decompose(gray)
+show([gray, part.range, from_signed(part.null)], ["x", "range: symmetric", "null: antisymmetric"], height=1.6)
 
 # %% [markdown]
 # ### Exercise 4 — the best strength
