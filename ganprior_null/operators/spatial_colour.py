@@ -4,6 +4,7 @@ from torch import Tensor
 
 from .base import LinearOperator
 from .colour import Grayscale
+from .matrix import Matrix
 
 
 class SpatialColour(LinearOperator):
@@ -14,14 +15,15 @@ class SpatialColour(LinearOperator):
     S^\dagger \otimes C^\dagger`. That holds for no other composition here: in general
     :math:`(AB)^\dagger \ne B^\dagger A^\dagger`.
 
-    Raises TypeError when ``colour`` is not a :class:`Grayscale` or ``spatial`` is one, or is no operator.
+    Raises TypeError when ``colour`` is not a :class:`Grayscale`, or ``spatial`` is no operator on the pixels
+    of a channel.
     """
 
     def __init__(self, spatial: LinearOperator, colour: Grayscale):
         super().__init__()
         if not isinstance(colour, Grayscale):
             raise TypeError(f"colour must be a Grayscale, got {type(colour).__name__}")
-        if not isinstance(spatial, LinearOperator) or isinstance(spatial, (Grayscale, SpatialColour)):
+        if not isinstance(spatial, LinearOperator) or isinstance(spatial, (Grayscale, Matrix, SpatialColour)):
             raise TypeError(f"spatial must be an operator on the pixels of a channel, got {type(spatial).__name__}")
         self.spatial, self.colour = spatial, colour
 
