@@ -1,0 +1,19 @@
+"""Foreign checkpoints -> ours: pure renaming tables, strict loading with a report, safetensors files.
+
+Beside the floors: nothing below the command line needs it, and no model reads a file in its constructor.
+"""
+
+from .convert import LAYOUTS as LAYOUTS
+from .convert import convert as convert
+from .convert import convert_file as convert_file
+from .files import Prior as Prior
+from .files import load_checkpoint as load_checkpoint
+from .files import load_stylegan2 as load_stylegan2
+from .files import save_weights as save_weights
+from .infer import describe as describe
+from .infer import infer_discriminator as infer_discriminator
+from .infer import infer_stylegan2 as infer_stylegan2
+from .report import LoadReport as LoadReport
+from .report import build as build
+from .report import compare as compare
+from .report import load_weights as load_weights

@@ -1,0 +1,77 @@
+"""From a foreign checkpoint to ours: state dict to state dict, and file to file."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from ..priors import StyleGAN2, StyleGAN2Discriminator
+from ..profiles import did_you_mean
+from . import mmagic, rosinality
+from .files import MEAN, load_checkpoint, mean_w, save_weights
+from .infer import infer
+from .rename import flatten, rename, select
+from .report import LoadReport, build, compare
+
+LAYOUTS = {"rosinality": rosinality.LAYOUT, "mmagic": mmagic.LAYOUT}
+PARTS = {"generator": StyleGAN2, "discriminator": StyleGAN2Discriminator}
+
+
+def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dict[str, Tensor]:
+    """A foreign checkpoint or bare state dict -> the state dict of our network; tensors are shared, not copied.
+
+    layout: a name in LAYOUTS. part: "generator" (the moving average when there is one) or "discriminator"; None takes
+    the generator, or the discriminator from a checkpoint that holds nothing else. ``latent_avg`` is left out.
+
+    Raises ValueError for an unknown layout or part, and when the layout finds no such network in the checkpoint.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"unknown layout {layout!r}{did_you_mean(layout, LAYOUTS)}")
+    table = LAYOUTS[layout]
+    state_dict = rename(select(flatten(checkpoint), table, part), table.names)
+    state_dict.pop(MEAN, None)
+    try:
+        kind, _ = infer(state_dict)
+    except ValueError as error:
+        raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}") from error
+    if part is not None and kind is not PARTS[part]:
+        raise ValueError(f"the checkpoint holds no {part}, but a {kind.__name__}")
+    return state_dict
+
+
+def convert_file(
+    layout: str, source: str | os.PathLike, target: str | os.PathLike, *, part: str | None = None
+) -> LoadReport:
+    """Read a foreign checkpoint file, prove that it loads strictly, write it as ours; returns the report of that load.
+
+    The .safetensors file holds the network's tensors, for a generator also ``latent_avg`` (the source's, or measured),
+    and as metadata: model, config (the constructor's arguments), layout, source_sha256.
+
+    Raises FileNotFoundError, ValueError as :func:`convert` and ``load_checkpoint``, OSError when the target cannot be
+    written. Nothing is written unless all tensors fit.
+    """
+    source, target = Path(source), Path(target)
+    checkpoint = load_checkpoint(source)
+    if target.exists() and target.samefile(source):
+        raise ValueError(f"the target is the source itself: {source}")
+    state_dict = convert(checkpoint, layout, part=part)
+    network = build(state_dict)
+    report = compare(network, state_dict)
+    kind, config = infer(state_dict)
+    with open(source, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    metadata = {"model": kind.__name__, "config": config, "layout": layout, "source_sha256": digest}
+    extra = {MEAN: _mean(checkpoint, network)} if kind is StyleGAN2 else {}
+    save_weights(target, state_dict | extra, metadata)
+    return report
+
+
+def _mean(checkpoint: Mapping, network: StyleGAN2) -> Tensor:
+    mean = checkpoint.get(MEAN)
+    if mean is None:
+        return mean_w(network)
+    if not isinstance(mean, Tensor) or mean.numel() != network.style_dim:
+        raise ValueError(f"{MEAN} must hold {network.style_dim} values, got {getattr(mean, 'shape', mean)}")
+    return mean.flatten()

@@ -1,0 +1,20 @@
+"""StyleGAN2 of mmagic, mmediting and mmgen: ``*_orig`` weights, full words; released files may wrap a state_dict."""
+
+from .rename import Layout
+
+LAYOUT = Layout(
+    parts={
+        "generator": ("state_dict.generator_ema.", "generator_ema.", "state_dict.generator.", "generator."),
+        "discriminator": ("state_dict.discriminator.", "discriminator."),
+    },
+    names=(
+        (r"^constant_input\.", "input."),
+        (r"^style_mapping\.", "style."),
+        (r"^injected_noise_", "noises.noise_"),
+        (r"\.style_modulation\.", ".modulation."),
+        (r"\.noise_injector\.", ".noise."),
+        (r"\.linear\.weight_orig$", ".weight"),  # style, modulation, final_linear
+        (r"\b((convs\.0|conv1|conv2|skip|final_conv)\.\d)\.conv\.weight_orig$", r"\1.weight"),  # discriminator
+        (r"\.weight_orig$", ".weight"),  # generator: convs.0.conv.weight_orig, to_rgb1.conv.weight_orig
+    ),
+)

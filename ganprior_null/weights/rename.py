@@ -1,0 +1,65 @@
+"""A checkpoint layout is data: where a network's tensors lie and how their names become ours."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ..profiles import did_you_mean
+
+
+class Layout(NamedTuple):
+    """A foreign layout.
+
+    parts: for each network, the prefixes its tensors may have in the flattened checkpoint, best first; a checkpoint
+    with none of them is a bare state dict. names: (pattern, replacement), all applied in order to the rest of a name.
+    """
+
+    parts: dict[str, tuple[str, ...]]
+    names: tuple[tuple[str, str], ...] = ()
+
+
+def flatten(checkpoint: Mapping, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors of nested dicts, levels joined by dots: {"g_ema": {"a.b": t}, "p": 0.1} -> {"g_ema.a.b": t}."""
+    flat = {}
+    for key, value in checkpoint.items():
+        if isinstance(value, Tensor):
+            flat[f"{prefix}{key}"] = value
+        elif isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+    return flat
+
+
+def select(flat: Mapping[str, Tensor], layout: Layout, part: str | None) -> dict[str, Tensor]:
+    """The tensors of one network, prefix removed. part None: the first of layout.parts that the checkpoint holds.
+
+    Raises ValueError for a part the layout does not know, and when the checkpoint holds only other parts.
+    """
+    if part is not None and part not in layout.parts:
+        raise ValueError(f"unknown part {part!r}{did_you_mean(part, layout.parts)}")
+    found = {}
+    for name, prefixes in layout.parts.items():
+        for prefix in prefixes:
+            tensors = {key.removeprefix(prefix): value for key, value in flat.items() if key.startswith(prefix)}
+            if tensors:
+                found[name] = tensors
+                break
+    if not found:
+        return dict(flat)  # a bare state dict
+    if part is not None and part not in found:
+        raise ValueError(f"the checkpoint holds no {part}, only: {', '.join(found)}")
+    return found[part] if part else next(iter(found.values()))
+
+
+def rename(state_dict: Mapping[str, Tensor], names: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+    """The same tensors under our names. Raises ValueError when two names become one."""
+    renamed = {}
+    for key, value in state_dict.items():
+        ours = key
+        for pattern, replacement in names:
+            ours = re.sub(pattern, replacement, ours)
+        if ours in renamed:
+            raise ValueError(f"two tensors would both be called {ours!r}; one of them is {key!r}")
+        renamed[ours] = value
+    return renamed

@@ -1,0 +1,77 @@
+"""Strict loading that says what happened: how many tensors arrived, and why not when they did not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..priors import StyleGAN2, StyleGAN2Discriminator
+from .infer import describe, infer
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a state dict and a module have in common. ``exact`` only if every tensor of each is in the other."""
+
+    loaded: tuple[str, ...]  # names with equal shapes
+    missing: tuple[str, ...]  # of the module, not in the state dict
+    unexpected: tuple[str, ...]  # of the state dict, not in the module
+    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]  # (name, shape in state dict, in module)
+
+    @property
+    def exact(self) -> bool:
+        return bool(self.loaded) and not (self.missing or self.unexpected or self.mismatched)
+
+    def __str__(self) -> str:
+        """ "135 tensors loaded", or the counts of all four kinds with an example of each."""
+        lines = [f"{len(self.loaded)} tensors loaded"]
+        for kind in ("missing", "unexpected", "mismatched"):
+            if names := getattr(self, kind):
+                lines.append(f"{len(names)} {kind} (such as {_example(names[0])})")
+        return ", ".join(lines)
+
+
+def compare(module: nn.Module, state_dict: Mapping[str, Tensor]) -> LoadReport:
+    """The report that loading would give; nothing is loaded."""
+    ours = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in state_dict.items()}
+    common = [key for key in ours if key in theirs]
+    return LoadReport(
+        loaded=tuple(key for key in common if ours[key] == theirs[key]),
+        missing=tuple(key for key in ours if key not in theirs),
+        unexpected=tuple(key for key in theirs if key not in ours),
+        mismatched=tuple((key, theirs[key], ours[key]) for key in common if ours[key] != theirs[key]),
+    )
+
+
+def load_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) -> LoadReport:
+    """Copy all tensors into the module, in its own dtype and device, or none at all.
+
+    Raises ValueError, with the module untouched, unless names and shapes agree exactly and all values are finite; the
+    message says what network the weights look like and what the module is.
+    """
+    report = compare(module, state_dict)
+    if not report.exact:
+        looks, is_ = describe(state_dict), describe(module.state_dict())
+        raise ValueError(f"the weights do not fit: this looks like {looks}; the model is {is_}; {report}")
+    bad = [key for key, value in state_dict.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise ValueError(f"the weights hold NaN or infinite values, in {len(bad)} tensors (such as {bad[0]})")
+    module.load_state_dict(state_dict, strict=True)
+    return report
+
+
+def build(state_dict: Mapping[str, Tensor]) -> StyleGAN2 | StyleGAN2Discriminator:
+    """The network of the inferred sizes with these weights (our names), loaded strictly, in evaluation mode.
+
+    Raises ValueError when the tensors are not exactly those of one StyleGAN2 or StyleGAN2Discriminator.
+    """
+    kind, config = infer(state_dict)
+    network = kind(**config)
+    load_weights(network, state_dict)
+    return network.eval()
+
+
+def _example(entry: str | tuple) -> str:
+    return entry if isinstance(entry, str) else f"{entry[0]}: {entry[1]} for {entry[2]}"
