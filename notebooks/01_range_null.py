@@ -35,7 +35,8 @@
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
-size: int = 0  # side of the photographs in pixels, a multiple of 16; 0 = the profile's
+size: int = 0  # side of the images in pixels, a multiple of 16; 0 = the profile's, at most 288 without a folder
+folder: str = ""  # a folder of images to use instead of the photographs shipped with scikit-image
 seed: int = 0  # seed of the random guesses
 
 # %%
@@ -47,17 +48,18 @@ import torch.nn.functional as F
 
 from ganprior_null import AveragePool, Grayscale, Inpaint, LinearOperator, Matrix
 from ganprior_null import as_matrix, dottest, enforce_consistency, penrose_residuals, psnr
-from ganprior_null.data import photographs
+from ganprior_null.data import load_folder, photographs
 from ganprior_null.images import from_signed, from_uint8, to_uint8
 from ganprior_null.profiles import lesson
 from ganprior_null.widgets import check_answer, panel, show
 
 cfg = lesson(profile or None, **({"size": size} if size else {}))
-if cfg.size % 16:
-    raise ValueError(f"size must be a multiple of 16, the largest factor of this lesson, got {cfg.size}")
-photos = photographs(cfg.size)
+size = cfg.size if size or folder else min(cfg.size, 288)
+if size % 16:
+    raise ValueError(f"size must be a multiple of 16, the largest factor of this lesson, got {size}")
+photos = load_folder(folder, size)[0] if folder else photographs(size)  # (N, 3, size, size)
 x = photos[:1]
-BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#767676"  # told apart by colour-blind readers too
+BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 
 # %% [markdown]
@@ -100,17 +102,12 @@ ax.plot(0.5 + t, 0.5 - t, color=BLUE, lw=2, label="all x with A x = y")
 ax.plot(t, -t, "--", color=BLUE, lw=1.2, label="null space: A x = 0")
 ax.plot(1.6 * t, 1.6 * t, ":", color=GRAY, lw=1.5, label="range: multiples of (1, 1)")
 for start, end in [((0, 0), smallest), (x_r, x_hat)]:
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 1.8, "shrinkA": 0, "shrinkB": 3})
-for label, p, shift in [
-    ("0", (0, 0), (-12, 5)),
-    ("$A^\\dagger y$", smallest, (-6, 12)),
-    ("$x_r$", x_r, (7, 0)),
-    ("$\\hat x$", x_hat, (-14, -10)),
-]:
-    ax.plot(*p, "o", color="black", ms=5)
-    ax.annotate(label, p, xytext=shift, textcoords="offset points", fontsize=12)
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 1.8, "shrinkA": 0})
+for label, point in {"0": (0, 0), "$A^\\dagger y$": smallest, "$x_r$": x_r, "$\\hat x$": x_hat}.items():
+    ax.plot(*point, "o", color="black", ms=5)
+    ax.annotate(label, point, xytext=(-4, 9), textcoords="offset points", fontsize=12)
 ax.set(xlim=(-0.35, 1.2), ylim=(-0.35, 1.1), aspect="equal", xlabel="first pixel", ylabel="second pixel")
-_ = ax.legend(loc="lower left", fontsize=8)
+ax.legend(loc="lower left", fontsize=8)
 plt.show()
 
 # %% [markdown]
@@ -224,19 +221,17 @@ y_8bit = from_uint8(to_uint8(y_exact)).double()
 
 U, S, Vh = torch.linalg.svd(blur)
 zero = torch.zeros(1, dtype=torch.float64)
-lost = torch.cat([(Vh @ row).square().flip(0).cumsum(0).flip(0), zero]) / n  # entry k: mean square that k patterns miss
-noise = (
-    torch.cat([zero, ((y_8bit - y_exact) @ U / S).square().cumsum(0)]) / n
-)  # entry k: mean square that k patterns amplify
+# entry k of lost: the mean square that the first k patterns miss; of noise: the one that they amplify
+lost = torch.cat([(Vh @ row).square().flip(0).cumsum(0).flip(0), zero]) / n
+noise = torch.cat([zero, ((y_8bit - y_exact) @ U / S).square().cumsum(0)]) / n
 total = lost + noise
 best = int(total.argmin())
 
 print(f"largest / smallest singular value: {S[0] / S[-1]:.0e}")
 print("root mean square errors, white = 1\nkept    lost   noise   total")
 for k in sorted({8, 16, 24, 32, best, 48, 56, 64}):
-    print(
-        f"{k:4} {lost[k].sqrt():7.3f} {noise[k].sqrt():7.3f} {total[k].sqrt():7.3f}" + (" <- best" if k == best else "")
-    )
+    errors = "".join(f"{v[k].sqrt():8.3f}" for v in (lost, noise, total))
+    print(f"{k:4}{errors}" + (" <- best" if k == best else ""))
 
 # %% [markdown]
 # Keeping everything is worse than useless: the error of the exact pseudo-inverse is several times the distance from black to white,
@@ -379,9 +374,9 @@ torch.testing.assert_close(pool_mean(x, 8), AveragePool(8)(x))
 torch.testing.assert_close(pool_repeat(pool_mean(x, 8), 8), AveragePool(8).project_range(x))
 
 # %%
-mask = torch.ones(cfg.size, cfg.size)
-mask[:, torch.arange(cfg.size) % 16 < 4] = 0
-mask[cfg.size // 8 : cfg.size * 3 // 8, cfg.size * 3 // 8 : cfg.size * 5 // 8] = 0
+mask = torch.ones(size, size)
+mask[:, torch.arange(size) % 16 < 4] = 0
+mask[size // 8 : size * 3 // 8, size * 3 // 8 : size * 5 // 8] = 0
 operators = {"Grayscale()": Grayscale(), "Inpaint(mask)": Inpaint(mask), "AveragePool(8)": AveragePool(8)}
 
 # %% mystnb={"image": {"alt": "The photograph, its range parts under three operators and, below them, its null parts"}}
@@ -407,7 +402,7 @@ for name, operator in operators.items():
 # neither part looks like much; they are a range part and a null part all the same.
 
 # %% mystnb={"image": {"alt": "A small gray patch of the photograph, its range part and its null part under random measurements"}}
-hole = x[:, :, cfg.size // 8 : cfg.size * 3 // 8, cfg.size * 3 // 8 : cfg.size * 5 // 8]  # what the mask hid
+hole = x[:, :, size // 8 : size * 3 // 8, size * 3 // 8 : size * 5 // 8]  # what the mask hid
 patch = F.interpolate(hole.double(), size=(16, 16), mode="area").mean(1).flatten(1)
 patch = patch - patch.mean()  # (1, 256)
 sketch = Matrix(torch.randn(64, 256, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
@@ -528,9 +523,8 @@ factors = (2, 4, 8, 16)
 images = photos.double()
 contrast = (images - images.mean((2, 3), keepdim=True)).square().sum((1, 2, 3))
 shares = {}
-print(
-    f"{len(images)} photographs of {cfg.size} x {cfg.size} pixels, means over them\nfactor  dimensions    contrast    energy  PSNR of A^+ A x"
-)
+print(f"{len(images)} images of {size} x {size} pixels, means over them")
+print("factor  dimensions  contrast    energy  PSNR of A^+ A x")
 for s in factors:
     part = AveragePool(s).decompose(images)
     energy = [v.square().sum((1, 2, 3)) for v in (images, part.range, part.null)]
@@ -538,9 +532,8 @@ for s in factors:
     range_psnr = psnr(part.range, images)
     torch.testing.assert_close(range_psnr, -10 * torch.log10(part.null.square().mean((1, 2, 3))))
     shares[s] = (1 - 1 / s**2, energy[2] / contrast, energy[2] / energy[0])
-    print(
-        f"{s:5}x {shares[s][0]:10.1%} {shares[s][1].mean():10.1%} {shares[s][2].mean():9.1%} {range_psnr.mean():12.1f} dB"
-    )
+    row = "".join(f"{torch.as_tensor(share).mean():10.1%}" for share in shares[s])
+    print(f"{s:5}x {row} {range_psnr.mean():13.1f} dB")
 
 # %% mystnb={"image": {"alt": "Share of dimensions, contrast and energy of photographs in the null space against the factor; dimensions are near one, contrast and energy far below"}}
 fig, ax = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
@@ -556,7 +549,8 @@ plt.show()
 
 # %% [markdown]
 # *The figure:* nearly all dimensions (gray) are in the null space, but much less of the contrast of photographs (blue; a thin line
-# for each) and less still of their energy (orange).
+# for each) and less still of their energy (orange). The thin line far above the others is the deep field of stars and galaxies: points of
+# light on black are nearly all detail.
 #
 # That is why super-resolution is possible at all. The measurement sees few directions, but those in which photographs hold
 # most of what they have. White noise, which spreads evenly over all directions, has its energy in the null space in proportion to the
@@ -617,10 +611,9 @@ class WrongInverse(AveragePool):
 
 
 for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
-    gap, penrose = dottest(operator, (3, 16, 16)), penrose_residuals(operator, (1, 8, 8))
-    print(
-        f"{type(operator).__name__:13} dot test {'passed' if gap < 1e-14 else 'FAILED'}   Penrose {'passed' if max(penrose) < 1e-14 else 'FAILED'}"
-    )
+    dot = "passed" if dottest(operator, (3, 16, 16)) < 1e-14 else "FAILED"
+    penrose = "passed" if max(penrose_residuals(operator, (1, 8, 8))) < 1e-14 else "FAILED"
+    print(f"{type(operator).__name__:13} dot test {dot}   Penrose {penrose}")
 
 # %% [markdown]
 # The two checks do not replace each other: each of the faulty operators passes one of them.
@@ -801,12 +794,13 @@ print(f"best strength for another photograph: {float(t):.2f}")
 # - $x = A^\dagger A x + (I - A^\dagger A) x$: what the measurement determines, and what it cannot see.
 # - $\hat x = A^\dagger y + (I - A^\dagger A) x_r$ satisfies $A \hat x = y$ for every $x_r$, is the consistent image nearest to $x_r$, and is never further from the truth
 #   than $x_r$ was.
-# - For average pooling nearly all *dimensions* of an image are in the null space, but only a small share of the *energy* of photographs.
+# - For average pooling nearly all *dimensions* of an image are in the null space, but a far smaller share of the *energy* of photographs.
 # - If $y$ contradicts itself, $A\hat x$ is the nearest measurement that does not.
 #
 # **References.** The method and Equations 1-7: Wang et al. {cite}`wang2023gan`. The four conditions: Penrose {cite}`penrose1955`. Null-space learning with a proof of convergence: Schwab et
 # al. {cite}`schwab2019deepnull`. The same split inside a diffusion model: Wang et al. {cite}`wang2023ddnm`.
 #
-# **Run it in full:** `python -m ganprior_null run notebooks/01_range_null.ipynb --profile gpu --out build/notebooks` works on 1024 x 1024 photographs.
+# **Run it in full:** `python -m ganprior_null run notebooks/01_range_null.ipynb --profile gpu -p folder PATH` works on your own images, at
+# 1024 x 1024 pixels.
 #
 # **Next:** [Pooling-based decomposition](02_pooling_decomposition.ipynb) puts the formula around networks.
