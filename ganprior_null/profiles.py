@@ -28,12 +28,51 @@ LESSONS = {  #        size  images  channels
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Prior:
+    """A StyleGAN2 to be trained as the prior of a later restorer."""
+
+    size: int  # side, pixels
+    style_dim: int
+    n_mlp: int  # layers of the mapping network
+    widths: tuple[int, ...]  # channels at 4, 8, ..., size
+    images: int  # images shown, real ones, repetitions counted
+    global_batch: int  # images per step, over all devices
+    lr: float
+    r1_gamma: float  # the heuristic of Karras et al. 2020b: 0.0002 size^2 / batch
+    path_every: int  # steps between two path-length penalties
+
+    @property
+    def channels(self) -> dict[int, int]:
+        """{resolution: width}."""
+        return {4 * 2**i: width for i, width in enumerate(self.widths)}
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the generator."""
+        return self.images // self.global_batch
+
+
+_F = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # config F, 4 to 1024 px
+PRIORS = {  #    size style mlp  widths                   images      batch    lr  gamma path
+    "smoke": Prior(  16,  16, 2, (8, 8, 8),                      64,      4, 2.5e-3, 0.01, 2),
+    "laptop": Prior( 64, 128, 4, (128, 128, 96, 64, 32),    400_000,     16, 2.5e-3, 0.05, 8),
+    "gpu": Prior(    64, 512, 8, (512, 512, 256, 128, 64), 2_000_000,     64, 2.5e-3, 0.0128, 4),
+    "paper": Prior(1024, 512, 8, _F,                      25_000_000,     32, 2.0e-3, 10.0, 4),
+}  # fmt: skip
+
+
 def profile_name(name: str | None = None) -> str:
     """name, or the environment variable GANPRIOR_PROFILE, or "laptop". Raises ValueError for an unknown one."""
     name = name or os.environ.get("GANPRIOR_PROFILE") or "laptop"
     if name not in NAMES:
         raise ValueError(f"unknown profile {name!r}{did_you_mean(name, NAMES)}")
     return name
+
+
+def prior(name: str | None = None, **overrides) -> Prior:
+    """The row of PRIORS for a profile, with type-checked overrides."""
+    return override(PRIORS[profile_name(name)], **overrides)
 
 
 def lesson(name: str | None = None, **overrides) -> Lesson:

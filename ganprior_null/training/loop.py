@@ -25,7 +25,7 @@ def fit(
     save_every: int = 500,
     progress: bool = True,
 ) -> bool:
-    """Call ``step(fabric, state, t) -> {name: 0-d tensor}`` for t = state["step"] ... steps - 1; True when all are done.
+    """Call ``step(fabric, state, t) -> {name: 0-d tensor}`` for t = state["step"] ... steps - 1; True when all done.
 
     ``state`` holds "step" and whatever the step needs (modules, optimisers, numbers); it is resumed from the run's
     checkpoint when there is one, and saved every ``save_every`` steps, at the end, and on SIGINT or SIGTERM, which

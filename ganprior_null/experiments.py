@@ -1,0 +1,92 @@
+"""The one factory: a profile and a data set in, pieces that are wired together out."""
+
+import dataclasses
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .data import faces, load_folder, load_pack, split
+from .images import to_signed
+from .priors import StyleGAN2, StyleGAN2Discriminator
+from .profiles import Prior
+from .training import Run, batch_indices, fit, make_fabric, step_generator
+from .training.gan import GanRecipe, gan_state, gan_step
+
+DRAWN = 20_000  # procedural faces to train on when no folder is given
+
+
+def train_prior(
+    data: Path | None, out: Path, profile: Prior, *, margin: int = 0, seed: int = 0, precision: str = "32-true"
+) -> bool:
+    """Train a StyleGAN2 on a pack, a folder or, with ``data=None``, drawn faces; resumes what ``out`` holds.
+
+    margin: pixels cut from every side of an image before it is enlarged again to the profile's size (6 of 64 keeps the
+    face of an aligned portrait and eases training). True when finished, False when stopped by a signal.
+    """
+    images = training_images(data, profile.size, margin=margin)
+    fabric = make_fabric(precision=precision)
+    torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step
+    G = StyleGAN2(profile.size, profile.style_dim, profile.n_mlp, profile.channels).to(fabric.device)
+    D = StyleGAN2Discriminator(profile.size, profile.channels).to(fabric.device)
+    recipe = GanRecipe(
+        global_batch=profile.global_batch,
+        lr=profile.lr,
+        r1_gamma=profile.r1_gamma,
+        path_every=profile.path_every,
+        seed=seed,
+    )
+    params = {
+        "experiment": "prior",
+        "data": data.name if data else "drawn faces",
+        "training_images": len(images),
+        "margin": margin,
+        "precision": precision,
+        **dataclasses.asdict(profile) | {"widths": list(profile.widths)},
+        **dataclasses.asdict(recipe),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    step = gan_step(flipped_batches(images, profile.global_batch, seed), recipe)
+    return fit(
+        fabric,
+        step,
+        gan_state(G, D, recipe),
+        Run(out, params),
+        steps=profile.steps,
+        global_batch=profile.global_batch,
+    )
+
+
+def training_images(data: Path | None, size: int, *, margin: int = 0) -> Tensor:
+    """uint8 (N, 3, size, size): the training side of a pack, split by person where the pack names them, else by index.
+
+    A folder of image files is taken whole. Raises what :func:`load_pack` and :func:`load_folder` raise.
+    """
+    if data is None:
+        return (faces(DRAWN, size) * 255).round().byte()
+    if not (data / "pack.json").exists():
+        return (load_folder(data, size)[0] * 255).round().byte()
+    pack = load_pack(data)
+    people = [row["person"] for row in pack.rows] if "person" in pack.rows[0] else None
+    kept = split([str(i) for i in range(len(pack.rows))], people=people).train
+    x = pack.images[kept]
+    if margin:
+        x = x[..., margin:-margin, margin:-margin]
+    if x.shape[-1] != size:
+        x = F.interpolate(x.float(), (size, size), mode="bicubic", antialias=True).clamp(0, 255).round().byte()
+    return x
+
+
+def flipped_batches(images: Tensor, batch: int, seed: int) -> Callable[[int], Tensor]:
+    """t -> (batch, 3, H, W) in [-1, 1], half of them mirrored."""
+
+    def images_at(t: int) -> Tensor:
+        x = images[batch_indices(len(images), batch, t, seed=seed)].float() / 255
+        mirrored = torch.rand(batch, 1, 1, 1, generator=step_generator(seed, t, "mirror")) < 0.5
+        return to_signed(torch.where(mirrored, x.flip(-1), x))
+
+    return images_at

@@ -1,0 +1,134 @@
+"""One training step of StyleGAN2, whole: discriminator, R1, generator, path length, moving average.
+
+Every draw is addressed by step (:mod:`.stream`) and made for the global batch, of which each rank takes its stride; the
+minibatch statistic groups images by the same stride, so w ranks of batch b compute the gradients of one of batch w b.
+Gradients are averaged by hand: the networks stay plain modules, whose every method may be called.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..losses import discriminator_loss, generator_loss, path_length_penalty, path_lengths, r1_penalty
+from .ema import update_ema
+from .stream import step_generator
+
+ImagesAt = Callable[[int], Tensor]
+
+
+@dataclass(frozen=True)
+class GanRecipe:
+    """How a StyleGAN2 is trained; names and defaults follow Karras et al. 2020 and 2020b ("auto" configuration)."""
+
+    global_batch: int = 16  # images per step, over all ranks
+    lr: float = 0.0025  # Adam, beta1 0, beta2 0.99, both corrected for the lazy regularisers
+    r1_gamma: float = 0.05  # the heuristic 0.0002 size^2 / batch: 0.05 at 64 px and batch 16, 10 at 1024 and batch 4
+    r1_every: int = 16
+    path_weight: float = 2.0
+    path_every: int = 4
+    mixing: float = 0.9  # share of steps with two codes per image
+    ema_images: int = 5_000  # half-life, images: 10/32 of the batch in thousands
+    seed: int = 0
+
+
+def gan_state(G: nn.Module, D: nn.Module, recipe: GanRecipe) -> dict:
+    """What a run keeps: networks, average, optimisers, step, the running mean path length."""
+    return {
+        "step": 0,
+        "G": G,
+        "D": D,
+        "G_ema": copy.deepcopy(G).requires_grad_(False).eval(),
+        "optimizer_G": lazy_adam(G, recipe.lr, recipe.path_every),
+        "optimizer_D": lazy_adam(D, recipe.lr, recipe.r1_every),
+        "path_mean": torch.zeros(()),
+    }
+
+
+def lazy_adam(module: nn.Module, lr: float, every: int) -> torch.optim.Adam:
+    """Adam whose rates make up for one extra regularisation step in ``every`` (Karras et al. 2020, App. B)."""
+    c = every / (every + 1)
+    return torch.optim.Adam(module.parameters(), lr=lr * c, betas=(0.0, 0.99**c))
+
+
+def gan_step(images_at: ImagesAt, recipe: GanRecipe):
+    """The step for :func:`~ganprior_null.training.fit`; ``images_at(t)`` gives the global batch in [-1, 1]."""
+
+    def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
+        G, D = state["G"], state["D"]
+        mine = slice(fabric.global_rank, None, fabric.world_size)
+        real = images_at(t)[mine].to(fabric.device)
+
+        with torch.no_grad(), fabric.autocast():
+            fake = G(*draw(G, recipe, t, "D", mine))
+        with fabric.autocast():
+            real_scores, fake_scores = D(real), D(fake)
+        d_loss = discriminator_loss(real_scores.float(), fake_scores.float())
+        update(fabric, D, state["optimizer_D"], d_loss)
+        scalars = {"D": d_loss, "D(real)": real_scores.float().mean(), "D(fake)": fake_scores.float().mean()}
+
+        if t % recipe.r1_every == 0:
+            x = real.detach().requires_grad_()
+            with fabric.autocast():
+                scores = D(x)
+            r1 = r1_penalty(scores.float(), x)
+            update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
+
+        D.requires_grad_(False)  # its gradients would be computed and thrown away
+        with fabric.autocast():
+            fake_scores = D(G(*draw(G, recipe, t, "G", mine)))
+        g_loss = generator_loss(fake_scores.float())
+        update(fabric, G, state["optimizer_G"], g_loss)
+        scalars["G"] = g_loss
+
+        if t % recipe.path_every == 0:
+            penalty = path_step(fabric, state, recipe, t, mine)
+            update(fabric, G, state["optimizer_G"], recipe.path_weight * recipe.path_every * penalty)
+        D.requires_grad_(True)
+
+        batch = recipe.global_batch
+        update_ema(state["G_ema"], G, batch=batch, seen=(t + 1) * batch, half_life=recipe.ema_images)
+        return scalars
+
+    return step
+
+
+def path_step(fabric, state: dict, recipe: GanRecipe, t: int, mine: slice) -> Tensor:
+    """The path-length penalty on half a batch, and the running mean it pulls towards."""
+    G, count = state["G"], max(recipe.global_batch // 2, fabric.world_size)
+    w_plus, noise = draw(G, recipe, t, "path", mine, count=count)
+    with fabric.autocast():
+        x = G(w_plus, noise)
+    y = torch.randn(count, *x.shape[1:], generator=step_generator(recipe.seed, t, "path image"))[mine].to(x.device)
+    lengths = path_lengths(x.float(), w_plus, y)
+    # the mean over all ranks, hence no gradient through it; the published code lets its 1 % share through
+    everywhere = fabric.all_reduce(lengths.detach(), reduce_op="mean")
+    _, state["path_mean"] = path_length_penalty(everywhere, state["path_mean"])
+    penalty, _ = path_length_penalty(lengths, state["path_mean"], decay=0.0)
+    return penalty
+
+
+def draw(G, recipe: GanRecipe, t: int, purpose: str, mine: slice, count: int | None = None):
+    """(w_plus, noise) of this rank's share of a batch at step t: fresh z, style mixing, fresh noise."""
+    generator = step_generator(recipe.seed, t, purpose)
+    count = count or recipe.global_batch
+    device = next(G.parameters()).device
+    z = torch.randn(2, count, G.style_dim, generator=generator)[:, mine].to(device)
+    mixed = torch.rand((), generator=generator) < recipe.mixing
+    crossover = int(torch.randint(1, G.latents, (), generator=generator)) if mixed else G.latents
+    noise = [n[mine].to(device) for n in G.fresh_noise(count, generator=generator)]
+    first = G.mapping(z[0])
+    return G.mix(first, G.mapping(z[1]) if mixed else first, crossover), noise
+
+
+def update(fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One optimiser step on the gradient averaged over ranks."""
+    optimizer.zero_grad(set_to_none=True)
+    fabric.backward(loss)
+    if fabric.world_size > 1:
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                parameter.grad = fabric.all_reduce(parameter.grad, reduce_op="mean")
+    optimizer.step()
