@@ -35,7 +35,7 @@
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
-size: int = 0  # side of the images in pixels, a multiple of 16; 0 = the profile's, at most 288 without a folder
+size: int = 0  # side of the images in pixels, a multiple of 16; 0: the profile's, at most 288 without a folder
 folder: str = ""  # a folder of images to use instead of the photographs shipped with scikit-image
 seed: int = 0  # seed of the random guesses
 
@@ -342,7 +342,8 @@ for name, (matrix, candidate) in candidates.items():
 # "projection" is slanted. You would still explain the measurement, but no longer with the image *nearest* to your guess.
 #
 # :::{dropdown} Quick check 2: which of the four conditions does the proof of consistency need?
-# Only (i). Section 5 shows it in two lines. The other three make the choice among all consistent images the *nearest* one.
+# Only (i); section 5 shows it in two lines. (iv) makes $\hat x$ the consistent image *nearest* to the guess, and (iii) says what happens when $y$ contradicts
+# itself (section 7).
 # :::
 
 # %% [markdown]
@@ -395,7 +396,7 @@ show([*above.values(), *below.values()], [*above, *below], columns=4, height=1.6
 # %% tags=["nbval-check-output"]
 for name, operator in operators.items():
     seen = operator(operator.project_null(x.double())).abs().max()
-    print(f"{name:15} A(null part) = 0 to rounding: {bool(seen < 1e-15)}")
+    print(f"{name:15} A(null part) = 0 to rounding: {bool(seen < 1e-14)}")
 
 # %% [markdown]
 # A dense matrix splits images too, if they are small. Here 64 random weighted sums measure the 256 pixels of a patch, less its mean gray. To the eye
@@ -494,7 +495,7 @@ panel(
 # %% mystnb={"image": {"alt": "Four images with equal block means: blocks, an over-sharp truth, and the fine detail of another photograph at two strengths"}}
 settings = [("the truth", 0.0), ("the truth", 2.0), ("another photograph", 1.0), ("another photograph", 2.0)]
 shown = [blend("AveragePool(16)", guess, t)[0]["x_hat"] for guess, t in settings]
-show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], height=1.7)
+show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], height=1.6)
 
 # %% [markdown]
 # *The figure:* four images with one and the same block means: no null part at all, the null part of the truth at twice its strength, that of
@@ -532,8 +533,8 @@ for s in factors:
     range_psnr = psnr(part.range, images)
     torch.testing.assert_close(range_psnr, -10 * torch.log10(part.null.square().mean((1, 2, 3))))
     shares[s] = (1 - 1 / s**2, energy[2] / contrast, energy[2] / energy[0])
-    row = "".join(f"{torch.as_tensor(share).mean():10.1%}" for share in shares[s])
-    print(f"{s:5}x {row} {range_psnr.mean():13.1f} dB")
+    cells = "".join(f"{torch.as_tensor(share).mean():10.1%}" for share in shares[s])
+    print(f"{s:5}x {cells} {range_psnr.mean():13.1f} dB")
 
 # %% mystnb={"image": {"alt": "Share of dimensions, contrast and energy of photographs in the null space against the factor; dimensions are near one, contrast and energy far below"}}
 fig, ax = plt.subplots(figsize=(5.4, 3.4), layout="constrained")
@@ -776,7 +777,7 @@ def best_strength(null, null_r):
 check_answer(best_strength, strength_law)
 
 
-# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% tags=["hide-cell", "solution", "nbval-check-output"] jupyter={"source_hidden": true, "outputs_hidden": true}
 def best_strength_solution(null, null_r):
     """Set the derivative of |null - t null_r|^2 to zero: t = <null, null_r> / |null_r|^2."""
     return (null * null_r).sum() / null_r.square().sum()
