@@ -36,7 +36,7 @@ def main() -> int:
         try:
             target = execute(source)
         except (CellExecutionError, ValueError) as error:
-            print(f"error: {source.name}: {error}", file=sys.stderr)
+            print(f"error: {source.name}: {error}", file=sys.stderr)  # with the failing cell and its traceback
             return 1
         print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1000:.0f} kB")
     return 0

@@ -1,0 +1,126 @@
+"""The course runs, its committed notebooks are what their sources say, and their numbers are what a fresh run gives."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+from jupytext.compare import NotebookDifference, compare_notebooks
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+LESSONS = [path for path in SOURCES if path.stem != "09_report"]
+LIMIT = 1_000_000  # bytes of a committed notebook: they stay in the history for ever
+
+every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+every_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
+
+
+def differ(notebook: Path, source: Path) -> str:
+    """How the source in a notebook differs from its .py, in one line; empty if it does not."""
+    try:
+        compare_notebooks(jupytext.read(notebook), jupytext.read(source), fmt="py:percent", compare_outputs=False)
+    except NotebookDifference as difference:
+        return str(difference).splitlines()[0]
+    return ""
+
+
+def command(*arguments, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, env=os.environ
+    )
+
+
+def rerun(notebook: Path) -> subprocess.CompletedProcess:
+    """Run a notebook again; cells tagged nbval-check-output must print what they printed before."""
+    limits = ("--nbval-lax", "--nbval-cell-timeout=120", "--nbval-current-env")
+    return command("pytest", *limits, "-q", "-x", "-p", "no:cacheprovider", notebook.name, cwd=notebook.parent)
+
+
+def checked(lesson) -> list:
+    return [cell for cell in lesson.cells if "nbval-check-output" in cell.metadata.get("tags", [])]
+
+
+def test_every_notebook_has_a_source():
+    assert sorted(FOLDER.glob("*.ipynb")) == [source.with_suffix(".ipynb") for source in SOURCES]
+    assert LESSONS
+
+
+@every_source
+def test_pair_is_in_step(source):
+    difference = differ(source.with_suffix(".ipynb"), source)
+    assert not difference, f"{difference}\nrun: make notebooks NB={source.stem[:2]}"
+
+
+def test_a_drifted_pair_is_noticed(tmp_path):
+    drifted = tmp_path / SOURCES[0].name
+    drifted.write_text(SOURCES[0].read_text("utf-8") + "\n# %%\n1 + 1\n", "utf-8")
+    assert differ(SOURCES[0].with_suffix(".ipynb"), drifted)
+
+
+@every_source
+def test_runs_in_smoke(source, tmp_path):
+    notebook = source.with_suffix(".ipynb")
+    done = command("ganprior_null", "run", notebook, "--profile", "smoke", "--out", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / notebook.name).is_file()
+
+
+@every_source
+def test_committed_numbers_are_those_of_a_fresh_run(source):
+    done = rerun(source.with_suffix(".ipynb"))
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@every_lesson
+def test_a_changed_number_is_noticed(source, tmp_path):
+    """The control of the test above: the notebook up to its first checked number, and that number off by one digit."""
+    lesson = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    first = checked(lesson)[0]
+    lesson.cells = lesson.cells[: lesson.cells.index(first) + 1]
+    output = next(output for output in first.outputs if re.search(r"\d", output.get("text", "")))
+    output.text = re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), output.text, count=1)
+    nbformat.write(lesson, tmp_path / "changed.ipynb")
+    done = rerun(tmp_path / "changed.ipynb")
+    assert done.returncode == 1 and "mismatch 'stdout'" in done.stdout, done.stdout[-3000:]
+
+
+@every_lesson
+def test_text_relies_on_checked_numbers(source):
+    printed = ["".join(output.get("text", "") for output in cell.outputs) for cell in checked(read(source))]
+    assert printed and all(re.search(r"\d", text) for text in printed)
+
+
+@every_source
+def test_parameters_are_known_to_papermill(source):
+    """A help comment with an equals sign, for one, hides its parameter from papermill: it could not be set."""
+    (cell,) = [cell for cell in read(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    written = ast.parse(cell.source).body
+    known = papermill.inspect_notebook(str(source.with_suffix(".ipynb")))
+    assert [line.target.id for line in written] == list(known)
+    for line in written:
+        ast.literal_eval(line.value)
+        assert known[line.target.id]["help"], f"{line.target.id} has no help comment"
+
+
+@every_source
+def test_no_widget_that_stalls(source):
+    """An executed notebook with ``interact`` or ``Output`` stalls about one run in thirty (measured)."""
+    for cell in read(source).cells:
+        if cell.cell_type == "code":
+            assert not re.search(r"\binteract(ive|_manual)?\(|\bOutput\(", cell.source), cell.source
+
+
+@every_source
+def test_size(source):
+    assert source.with_suffix(".ipynb").stat().st_size <= LIMIT
+
+
+def read(source: Path):
+    return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
