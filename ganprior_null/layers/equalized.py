@@ -11,10 +11,14 @@ GAIN = math.sqrt(2.0)  # keeps the second moment of an N(0, 1) argument near 1
 
 
 def scaled_leaky_relu(x: Tensor, bias: Tensor | None = None) -> Tensor:
-    r""":math:`\sqrt2\,\mathrm{lrelu}_{0.2}(x + b)`; bias (C,) acts on axis 1 of x (N, C, ...)."""
-    if bias is not None:
-        x = x + bias.to(x.dtype).view(1, -1, *(1,) * (x.ndim - 2))
-    return F.leaky_relu(x, SLOPE) * GAIN
+    r""":math:`\sqrt2\,\mathrm{lrelu}_{0.2}(x + b)`; bias (C,) acts on axis 1 of x (N, C, ...).
+
+    The gain goes inside, where it costs no pass over the image of its own: lrelu is positively homogeneous.
+    """
+    if bias is None:
+        return F.leaky_relu(GAIN * x, SLOPE)
+    bias = GAIN * bias.to(x.dtype).view(1, -1, *(1,) * (x.ndim - 2))
+    return F.leaky_relu(torch.add(bias, x, alpha=GAIN), SLOPE)
 
 
 class FusedLeakyReLU(nn.Module):

@@ -34,7 +34,7 @@ class StyleGAN2Discriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"x must be (N, 3, {self.size}, {self.size}), got {tuple(x.shape)}")
-        x = self.convs(x)  # (N, C, 4, 4)
+        x = self.convs(x.contiguous(memory_format=torch.channels_last))  # (N, C, 4, 4)
         x = self.final_conv(minibatch_stddev(x))  # (N, C, 4, 4)
         return self.final_linear(x.flatten(1))  # (N, 1)
 
