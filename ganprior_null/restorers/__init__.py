@@ -1,4 +1,7 @@
 """Restorers y -> x_hat; null-space consistency is a wrapper around any of them, never a flag inside one."""
 
+from .noise import NoisyResult as NoisyResult
+from .noise import enforce_noisy as enforce_noisy
+from .noise import estimate_sigma as estimate_sigma
 from .null_space import NullSpace as NullSpace
 from .null_space import enforce_consistency as enforce_consistency
