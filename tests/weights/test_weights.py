@@ -1,0 +1,314 @@
+"""Foreign checkpoints of made-up sizes, converted and loaded; broken and hostile files, refused with one clear line."""
+
+import argparse
+import json
+import os
+import re
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator, channel_table
+from ganprior_null.weights import (
+    build,
+    compare,
+    convert,
+    convert_file,
+    describe,
+    infer_discriminator,
+    infer_stylegan2,
+    load_checkpoint,
+    load_stylegan2,
+    load_weights,
+    save_weights,
+)
+
+CASES = [  # size, style_dim, n_mlp, channels
+    (8, 5, 1, {4: 6, 8: 3}),
+    (16, 16, 2, {4: 9, 8: 9, 16: 4}),
+    (32, 8, 8, {4: 8, 8: 11, 16: 13, 32: 5}),
+    (128, 12, 3, {4: 16, 8: 14, 16: 12, 32: 10, 64: 7, 128: 3}),
+]
+
+
+def networks(size=16, style_dim=16, n_mlp=2, channels=None) -> tuple[StyleGAN2, StyleGAN2Discriminator]:
+    torch.manual_seed(size)
+    channels = channels or {4: 9, 8: 9, 16: 4}
+    return StyleGAN2(size, style_dim, n_mlp, channels), StyleGAN2Discriminator(size, channels)
+
+
+def to_mmagic(state_dict) -> dict:
+    """Our names -> mmagic's, written from the published key list and not from the table under test."""
+    renamed = {}
+    for key, value in state_dict.items():
+        if key.startswith("noises."):
+            key = key.replace("noises.noise_", "injected_noise_")
+        elif key.startswith("style."):
+            key = key.replace("style.", "style_mapping.").replace("weight", "linear.weight_orig")
+        elif key == "input.input":
+            key = "constant_input.input"
+        elif ".modulation." in key:
+            key = key.replace("modulation", "style_modulation").replace("weight", "linear.weight_orig")
+        elif key.endswith("noise.weight"):
+            key = key.replace("noise.weight", "noise_injector.weight")
+        elif key.startswith("final_linear"):
+            key = key.replace("weight", "linear.weight_orig")
+        elif key.endswith(".conv.weight"):
+            key += "_orig"
+        elif key.endswith("weight"):
+            key = key.replace("weight", "conv.weight_orig")
+        renamed[key] = value
+    return renamed
+
+
+def prefixed(prefix: str, state_dict) -> dict:
+    return {f"{prefix}{key}": value for key, value in state_dict.items()}
+
+
+def same(ours, theirs) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize(("size", "style_dim", "n_mlp", "channels"), CASES)
+def test_sizes_are_read_off_the_tensors(size, style_dim, n_mlp, channels):
+    G, D = networks(size, style_dim, n_mlp, channels)
+    config = {"size": size, "style_dim": style_dim, "n_mlp": n_mlp, "channels": channels}
+    assert infer_stylegan2(G.state_dict()) == config
+    assert infer_discriminator(D.state_dict()) == {"size": size, "channels": channels}
+    for network in (G, D):
+        assert same(build(network.state_dict()).state_dict(), network.state_dict())
+
+
+@pytest.mark.parametrize(("size", "style_dim", "n_mlp", "channels"), CASES)
+def test_mmagic_names(size, style_dim, n_mlp, channels):
+    for network in networks(size, style_dim, n_mlp, channels):
+        assert same(convert(to_mmagic(network.state_dict()), "mmagic"), network.state_dict())
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_mmagic_names_as_published(shared, name):
+    """The published 1024 px key list becomes exactly our names and shapes."""
+    lines = (shared / "facts/keytables" / f"mmagic_stylegan2_{name}_1024.tsv").read_text().splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    theirs = {key: torch.empty([int(s) for s in shape.split("x")], device="meta") for key, shape, *_ in rows}
+    with torch.device("meta"):
+        network = StyleGAN2(1024) if name == "generator" else StyleGAN2Discriminator(1024)
+    report = compare(network, convert(theirs, "mmagic"))
+    assert report.exact and len(report.loaded) == len(theirs)
+
+
+def nested_layouts():
+    """(layout, checkpoint) for every way in which the two projects write their files; the average comes first."""
+    (G, D), (raw, _) = networks(), networks()
+    with torch.no_grad():
+        raw.input.input += 1  # the network that is not the moving average
+    g_ema, g, d = G.state_dict(), raw.state_dict(), D.state_dict()
+    mm_ema, mm_g, mm_d = to_mmagic(g_ema), to_mmagic(g), to_mmagic(d)
+    adam = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.002}]}
+    training = {"g": g, "d": d, "g_ema": g_ema, "g_optim": adam, "args": argparse.Namespace(size=16), "ada_aug_p": 0.0}
+    both = prefixed("generator.", mm_g) | prefixed("generator_ema.", mm_ema) | prefixed("discriminator.", mm_d)
+    return [
+        ("rosinality", training),
+        ("rosinality", {"g_ema": g_ema, "latent_avg": torch.ones(16)}),
+        ("rosinality", {**g_ema, "latent_avg": torch.ones(16)}),
+        ("rosinality", g_ema),
+        ("mmagic", mm_ema),
+        ("mmagic", both),
+        ("mmagic", {"meta": {"epoch": 1}, "state_dict": both, "optimizer": adam}),
+        ("mmagic", prefixed("generator.", mm_ema) | prefixed("discriminator.", mm_d)),
+    ]
+
+
+@pytest.mark.parametrize(("layout", "checkpoint"), nested_layouts())
+def test_layouts(layout, checkpoint):
+    G, D = networks()
+    assert same(convert(checkpoint, layout), G.state_dict())
+    if "d" in checkpoint or any("discriminator." in key for key in checkpoint):
+        assert same(convert(checkpoint, layout, part="discriminator"), D.state_dict())
+
+
+@pytest.mark.parametrize(("layout", "checkpoint"), nested_layouts())
+def test_files(layout, checkpoint, tmp_path):
+    G, _ = networks()
+    source, target = tmp_path / "in.pt", tmp_path / "folder/out.safetensors"
+    torch.save(checkpoint, source)
+    report = convert_file(layout, source, target)
+    assert report.exact and set(report.loaded) == set(G.state_dict())
+    generator, w_mean = load_stylegan2(target)
+    assert same(generator.state_dict(), G.state_dict())
+    if "latent_avg" in checkpoint:
+        assert torch.equal(w_mean, torch.ones(16))
+    else:
+        assert (w_mean - G.mean_w(20_000)).abs().max() < 0.1  # two means of 4,096 and 20,000 draws of about N(0, 1)
+    with safe_open(target, "pt") as file:
+        metadata = file.metadata()
+    config = {"size": 16, "style_dim": 16, "n_mlp": 2, "channels": {"4": 9, "8": 9, "16": 4}}
+    assert metadata["model"] == "StyleGAN2" and metadata["layout"] == layout
+    assert json.loads(metadata["config"]) == config and re.fullmatch("[0-9a-f]{64}", metadata["source_sha256"])
+    assert os.listdir(target.parent) == ["out.safetensors"]
+
+
+def test_a_discriminator_file(tmp_path):
+    _, D = networks()
+    torch.save({"d": D.state_dict()}, tmp_path / "d.pt")
+    assert convert_file("rosinality", tmp_path / "d.pt", tmp_path / "d.safetensors").exact
+    assert same(load_file(tmp_path / "d.safetensors"), D.state_dict())
+    with pytest.raises(ValueError, match="holds a StyleGAN2Discriminator, not a generator"):
+        load_stylegan2(tmp_path / "d.safetensors")
+
+
+def test_half_precision_files_load_into_float32(tmp_path):
+    G, _ = networks()
+    halves = {key: value.half() for key, value in G.state_dict().items()}
+    path = save_weights(tmp_path / "g.safetensors", halves | {"latent_avg": torch.ones(16).half()}, {"model": "x"})
+    generator, w_mean = load_stylegan2(path)
+    assert w_mean.dtype == torch.float32 and {p.dtype for p in generator.parameters()} == {torch.float32}
+    assert torch.equal(generator.input.input, G.input.input.half().float())
+
+
+def test_the_message_says_what_the_weights_look_like():
+    with torch.device("meta"):
+        theirs = StyleGAN2(256, n_mlp=2, channels=channel_table(256, 1)).state_dict()
+        model = StyleGAN2(64)
+    assert describe(theirs) == "StyleGAN2, 256 px, channel multiplier 1, 2 mapping layers, 512 latent dimensions"
+    with pytest.raises(ValueError) as error:
+        load_weights(model, theirs)
+    text = str(error.value)
+    assert "this looks like StyleGAN2, 256 px, channel multiplier 1, 2 mapping layers, 512 latent dimensions" in text
+    assert "the model is StyleGAN2, 64 px, channel multiplier 2, 8 mapping layers" in text
+    assert "12 missing" in text and "unexpected" in text and "mismatched" in text and "\n" not in text
+
+
+def test_loading_is_all_or_nothing():
+    G, _ = networks()
+    before = {key: value.clone() for key, value in G.state_dict().items()}
+    other = {key: value + 1 for key, value in before.items()}
+    for broken in (
+        {key: value for key, value in other.items() if key != "to_rgb1.bias"},
+        other | {"surplus": torch.zeros(1)},
+        other | {"to_rgb1.bias": torch.zeros(3)},
+        other | {"to_rgb1.bias": torch.full((1, 3, 1, 1), float("nan"))},
+        {},
+    ):
+        with pytest.raises(ValueError, match="the weights (do not fit|hold NaN)"):
+            load_weights(G, broken)
+        assert same(G.state_dict(), before)
+    report = load_weights(G, other)
+    assert same(G.state_dict(), other) and str(report) == f"{len(other)} tensors loaded"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "layout", "part", "message"),
+    [
+        ({}, "rosinality", None, "layout 'rosinality' does not fit this checkpoint: .* input.input is missing"),
+        ({"fc.weight": torch.zeros(3, 3)}, "mmagic", None, "layout 'mmagic' does not fit this checkpoint"),
+        ({"g_ema": {"fc.weight": torch.zeros(3, 3)}}, "rosinality", None, "does not fit this checkpoint"),
+        ({}, "rosinalty", None, "unknown layout 'rosinalty'; did you mean 'rosinality'?"),
+        ({}, "mmagic", "generater", "unknown part 'generater'; did you mean 'generator'?"),
+        ({"d": {"x": torch.zeros(1)}}, "rosinality", "generator", "holds no generator, only: discriminator"),
+        ({"input.input": torch.zeros(3)}, "rosinality", None, "should have 4 axes"),
+        (
+            {"a.linear.weight_orig": torch.zeros(1), "a.weight": torch.zeros(1)},
+            "mmagic",
+            None,
+            "two tensors would both",
+        ),
+    ],
+)
+def test_checkpoints_without_the_network(checkpoint, layout, part, message):
+    with pytest.raises(ValueError, match=message):
+        convert(checkpoint, layout, part=part)
+
+
+def test_the_wrong_layout_and_the_wrong_part():
+    G, D = networks()
+    with pytest.raises(ValueError, match="layout 'rosinality' does not fit"):
+        convert(to_mmagic(G.state_dict()), "rosinality")
+    with pytest.raises(ValueError, match="holds no discriminator, but a StyleGAN2"):
+        convert(G.state_dict(), "rosinality", part="discriminator")
+
+
+class Hostile:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def checkpoint_bytes(tmp_path):
+    torch.save({"g_ema": networks()[0].state_dict()}, tmp_path / "good.pt")
+    return (tmp_path / "good.pt").read_bytes()
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path):
+    torch.save({"g_ema": networks()[0].state_dict(), "x": Hostile(tmp_path / "made")}, tmp_path / "in.pt")
+    with pytest.raises(ValueError, match=r"holds pickled code \(\w+\.mkdir\), which is refused and was not run"):
+        convert_file("rosinality", tmp_path / "in.pt", tmp_path / "out.safetensors")
+    assert os.listdir(tmp_path) == ["in.pt"]
+    torch.load(tmp_path / "in.pt", weights_only=False)  # negative control: it would have run
+    assert (tmp_path / "made").is_dir()
+
+
+def test_a_whole_pickled_network_is_refused(tmp_path):
+    torch.save(networks()[0], tmp_path / "in.pt")
+    with pytest.raises(ValueError, match=r"holds pickled code \(ganprior_null\.priors\.stylegan2\.StyleGAN2\)"):
+        load_checkpoint(tmp_path / "in.pt")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_truncated_files(tmp_path, checkpoint_bytes, share, suffix):
+    if suffix == "safetensors":
+        save_file(networks()[0].state_dict(), tmp_path / "good.safetensors")
+        checkpoint_bytes = (tmp_path / "good.safetensors").read_bytes()
+    (tmp_path / f"in.{suffix}").write_bytes(checkpoint_bytes[: int(share * len(checkpoint_bytes))])
+    before = set(os.listdir(tmp_path))
+    with pytest.raises(ValueError, match=rf"in\.{suffix} is (truncated or no torch|no readable safetensors)"):
+        convert_file("rosinality", tmp_path / f"in.{suffix}", tmp_path / "out.safetensors")
+    assert set(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("content", [b"<!doctype html><html>404</html>", b"\x89PNG\r\n\x1a\n" + bytes(200), b"hello"])
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_foreign_files(tmp_path, content, suffix):
+    (tmp_path / f"in.{suffix}").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"in\.{suffix} is (truncated or no torch|no readable safetensors)"):
+        load_checkpoint(tmp_path / f"in.{suffix}")
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such checkpoint file"):
+        load_checkpoint(tmp_path / "absent.pt")
+    torch.save([torch.zeros(1)], tmp_path / "list.pt")
+    with pytest.raises(ValueError, match="holds a list, not a dictionary of tensors"):
+        load_checkpoint(tmp_path / "list.pt")
+
+
+def test_bad_targets(tmp_path, checkpoint_bytes):
+    with pytest.raises(ValueError, match=r"weights are written as \.safetensors"):
+        convert_file("rosinality", tmp_path / "good.pt", tmp_path / "out.pt")
+    save_file(networks()[0].state_dict(), tmp_path / "good.safetensors")
+    with pytest.raises(ValueError, match="the target is the source itself"):
+        convert_file("rosinality", tmp_path / "good.safetensors", tmp_path / "good.safetensors")
+    torch.save({"g_ema": networks()[0].state_dict(), "latent_avg": torch.zeros(7)}, tmp_path / "mean.pt")
+    with pytest.raises(ValueError, match="latent_avg must hold 16 values"):
+        convert_file("rosinality", tmp_path / "mean.pt", tmp_path / "out.safetensors")
+    assert sorted(os.listdir(tmp_path)) == ["good.pt", "good.safetensors", "mean.pt"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    path = save_weights(tmp_path / "g.safetensors", {"a": torch.zeros(1)}, {})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(path, {"a": torch.ones(1)}, {})
+    assert os.listdir(tmp_path) == ["g.safetensors"] and load_file(path)["a"] == 0
