@@ -6,6 +6,7 @@ from .convert import from_uint8 as from_uint8
 from .convert import grid as grid
 from .convert import to_signed as to_signed
 from .convert import to_uint8 as to_uint8
+from .dykstra import dykstra_box as dykstra_box
 from .eight_bit import to_uint8_consistent as to_uint8_consistent
 from .files import list_images as list_images
 from .files import load_image as load_image
