@@ -54,6 +54,7 @@ def execute(source: Path) -> Path:
             timeout=CELL_TIMEOUT,
             resources={"metadata": {"path": str(source.parent)}},
             record_timing=False,  # timestamps would change with every run
+            coalesce_streams=True,  # else a slow machine breaks one table into several outputs
             extra_arguments=["--IPKernelApp.log_level=40"],  # else it warns that the kernel listens on this machine
             on_cell_complete=lambda **_: bar.update(),
         ).execute()

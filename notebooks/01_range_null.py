@@ -358,7 +358,7 @@ for name, (matrix, candidate) in candidates.items():
 # | `Inpaint(mask)` | keeps the pixels of the mask, zero elsewhere | the same |
 # | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
 #
-# Written out, the last one takes two reshapes. We check it against the library, then let each operator split the same photograph.
+# Written out, the last one takes a reshape and a repetition. We check it against the library, then let each operator split the same photograph.
 
 
 # %%
@@ -439,8 +439,8 @@ for name, operator in small_operators.items():
     print(f"{name:15} A x_hat = y to rounding for {int((gap < 1e-14).sum())} of {len(gap)} guesses")
 
 # %% [markdown]
-# Consistent does not mean right. But the formula never does harm. The error $x - x_r$ has a range part and a null part, $\hat x$ keeps the
-# null part and removes the other, so by Pythagoras
+# Consistent does not mean right. But the formula never does harm. The error $x - x_r$ has a range part and a null part. $\hat x$ keeps the
+# null part of the error and removes the other. The two are perpendicular (section 6), so by Pythagoras
 #
 # $$\lVert x - x_r \rVert^2 = \lVert x - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 \;\ge\; \lVert x - \hat x\rVert^2. \tag{7}$$
 #
@@ -511,11 +511,15 @@ show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], heigh
 # %% [markdown]
 # ## 6. How much of a photograph is in the null space?
 #
-# With (iv), $Q = A^\dagger A$ is symmetric, and $Q^2 = A^\dagger A A^\dagger A = Q$. So range part and null part are perpendicular,
+# With (iv), $Q = A^\dagger A$ is symmetric, and $Q^2 = A^\dagger A A^\dagger A = Q$ by (i). So range part and null part are perpendicular,
 #
-# $$\langle Q x, (I - Q) x \rangle = x^\top (Q - Q^2)\, x = 0 \quad\Longrightarrow\quad \lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q) x \rVert^2, \tag{8}$$
+# $$\langle Q x, (I - Q)\, x \rangle = x^\top (Q - Q^2)\, x = 0, \tag{8}$$
 #
-# and we may ask which share of the energy $\lVert x \rVert^2$ is lost. As the mean colour dominates the energy of any photograph, the
+# and by Pythagoras
+#
+# $$\lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q)\, x \rVert^2. \tag{9}$$
+#
+# We may ask which share of the energy $\lVert x \rVert^2$ is lost. As the mean colour dominates the energy of any photograph, the
 # table has a column for the *contrast* too, the energy after each channel's mean is taken away (it lies in the range, so nothing else changes).
 # The last column is the PSNR of the range part alone, $-10 \log_{10}$ of the mean square of the null part.
 
@@ -563,7 +567,7 @@ plt.show()
 # The theorem asked for $y = A x$. Suppose two sensors look at the same pixel, $A = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$, and report
 # $y = (0.4, 0.6)$. No pixel value explains both. The first half of the proof still holds, and it says
 #
-# $$A \hat x = A A^\dagger y, \tag{9}$$
+# $$A \hat x = A A^\dagger y, \tag{10}$$
 #
 # where $A A^\dagger$ is by (iii) the orthogonal projection onto what $A$ can produce: the nearest measurement that makes sense. Here it is
 # the mean of the two reports, and no guess can change it.
@@ -733,7 +737,7 @@ class Mirror(LinearOperator):
 check_answer(Mirror, mirror_law)
 
 
-# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true} mystnb={"image": {"alt": "A gray photograph, its symmetric range part and its antisymmetric null part"}}
 class MirrorSolution(LinearOperator):
     """A is symmetric and A A = A: an orthogonal projection, its own adjoint and its own pseudo-inverse."""
 
@@ -798,8 +802,8 @@ print(f"best strength for another photograph: {float(t):.2f}")
 # - For average pooling nearly all *dimensions* of an image are in the null space, but a far smaller share of the *energy* of photographs.
 # - If $y$ contradicts itself, $A\hat x$ is the nearest measurement that does not.
 #
-# **References.** The method and Equations 1-7: Wang et al. {cite}`wang2023gan`. The four conditions: Penrose {cite}`penrose1955`. Null-space learning with a proof of convergence: Schwab et
-# al. {cite}`schwab2019deepnull`. The same split inside a diffusion model: Wang et al. {cite}`wang2023ddnm`.
+# **References.** The method and Equations 1-7: {cite}`wang2023gan`. The four conditions: {cite}`penrose1955`. Networks that learn only a null-space
+# part, with a proof of convergence: {cite}`schwab2019deepnull`. The same split inside a diffusion model: {cite}`wang2023ddnm`.
 #
 # **Run it in full:** `python -m ganprior_null run notebooks/01_range_null.ipynb --profile gpu -p folder PATH` works on your own images, at
 # 1024 x 1024 pixels.
