@@ -13,7 +13,7 @@ ARGS    ?=
 TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 
 PACKAGE = $(shell find ganprior_null data/claims.toml -name '*.py' -o -name '*.js' -o -name '*.toml')
 LESSONS = $(filter-out notebooks/09_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
