@@ -97,7 +97,7 @@ class StyleGAN2(nn.Module):
         noise: None, the fixed buffers ``noises.noise_i`` (deterministic, and part of published weights); or L - 1
         tensors (N or 1, 1, r, r), for example from :meth:`fresh_noise`.
         """
-        w_plus, noise = self.spread(w_plus), self.check_noise(noise)
+        w_plus, noise = self.spread(w_plus), self.check_noise(noise, len(w_plus))
         x = self.conv1(self.input(len(w_plus)), w_plus[:, 0], noise[0])  # (N, C, 4, 4)
         rgb = self.to_rgb1(x, w_plus[:, 1])  # (N, 3, 4, 4)
         for i, stage in enumerate(self.stages()):
@@ -145,14 +145,15 @@ class StyleGAN2(nn.Module):
         draws = [torch.randn(count, 1, r, r, generator=generator, device=device) for r in sides]
         return [draw.to(self.input.input) for draw in draws]
 
-    def check_noise(self, noise: Sequence[Tensor] | None) -> list[Tensor]:
-        """The noise tensors a forward pass will use; ValueError when their number or a shape is wrong."""
+    def check_noise(self, noise: Sequence[Tensor] | None, count: int) -> list[Tensor]:
+        """The noise tensors for count images; None gives the fixed ones. ValueError for a wrong number or shape."""
         fixed = list(self.noises)
         if noise is None:
             return fixed
-        got, want = [tuple(n.shape[1:]) for n in noise], [tuple(n.shape[1:]) for n in fixed]
-        if got != want:
-            raise ValueError(f"noise must be {len(want)} tensors (N, *shape) with shapes {want}, got {got}")
+        got, sides = [tuple(n.shape) for n in noise], [n.shape[-1] for n in fixed]
+        fits = [{(count, 1, r, r), (1, 1, r, r)} for r in sides]
+        if len(got) != len(fits) or any(shape not in fit for shape, fit in zip(got, fits, strict=True)):
+            raise ValueError(f"noise must be {len(sides)} tensors ({count} or 1, 1, r, r) with r = {sides}, got {got}")
         return list(noise)
 
 
