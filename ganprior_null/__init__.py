@@ -1,4 +1,4 @@
-"""Null-space learning with GAN priors: keep A^+ y from the measurement, take only the null-space part from a network."""
+"""Null-space learning with GAN priors: A^+ y from the measurement, only the null-space part from a network."""
 
 from .images import project_box as project_box
 from .images import to_uint8_consistent as to_uint8_consistent
@@ -6,6 +6,7 @@ from .metrics import consistency_db as consistency_db
 from .metrics import ms_ssim as ms_ssim
 from .metrics import psnr as psnr
 from .metrics import ssim as ssim
+from .operators import CEM as CEM
 from .operators import AveragePool as AveragePool
 from .operators import BlockSensing as BlockSensing
 from .operators import BlurDownsample as BlurDownsample
@@ -21,5 +22,6 @@ from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals
 from .restorers import NullSpace as NullSpace
 from .restorers import enforce_consistency as enforce_consistency
+from .restorers import enforce_noisy as enforce_noisy
 
 __version__ = "0.1.0"

@@ -3,6 +3,8 @@
 from .base import LinearOperator as LinearOperator
 from .base import RangeNull as RangeNull
 from .blur import BlurDownsample as BlurDownsample
+from .cem import CEM as CEM
+from .cem import cem_kernel as cem_kernel
 from .check import Penrose as Penrose
 from .check import as_matrix as as_matrix
 from .check import dottest as dottest
