@@ -59,7 +59,8 @@ class StyleGAN2(nn.Module):
     """w_plus (N, L, D) -> image (N, 3, size, size), about [-1, 1]; ``mapping`` makes w from z.
 
     size: any power of two from 4. style_dim: D. n_mlp: layers of the mapping network. channels: {resolution: width}
-    for 4 ... size (further entries are ignored), default the published table with multiplier 2.
+    for 4 ... size (further entries are ignored), default the published table with multiplier 2. Works channels-last
+    inside by itself; ``.to(memory_format=...)`` is not needed, and torch refuses it for weights of five axes.
 
     Raises ValueError for other sizes, for incomplete width tables and for inputs whose shapes do not fit.
     """

@@ -6,7 +6,7 @@ Beside the floors: nothing below the command line needs it, and no model reads a
 from .convert import LAYOUTS as LAYOUTS
 from .convert import convert as convert
 from .convert import convert_file as convert_file
-from .files import Prior as Prior
+from .files import LoadedPrior as LoadedPrior
 from .files import load_checkpoint as load_checkpoint
 from .files import load_stylegan2 as load_stylegan2
 from .files import save_weights as save_weights

@@ -20,7 +20,7 @@ from .report import build
 MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
 
 
-class Prior(NamedTuple):
+class LoadedPrior(NamedTuple):
     """A generator with weights, and the mean of its w, (D,), which truncation pulls towards."""
 
     generator: StyleGAN2
@@ -69,7 +69,7 @@ def save_weights(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadat
     return path
 
 
-def load_stylegan2(path: str | os.PathLike) -> Prior:
+def load_stylegan2(path: str | os.PathLike) -> LoadedPrior:
     """A generator and its mean w from a .safetensors file of ours, in half precision or single; sizes are inferred.
 
     Raises as :func:`load_checkpoint`, and ValueError when the file holds no generator.
@@ -79,7 +79,7 @@ def load_stylegan2(path: str | os.PathLike) -> Prior:
     network = build(state_dict)
     if not isinstance(network, StyleGAN2):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a generator")
-    return Prior(network, mean_w(network) if w_mean is None else w_mean.float())
+    return LoadedPrior(network, mean_w(network) if w_mean is None else w_mean.float())
 
 
 def mean_w(network: StyleGAN2) -> Tensor:
