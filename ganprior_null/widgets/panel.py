@@ -55,7 +55,7 @@ def panel(draw: Callable, **controls: widgets.ValueWidget) -> widgets.VBox:
         if hasattr(control, "style") and hasattr(control.style, "description_width"):
             control.style.description_width = "initial"  # long names are not cut
         control.observe(update, names="value")
-    row = widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
+    row = widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap", grid_gap="0 16px"))
     return widgets.VBox([row, labels, picture, caption])
 
 

@@ -1,0 +1,510 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,jupyter
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00 · Start here
+#
+# *About 10 minutes of reading and trying, more with the exercises · runs in seconds on a two-core laptop · less than
+# 1 GB of memory · no GPU · nothing to download*
+#
+# A super-resolution network turns a small picture into a large one. Shrink its answer again: do you get the small picture
+# back? Usually not, and then the network has overwritten something that was *known*. This course is about a one-line
+# remedy that works for every network, trained or not {cite}`wang2023gan`. Here you see it in one figure, take it apart in
+# five lines of code, and play with it; the other lessons explain why it works, where it fails, and what it does for
+# networks that hold a generative adversarial network (GAN) as their idea of what pictures look like.
+#
+# **What you will learn**
+#
+# - measure whether a restored picture agrees with the picture it was made from;
+# - make any network agree with its input, in five lines of code;
+# - tell *agreement with the input* from *truth*;
+# - find your way around the course, run a lesson with other parameters, and get help.
+#
+# **Before you start**: a little Python. That a colour picture is an array of numbers between 0 and 1 is all you need to
+# know about images; no linear algebra yet.
+
+# %% tags=["parameters"]
+profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+size: int = 0  # side of the pictures in pixels, a multiple of the factor; 0: the profile's
+factor: int = 8  # how many times smaller the small picture is, on each side
+seed: int = 0  # seed of the untrained network, the noise and the drawn face
+
+# %% [markdown]
+# Is everything there? Each package that the course needs, with the version found; what must be mended says FAIL.
+
+# %% tags=["hide-input"]
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+failed = []
+for need in map(Requirement, requires("ganprior-null")):
+    if need.marker and not need.marker.evaluate({"extra": "course"}):
+        continue  # only for those who develop the package
+    try:
+        found = version(need.name)
+    except PackageNotFoundError:
+        found = "not installed"
+    if not (found[0].isdigit() and need.specifier.contains(found, prereleases=True)):
+        failed.append(need.name)
+    print(f"{'FAIL' if need.name in failed else 'OK':5}{need.name:24}{found:16}(needs {need.specifier})")
+
+# %% tags=["nbval-check-output"]
+print("FAIL: run `make setup` for " + ", ".join(failed) if failed else "OK: everything the course needs is installed")
+
+# %%
+from functools import lru_cache
+
+import ipywidgets as widgets
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganprior_null import AveragePool, NullSpace, consistency_db, enforce_consistency, psnr
+from ganprior_null.data import PHOTOGRAPHS, faces, photograph, photographs
+from ganprior_null.images import from_uint8, to_uint8
+from ganprior_null.profiles import lesson
+from ganprior_null.widgets import check_answer, panel, show
+
+cfg = lesson(profile or None, **({"size": size} if size else {}))
+if size > 256:
+    raise ValueError(f"size must be 256 at most, which is what the portrait of this lesson holds, got {size}")
+side = min(cfg.size, 256)
+portrait = photograph("astronaut")[..., :256, 96:352]  # (1, 3, 256, 256), the head of Eileen Collins
+
+# %% [markdown]
+# ## 1. A picture with too few pixels
+#
+# We take a photograph $x$ and shrink it: each block of $s \times s$ pixels becomes one pixel, the mean of the block. The
+# small picture is called $y$, the shrinking $A$, so
+#
+# $$ y = A x . $$
+#
+# In the course $A$ is called the *operator* and $y$ the *measurement*: it is all that a super-resolver is given.
+
+# %% tags=["nbval-check-output"]
+A = AveragePool(factor)  # the mean of each block of factor x factor pixels
+x = F.interpolate(portrait, side, mode="bilinear", antialias=True)  # (1, 3, H, W), values in [0, 1]
+y = A(x)
+print(f"x: {x.numel()} numbers, y: {y.numel()} numbers, 1 in {x.numel() // y.numel()}")
+
+# %%
+show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=1.6)
+
+# %% [markdown]
+# Most of the numbers are gone, so a great many pictures have this very $y$. A super-resolver has to choose one of them.
+# It may choose badly, but it has no excuse for a picture whose small version is *not* $y$. That can be checked without
+# knowing $x$: shrink the answer and compare. The comparison is given in decibels,
+#
+# $$ \mathrm{PSNR(LR)} = -10 \log_{10}\, \text{mean}\left[(A \hat x - y)^2\right], $$
+#
+# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Around 50 dB the
+# difference drops below what an 8-bit file can hold; around 150 dB only the rounding of 32-bit floating-point numbers is left.
+#
+# ## 2. Three unlike networks
+#
+# To see that the remedy does not depend on the network, we take three that have nothing in common. None is any good:
+#
+# - **bicubic** interpolation, the smooth enlargement of every image viewer;
+# - an **untrained** convolutional network, its weights drawn at random;
+# - a **stubborn** one: whatever it is given, it returns the same drawn face. GAN priors do this in earnest: they return *a*
+#   sharp face, and not always the face in $y$.
+
+
+# %%
+class Bicubic(nn.Module):
+    def forward(self, y: Tensor) -> Tensor:
+        return F.interpolate(y, size=side, mode="bicubic")
+
+
+class Untrained(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(3, channels, 5, padding=2), nn.Tanh(),
+            nn.Conv2d(channels, channels, 5, padding=2), nn.Tanh(),
+            nn.Conv2d(channels, 3, 5, padding=2), nn.Sigmoid(),
+        )  # fmt: skip
+        for weights in self.parameters():
+            weights.data *= 4  # the usual small weights would paint everything gray
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.convolutions(F.interpolate(y, size=side, mode="bilinear"))
+
+
+class Stubborn(nn.Module):
+    def __init__(self, face: Tensor):
+        super().__init__()
+        self.register_buffer("face", face)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.face
+
+
+torch.manual_seed(seed)
+backbones = {
+    "bicubic": Bicubic(),
+    "untrained": Untrained(cfg.channels),
+    "stubborn": Stubborn(faces(1, side, seed=seed)),
+}
+for backbone in backbones.values():
+    backbone.requires_grad_(False)
+
+# %% [markdown]
+# Their answers are in the upper row; below stands what these answers shrink to, with PSNR(LR). The lower row should repeat
+# $y$ four times.
+
+# %% tags=["nbval-check-output"]
+raw = {name: backbone(y) for name, backbone in backbones.items()}
+for name, x_r in raw.items():
+    print(f"{name:10} PSNR(LR) = {consistency_db(A, x_r, y).item():5.1f} dB")
+
+# %%
+labels = [f"A x_r: {consistency_db(A, x_r, y).item():.1f} dB" for x_r in raw.values()]
+show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.8)
+
+# %% [markdown]
+# Even plain bicubic interpolation, which invents nothing, alters what was measured. The other two are far off.
+#
+# ## 3. The remedy: one line
+#
+# Keep from the network only what the measurement does not say. In a block of $s \times s$ pixels, the measurement says the
+# mean, and nothing else. So move all pixels of the block up or down together until their mean is right:
+#
+# $$ \hat x \;=\; \underbrace{A^\dagger y}_{\text{known}} \;+\; \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
+#    \;=\; D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). $$
+#
+# This is Equation 7 of the paper. $D$ is the network, and $A^\dagger$ ("A dagger", the pseudo-inverse) enlarges by repeating each
+# pixel $s \times s$ times. The first half is called the *range* part, the second the *null-space* part: $A$ sees nothing of it.
+# With average pooling for $A$ the paper calls the formula **pooling-based decomposition, PD**. These five lines of code
+# make any network consistent:
+
+
+# %%
+def consistent(D, y, s):
+    x_r = D(y)  # whatever the network says
+    shrunk = F.avg_pool2d(x_r, s)  # A x_r
+    error = y - shrunk  # what is wrong with it, one number per block
+    return x_r + error.repeat_interleave(s, dim=2).repeat_interleave(s, dim=3)  # + A^+ (y - A x_r)
+
+
+# %% [markdown]
+# Nothing in them is learned. The package has the same as a wrapper for any network, `NullSpace(D, A)`; here is the proof
+# that the five lines and the wrapper say the same, for all three networks:
+
+# %%
+for D in backbones.values():
+    torch.testing.assert_close(consistent(D, y, factor), NullSpace(D, A)(y))
+
+# %% [markdown]
+# And why it works, in one line. Repeating a pixel and then averaging the copies returns the pixel: $A A^\dagger = I$. Hence
+# $A \hat x = A x_r + A A^\dagger (y - A x_r) = A x_r + y - A x_r = y$, whatever $x_r = D(y)$ was.
+
+# %% tags=["nbval-check-output"]
+repaired = {name: NullSpace(backbone, A)(y) for name, backbone in backbones.items()}
+lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
+print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
+print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
+
+# %%
+labels = [f"A x_hat: {consistency_db(A, x_hat, y).item():.0f} dB" for x_hat in repaired.values()]
+titles = ["x", *(f"{name} + PD" for name in repaired), "y", *labels]
+show([x, *repaired.values(), y, *map(A, repaired.values())], titles, columns=4, height=1.8)
+
+# %% [markdown]
+# The lower row is $y$ four times. The colours of the untrained network and the face of the stubborn one have not gone
+# through; what is left of each network are its details *inside* the blocks.
+#
+# ## 4. What PD cannot do
+#
+# Look at "stubborn + PD" again. It agrees with the measurement to the last digit, and it is wrong: the drawn eyes and the
+# drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A hallucinated detail that leaves the
+# block means alone stays a hallucination, and with PD it *looks* more trustworthy than before. The distance to the real
+# photograph, which only we know, tells the difference (higher is better):
+
+# %% tags=["nbval-check-output"]
+print("PSNR to the photograph    network   network + PD")
+for name in backbones:
+    print(f"{name:24} {psnr(raw[name], x).item():5.1f} dB {psnr(repaired[name], x).item():11.1f} dB")
+print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():25.1f} dB")
+
+# %% [markdown]
+# PD never takes a picture further from the truth, because the part it replaces was wrong and the part it leaves alone is
+# untouched (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
+# corrects what is known, and for what is unknown one still needs a *good* network. That is why the paper
+# pairs it with GANs that know faces, cats or churches.
+#
+# Two more limits, honestly. The formula needs the true $A$: a camera that blurs differently was not measured by our $A$. And
+# $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and the equality suffers:
+
+# %% tags=["nbval-check-output"]
+for name, x_hat in repaired.items():
+    stored = from_uint8(to_uint8(x_hat))  # what a PNG file keeps
+    print(f"{name:10} + PD, stored with 8 bits: PSNR(LR) = {consistency_db(A, stored, y).item():4.1f} dB")
+
+# %% [markdown]
+# Lesson 03 stores 8-bit files that stay consistent all the same.
+#
+# ## 5. Try it
+#
+# Four controls: the picture, the factor, the network that plays $D$, and the **strength** $\lambda$ of its null-space part,
+#
+# $$ \hat x_\lambda = A^\dagger y + \lambda\, (I - A^\dagger A)\, D(y) . $$
+#
+# *Questions.* (a) Which of the four controls changes PSNR(LR)? (b) Set the strength to 0: which picture is that, and why does
+# the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic, with the
+# stubborn face, with noise?
+
+# %%
+photos = dict(zip(PHOTOGRAPHS, photographs(side).split(1), strict=True))
+pictures = {**photos, "astronaut": x, "a drawn face": faces(1, side, seed=seed + 1)}
+noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
+networks = {**backbones, "noise": Stubborn(noise)}
+
+
+@lru_cache(maxsize=8)
+def parts(picture, s, network):
+    """Range and null-space part: they do not depend on the strength, so that its slider moves at once."""
+    A = AveragePool(s)
+    y = A(pictures[picture])
+    return A, y, A.pinv(y), A.project_null(networks[network](y))
+
+
+def draw(picture, s, network, strength):
+    A, y, known, chosen = parts(picture, s, network)
+    x_hat = known + strength * chosen
+    caption = (
+        f"PSNR(LR) = {consistency_db(A, x_hat, y).item():.0f} dB. "
+        f"PSNR to the original = {psnr(x_hat, pictures[picture]).item():.1f} dB."
+    )
+    return {"y": y, "x_hat": x_hat, "A x_hat": A(x_hat)}, caption
+
+
+panel(
+    draw,
+    picture=widgets.Dropdown(options=list(pictures), description="picture"),
+    s=widgets.Dropdown(
+        options=[s for s in sorted({2, 4, 8, 16, 32, factor}) if side % s == 0], value=factor, description="factor"
+    ),
+    network=widgets.Dropdown(options=list(networks), description="network"),
+    strength=widgets.FloatSlider(value=1.0, min=0.0, max=2.0, step=0.05, description="strength"),
+)
+
+# %% [markdown]
+# No Jupyter at hand? Here are three positions of the strength slider, for two networks:
+
+# %%
+STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
+sweep = {
+    name: [A.pinv(y) + strength * A.project_null(raw[name]) for strength in STRENGTHS]
+    for name in ("bicubic", "stubborn")
+}
+titles = [f"{name}, strength {strength:g}" for name in sweep for strength in STRENGTHS[::2]]
+show([*sweep["bicubic"][::2], *sweep["stubborn"][::2]], titles, columns=3, height=1.4)
+
+# %% tags=["nbval-check-output"]
+print("PSNR to the photograph at strength", *(f"{strength:8g}" for strength in STRENGTHS))
+for name, images in sweep.items():
+    print(f"{name:34}", *(f"{psnr(x_hat, x).item():5.1f} dB" for x_hat in images))
+
+# %% [markdown]
+# :::{dropdown} Answers
+# (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however strong
+# it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even rounding is left, and
+# PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face
+# and with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error.
+# :::
+#
+# ## 6. How the course goes on
+#
+# | lesson | the question it answers | |
+# |---|---|---|
+# | 00 | What does PD do? | you are here |
+# | [01](01_range_null.ipynb) | What does a measurement say about a picture, and what can it never say? | ready |
+# | [02](02_pooling_decomposition.ipynb) | Why are averaging and repeating enough, and do other downsamplers agree? | ready |
+# | 03 | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | planned |
+# | 04 | What if nobody knows how the picture was shrunk? | planned |
+# | 05 | Where do convincing details come from? Training a StyleGAN2 | planned |
+# | 06 | Can one search a GAN for the face in $y$? | planned |
+# | 07 | Can a network do it in one pass, and what does PD change in its training? | planned |
+# | 08 | Is it enough to ask for realism alone, if PD takes care of the rest? | planned |
+# | [09](09_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
+#
+# Each lesson states its claims as code that fails if they are wrong, has a panel to play with, and ends with exercises.
+# The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson runs on.
+#
+# **Run a lesson with other parameters.** The first code cell of each lesson lists its parameters. Change them there, or from the
+# command line, which checks names and types before anything runs:
+#
+# ```bash
+# make lab                                     # JupyterLab, opened on this page
+# python -m ganprior_null run notebooks/00_start_here.ipynb -p factor 16 --out build/notebooks
+# python -m ganprior_null run notebooks/02_pooling_decomposition.ipynb --profile smoke
+# make course                                  # every lesson, then the site
+# ```
+#
+# **Profiles** say how large a run is; `--profile`, the parameter `profile` or the environment variable `GANPRIOR_PROFILE` choose one.
+#
+# | profile | for | what to expect |
+# |---|---|---|
+# | `smoke` | trying whether it runs | seconds, tiny pictures |
+# | `laptop` | reading the course (the default) | two cores, no GPU, at most a minute a lesson |
+# | `gpu` | repeating the long runs | one GPU, under an hour a lesson |
+# | `paper` | the paper's own setting | 1024 pixels, data sets that you bring along |
+#
+# **Help.** Something fails or is unclear? Open an issue in the repository with the output of the package check at the top and the
+# name of the lesson. `CONTRIBUTING.md` says how to add an operator or a lesson.
+#
+# **Cite.** `CITATION.cff` has the entry for this course; please cite the paper {cite}`wang2023gan` along with it.
+#
+# ## Quick checks
+#
+# **1.** A colleague shows you a portrait that a network with PD made from a thumbnail: "PSNR(LR) is 150 dB, so this is what the person
+# looks like." What do you say?
+#
+# :::{dropdown} Answer
+# That it is *one of many* faces with this thumbnail. 150 dB says that nothing known was contradicted; it says nothing about what the
+# thumbnail does not show.
+# :::
+#
+# **2.** A network with PD gets worse during its training. Can its PSNR(LR) get worse too?
+#
+# :::{dropdown} Answer
+# No, apart from rounding. $A\hat x = y$ follows from $A A^\dagger = I$ alone; the network does not appear in the argument.
+# :::
+#
+# **3.** Someone replaces the repeated pixels in `consistent` by a smooth bilinear enlargement, "because blocks are ugly". What breaks?
+#
+# :::{dropdown} Answer
+# The equality. Averaging a bilinear enlargement does not return the small picture, so $A A^\dagger = I$ no longer holds and
+# $A \hat x \ne y$. The enlargement has to undo *this* $A$.
+# :::
+#
+# ## Exercises
+#
+# ### Exercise 1 — one block by hand
+#
+# Write `repair_block(block, y)`: `block` holds the $s \times s$ pixels that a network guessed, `y` is the measured mean, one number.
+# Return a block with the mean `y` in which the *differences* between pixels are the network's. One line is enough. The check tells
+# you which of the two is not right yet.
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+def block_law(repair):
+    block = torch.tensor([[0.9, 0.1], [0.3, 0.5]], dtype=torch.float64)
+    fixed = repair(block, 0.6)
+    assert fixed.shape == block.shape, f"the block must stay {tuple(block.shape)}, yours is {tuple(fixed.shape)}"
+    assert abs(fixed.mean() - 0.6) < 1e-12, f"the mean should be 0.6, yours is {fixed.mean():.3f}"
+    same = torch.allclose(fixed - fixed[0, 0], block - block[0, 0])
+    assert same, "the mean is right, but the differences between pixels have changed"
+
+
+# %%
+def repair_block(block, y):
+    raise NotImplementedError  # your line here
+
+
+check_answer(repair_block, block_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def repair_block_solution(block, y):
+    return block + (y - block.mean())
+
+
+block_law(repair_block_solution)
+
+# %% [markdown]
+# ### Exercise 2 — what A cannot see
+#
+# Write `invisible(x, s)`: for pictures `x` of shape (N, 3, H, W), return the part of `x` that vanishes when `x` is shrunk by block means
+# of side `s`. `F.avg_pool2d` and `repeat_interleave` are all you need. The check shrinks your answer and expects zero; then it adds your
+# answer to the enlarged small picture and expects `x` back.
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+def invisible_law(invisible):
+    A = AveragePool(4)
+    pictures = torch.rand(2, 3, 8, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    null = invisible(pictures, 4)
+    assert null.shape == pictures.shape, f"it must have the shape {tuple(pictures.shape)}, yours is {tuple(null.shape)}"
+    assert A(null).abs().max() < 1e-12, f"shrunk, it should be 0; yours reaches {A(null).abs().max():.2g}"
+    gap = (A.project_range(pictures) + null - pictures).abs().max()
+    assert gap < 1e-12, f"added to the enlarged small picture it should give x; it misses by up to {gap:.2g}"
+
+
+# %%
+def invisible(x, s):
+    raise NotImplementedError  # your lines here
+
+
+check_answer(invisible, invisible_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def invisible_solution(x, s):
+    return x - F.avg_pool2d(x, s).repeat_interleave(s, dim=2).repeat_interleave(s, dim=3)
+
+
+invisible_law(invisible_solution)
+
+# %% [markdown]
+# ### Exercise 3 — two witnesses who agree
+#
+# Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`, that both shrink to
+# `y` and still differ by 0.1 or more in the average pixel. Use `enforce_consistency` or `consistent` if you like. The check measures both.
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+def two_answers_law(two_answers):
+    A = AveragePool(4)
+    y = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    first, second = two_answers(y, 4)
+    for name, answer in (("first", first), ("second", second)):
+        assert answer.shape == (1, 3, 16, 16), f"the {name} must be (1, 3, 16, 16), yours is {tuple(answer.shape)}"
+        decibels = consistency_db(A, answer, y).item()
+        assert decibels > 100, f"the {name} does not shrink to y: PSNR(LR) is {decibels:.0f} dB"
+    apart = (first - second).abs().mean()
+    assert apart >= 0.1, f"both agree with y, but they differ by only {apart:.3f} on average"
+
+
+# %%
+def two_answers(y, s):
+    raise NotImplementedError  # your lines here
+
+
+check_answer(two_answers, two_answers_law)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def two_answers_solution(y, s):
+    flat = AveragePool(s).pinv(y)
+    checks = torch.ones_like(flat)
+    checks[..., ::2] = -1  # vertical stripes, one pixel wide: their block means are 0
+    return flat, enforce_consistency(flat + 0.2 * checks, y, AveragePool(s))
+
+
+two_answers_law(two_answers_solution)
+
+# %% [markdown]
+# ## Summary
+#
+# - Shrink the answer and compare: PSNR(LR) says whether a restored picture contradicts what it was made from, without knowing the
+#   truth.
+# - $\hat x = A^\dagger y + (I - A^\dagger A) D(y)$ contradicts nothing, for any $D$. With block means it is one pooling, one
+#   subtraction and one repetition, and adds no parameters.
+# - The network keeps its say over everything that $y$ does not determine; there it may still be wrong. Consistency is not truth.
+# - Clamping and rounding come after the equality and break it a little.
+#
+# **Next**: [Range and null space](01_range_null.ipynb) derives the formula from two pixels and a singular value decomposition.

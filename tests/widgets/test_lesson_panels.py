@@ -1,0 +1,38 @@
+"""No control of any lesson leads to an error, at either end of its range and with every choice."""
+
+import itertools
+import random
+import runpy
+from pathlib import Path
+
+import pytest
+
+import ganprior_null.widgets
+
+LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.py"))
+DRAWS = 200  # of more combinations than that, so many are tried
+
+
+def settings(control) -> list:
+    """Both ends of a slider, every choice of a menu."""
+    if hasattr(control, "options"):
+        return [value for _, value in control._options_full]
+    return [control.min, control.max] if hasattr(control, "min") else [False, True]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_every_combination_draws(lesson, monkeypatch):
+    made, panel = [], ganprior_null.widgets.panel
+    monkeypatch.setattr(ganprior_null.widgets, "panel", lambda *a, **controls: made.append(panel(*a, **controls)))
+    monkeypatch.setenv("GANPRIOR_PROFILE", "smoke")
+    monkeypatch.chdir(lesson.parent)
+    source = lesson.read_text("utf-8")
+    runpy.run_path(str(lesson))
+    assert len(made) == source.count("\npanel(")
+    for box in made:
+        row, _, _, caption = box.children
+        combinations = list(itertools.product(*map(settings, row.children)))
+        for values in random.Random(0).sample(combinations, min(DRAWS, len(combinations))):
+            for control, value in zip(row.children, values, strict=True):
+                control.value = value
+            assert 'role="status"' in caption.value, f"{values}: {caption.value}"
