@@ -122,12 +122,11 @@ plt.show()
 #
 # ### A 2 x 2 picture by hand
 #
-# Now four pixels and their mean: $A = \tfrac14 (1\;1\;1\;1)$ and $A^\dagger = (1\;1\;1\;1)^\top$. The picture
+# Now four pixels and their mean: $A = \tfrac14 (1\;1\;1\;1)$ and $A^\dagger = (1\;1\;1\;1)^\top$. This picture has the mean 0.45:
 #
-# $$x = \begin{pmatrix} 0.9 & 0.5 \\ 0.3 & 0.1 \end{pmatrix} \quad\text{has mean } 0.45, \text{ so}\quad
-# x = \begin{pmatrix} 0.45 & 0.45 \\ 0.45 & 0.45 \end{pmatrix} + \begin{pmatrix} 0.45 & 0.05 \\ -0.15 & -0.35 \end{pmatrix}.$$
+# $$x = \begin{pmatrix} 0.9 & 0.5 \\ 0.3 & 0.1 \end{pmatrix} = \begin{pmatrix} 0.45 & 0.45 \\ 0.45 & 0.45 \end{pmatrix} + \begin{pmatrix} 0.45 & 0.05 \\ -0.15 & -0.35 \end{pmatrix}$$
 #
-# The first matrix is all that the measurement knows. The entries of the second add up to zero; three numbers are free in it, so the
+# The first part is all that the measurement knows. The entries of the second add up to zero; three numbers are free in it, so the
 # null space has three dimensions, the range one. The library does the same with `AveragePool(2)`:
 
 # %% tags=["nbval-check-output"]
@@ -145,7 +144,7 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 
 # %% [markdown]
 # *The figure:* the picture, its one-pixel mean, the flat range part, and the null part. Null parts have negative values; here and below they are
-# drawn by `from_signed`, which maps $[-1, 1]$ to black and white, so that mid-gray means zero.
+# drawn by `from_signed`, from black at $-1$ to white at $1$, so that mid-gray means zero.
 #
 # :::{dropdown} Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?
 # The image has $256^2$ unknowns and the measurement $32^2$ independent equations, so the null space has $256^2 - 32^2 = 64512$
