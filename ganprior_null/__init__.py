@@ -23,5 +23,6 @@ from .operators import penrose_residuals as penrose_residuals
 from .restorers import NullSpace as NullSpace
 from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
+from .restorers import identify_downsampler as identify_downsampler
 
 __version__ = "0.1.0"

@@ -1,5 +1,7 @@
 """Restorers y -> x_hat; null-space consistency is a wrapper around any of them, never a flag inside one."""
 
+from .identify import Identified as Identified
+from .identify import identify_downsampler as identify_downsampler
 from .noise import NoisyResult as NoisyResult
 from .noise import enforce_noisy as enforce_noisy
 from .noise import estimate_sigma as estimate_sigma

@@ -5,20 +5,21 @@ from torch import Tensor, nn
 from ..operators import LinearOperator
 
 
-def enforce_consistency(x_r: Tensor, y: Tensor, A: LinearOperator) -> Tensor:
+def enforce_consistency(x_r: Tensor, y: Tensor, A: LinearOperator, *, inplace: bool = False) -> Tensor:
     r""":math:`\hat x = A^\dagger y + (I - A^\dagger A) x_r` (paper Eq. 7): y decides the range, x_r the null space.
 
     x_r: (N, C, H, W), y: the measurement, of the shape of A x_r. If y = A x for some x then :math:`A\hat x = y` up to
-    rounding; for any other y, :math:`A\hat x = A A^\dagger y`, the nearest measurement that A can make. Differentiable in
-    both. Neither clamps nor rounds: that would break the equality (Appendix B).
+    rounding; for any other y, :math:`A\hat x = A A^\dagger y`, the nearest measurement that A can make. Differentiable
+    in both. Neither clamps nor rounds: that would break the equality (Appendix B). ``inplace=True`` writes over x_r.
 
-    Raises ValueError when the shapes do not fit or a value is NaN or infinite, TypeError for integer images.
+    Raises ValueError when the shapes do not fit, a value is NaN or infinite, or ``inplace`` would overwrite an x_r that
+    requires grad; TypeError for integer images.
     """
-    return A.enforce(x_r, y)
+    return A.enforce(x_r, y, inplace=inplace)
 
 
 class NullSpace(nn.Module):
-    r"""y -> :math:`A^\dagger y + (I - A^\dagger A) D(y)`: a backbone D made consistent in its forward pass (Eq. 7, Fig. 2).
+    r"""y -> :math:`A^\dagger y + (I - A^\dagger A) D(y)`: a backbone D, consistent in its forward pass (Eq. 7, Fig. 2).
 
     Adds no parameters and no entries to the state dict beyond the backbone's own.
     """
