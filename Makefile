@@ -1,5 +1,6 @@
 # make course   set up, run every notebook, build the site     (PROFILE=smoke for a quick look)
 # make test     set up and pass the tests                      (ARGS="tests/operators -x" for a part)
+# make setup    only set up
 # make lab      JupyterLab on the first notebook
 # make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
 # make lint     ruff and the import floors
@@ -22,7 +23,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help course test lab notebooks lint clean
+.PHONY: help setup course test lab notebooks lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -48,6 +49,8 @@ endif
 .venv/dev.stamp: .venv/course.stamp
 	@$(PIP) -e ".[course,dev]"
 	@touch $@
+
+setup: .venv/course.stamp
 
 # --- the course: a notebook runs again when it, or the package, changed ---------------------------------------------
 

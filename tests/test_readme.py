@@ -1,0 +1,41 @@
+"""What the README tells a reader to do works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ganprior_null.cli import _parser
+from ganprior_null.profiles import profile_name
+from ganprior_null.runner import check_parameters, read_value
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "book/intro.md")
+TEXT = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
+RUNS = sorted({line for text in TEXT.values() for line in re.findall(r"-m ganprior_null (run .*)", text)})
+
+
+def test_the_example_runs():
+    (program,) = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
+    names = {}
+    exec(program, names)
+    assert names["consistency_db"](names["A"], names["x_hat"], names["y"]) > 140  # what float32 leaves, see lesson 02
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_a_command_that_runs_a_lesson_is_accepted(line):
+    options = _parser().parse_args(shlex.split(line))
+    profile_name(options.profile)
+    for notebook in options.notebooks:
+        check_parameters(ROOT / notebook, {name: read_value(value) for name, value in options.p})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_named_targets_and_files_exist(page):
+    targets = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1].split()
+    named = re.findall(r"(?:^|`)make ([a-z]+)", TEXT[page], re.M)
+    assert named and set(named) <= set(targets)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT[page]) if "://" not in link]
+    if not page.startswith("book"):  # the book's own links are checked when the site is built
+        assert [link for link in links if not (ROOT / link).exists()] == []
