@@ -61,25 +61,21 @@ def gan_step(images_at: ImagesAt, recipe: GanRecipe):
         mine = slice(fabric.global_rank, None, fabric.world_size)
         real = images_at(t)[mine].to(fabric.device)
 
-        with torch.no_grad(), fabric.autocast():
-            fake = G(*draw(G, recipe, t, "D", mine))
-        with fabric.autocast():
-            real_scores, fake_scores = D(real), D(fake)
-        d_loss = discriminator_loss(real_scores.float(), fake_scores.float())
+        with torch.no_grad():
+            fake = forward(fabric, G, *draw(G, recipe, t, "D", mine))
+        real_scores, fake_scores = forward(fabric, D, real), forward(fabric, D, fake)
+        d_loss = discriminator_loss(real_scores, fake_scores)
         update(fabric, D, state["optimizer_D"], d_loss)
-        scalars = {"D": d_loss, "D(real)": real_scores.float().mean(), "D(fake)": fake_scores.float().mean()}
+        scalars = {"D": d_loss, "D(real)": real_scores.mean(), "D(fake)": fake_scores.mean()}
 
         if t % recipe.r1_every == 0:
             x = real.detach().requires_grad_()
-            with fabric.autocast():
-                scores = D(x)
-            r1 = r1_penalty(scores.float(), x)
+            r1 = r1_penalty(forward(fabric, D, x), x)
             update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
 
         D.requires_grad_(False)  # its gradients would be computed and thrown away
-        with fabric.autocast():
-            fake_scores = D(G(*draw(G, recipe, t, "G", mine)))
-        g_loss = generator_loss(fake_scores.float())
+        fake_scores = forward(fabric, D, forward(fabric, G, *draw(G, recipe, t, "G", mine)))
+        g_loss = generator_loss(fake_scores)
         update(fabric, G, state["optimizer_G"], g_loss)
         scalars["G"] = g_loss
 
@@ -99,26 +95,32 @@ def path_step(fabric, state: dict, recipe: GanRecipe, t: int, mine: slice) -> Te
     """The path-length penalty on half a batch, and the running mean it pulls towards."""
     G, count = state["G"], max(recipe.global_batch // 2, fabric.world_size)
     w_plus, noise = draw(G, recipe, t, "path", mine, count=count)
-    with fabric.autocast():
-        x = G(w_plus, noise)
-    y = torch.randn(count, *x.shape[1:], generator=step_generator(recipe.seed, t, "path image"))[mine].to(x.device)
-    lengths = path_lengths(x.float(), w_plus, y)
+    x = forward(fabric, G, w_plus, noise)
+    y = torch.randn(count, *x.shape[1:], generator=step_generator(recipe.seed, t, "path image"))[mine].to(x)
+    lengths = path_lengths(x, w_plus, y)
     # the mean over all ranks, hence no gradient through it; the published code lets its 1 % share through
-    everywhere = fabric.all_reduce(lengths.detach(), reduce_op="mean")
+    everywhere = fabric.all_reduce(lengths.detach().clone(), reduce_op="mean")  # in place
     _, state["path_mean"] = path_length_penalty(everywhere, state["path_mean"])
     penalty, _ = path_length_penalty(lengths, state["path_mean"], decay=0.0)
     return penalty
+
+
+def forward(fabric, module: nn.Module, *inputs) -> Tensor:
+    """module(*inputs) in the run's precision, the result at least in float32, where losses are computed."""
+    with fabric.autocast():
+        out = module(*inputs)
+    return out.to(torch.promote_types(out.dtype, torch.float32))
 
 
 def draw(G, recipe: GanRecipe, t: int, purpose: str, mine: slice, count: int | None = None):
     """(w_plus, noise) of this rank's share of a batch at step t: fresh z, style mixing, fresh noise."""
     generator = step_generator(recipe.seed, t, purpose)
     count = count or recipe.global_batch
-    device = next(G.parameters()).device
-    z = torch.randn(2, count, G.style_dim, generator=generator)[:, mine].to(device)
+    like = next(G.parameters())
+    z = torch.randn(2, count, G.style_dim, generator=generator)[:, mine].to(like)
     mixed = torch.rand((), generator=generator) < recipe.mixing
     crossover = int(torch.randint(1, G.latents, (), generator=generator)) if mixed else G.latents
-    noise = [n[mine].to(device) for n in G.fresh_noise(count, generator=generator)]
+    noise = [n[mine].to(like) for n in G.fresh_noise(count, generator=generator)]
     first = G.mapping(z[0])
     return G.mix(first, G.mapping(z[1]) if mixed else first, crossover), noise
 

@@ -87,7 +87,7 @@ class Run:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # every rank of a run may write the same file
     try:
         part.write_bytes(content)
         os.replace(part, path)
