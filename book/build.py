@@ -5,6 +5,7 @@ become still pictures. Any warning of the build is an error; the former site sta
 """
 
 import argparse
+import base64
 import importlib.util
 import re
 import shutil
@@ -63,6 +64,7 @@ def assemble(notebooks: Path, book: Path) -> None:
         lesson = nbformat.read(path, as_version=4)
         check_executed(path.name, lesson)
         still_widgets(lesson)
+        save_cover(lesson, book)
         nbformat.write(lesson, book / "notebooks" / path.name)
     copy_mathjax(book / "vendor" / "mathjax")
 
@@ -74,6 +76,14 @@ def check_executed(name: str, lesson) -> None:
             raise ValueError(f"{name}: code cell {number} was not executed")
         if any(output.output_type == "error" for output in cell.outputs):
             raise ValueError(f"{name}: code cell {number} ended with an error")
+
+
+def save_cover(lesson, book: Path) -> None:
+    """The figure of a cell tagged ``cover`` is the picture of the landing page: made by a lesson, like all others."""
+    for cell in lesson.cells:
+        if "cover" in cell.metadata.get("tags", []):
+            (figure,) = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+            (book / "cover.png").write_bytes(base64.b64decode(figure))
 
 
 def copy_mathjax(target: Path) -> None:
@@ -110,7 +120,7 @@ def still(identity: str, models: dict) -> str:
     state, kind = model["state"], model.get("model_name", "")
     if kind == "ImageModel":
         data = next((part["data"] for part in model.get("buffers", []) if part["path"] == ["value"]), "")
-        return f'<img alt="{state.get("tooltip") or "the panel"}" src="data:image/png;base64,{data.strip()}">'
+        return f'<img alt="the panel with its first settings" src="data:image/png;base64,{data.strip()}">'
     if kind == "HTMLModel":
         return state.get("value", "")
     return "".join(still(child, models) for child in state.get("children", []))

@@ -217,7 +217,7 @@ lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
 print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
 print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
 
-# %%
+# %% tags=["cover"]
 labels = [f"A x_hat: {consistency_db(A, x_hat, y).item():.0f} dB" for x_hat in repaired.values()]
 titles = ["x", *(f"{name} + PD" for name in repaired), "y", *labels]
 show([x, *repaired.values(), y, *map(A, repaired.values())], titles, columns=4, height=1.8)
