@@ -1,0 +1,1 @@
+"""Adapters to other libraries; nothing in the package imports them."""
