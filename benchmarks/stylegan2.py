@@ -1,8 +1,8 @@
 """StyleGAN2 training steps, ours against the plain form, side by side in one run.
 
     python benchmarks/stylegan2.py                   # G step, D step, R1, path length; 64 wide, 64 px, batch 16
-    python benchmarks/stylegan2.py --bfloat16        # ours under autocast, for machines with AMX or a GPU-like unit
-    python benchmarks/stylegan2.py --rounds 3 --threads 1
+    python benchmarks/stylegan2.py --bfloat16        # ours under autocast, for processors with AMX
+    python benchmarks/stylegan2.py --threads 1       # steadier where other programs compete for the cores
 
 The plain form is written out below, as a function of the same weights: FIR filters with the channels folded into the
 batch, zeros inserted by padding; one modulated weight per image and a grouped convolution; a blur before every strided

@@ -24,7 +24,7 @@ class LoadReport:
         return bool(self.loaded) and not (self.missing or self.unexpected or self.mismatched)
 
     def __str__(self) -> str:
-        """ "135 tensors loaded", or the counts of all four kinds with an example of each."""
+        """One line: how many tensors loaded; when not all, the counts of the other kinds, with an example of each."""
         lines = [f"{len(self.loaded)} tensors loaded"]
         for kind in ("missing", "unexpected", "mismatched"):
             if names := getattr(self, kind):

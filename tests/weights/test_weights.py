@@ -141,7 +141,8 @@ def test_files(layout, checkpoint, tmp_path):
     if "latent_avg" in checkpoint:
         assert torch.equal(w_mean, torch.ones(16))
     else:
-        assert (w_mean - G.mean_w(20_000)).abs().max() < 0.1  # two means of 4,096 and 20,000 draws of about N(0, 1)
+        more = G.mean_w(50_000, generator=torch.Generator().manual_seed(1))
+        assert (w_mean - more).abs().max() < 0.1  # the mean of 4,096 draws of unit size is good to 0.016
     with safe_open(target, "pt") as file:
         metadata = file.metadata()
     config = {"size": 16, "style_dim": 16, "n_mlp": 2, "channels": {"4": 9, "8": 9, "16": 4}}
