@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,report}."""
+"""The command line: python -m ganprior_null {run,enforce,report}."""
 
 import argparse
 import json
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
+    _add_enforce(commands)
     _add_report(commands)
     return parser
 
@@ -44,6 +45,28 @@ def _run(options) -> None:
     parameters = {name: read_value(text) for name, text in options.p}
     for path in run(options.notebooks, options.out, profile=options.profile, parameters=parameters):
         print(path)
+
+
+def _add_enforce(commands) -> None:
+    this = commands.add_parser("enforce", help="make the results of any system consistent with their LR images")
+    this.add_argument("--lr", type=Path, required=True, metavar="DIR", help="the measurements y")
+    this.add_argument("--sr", type=Path, required=True, metavar="DIR", help="the results x_r, same file names")
+    this.add_argument("--gt", type=Path, metavar="DIR", help="the ground truths, where there are any")
+    this.add_argument(
+        "--operator",
+        default="average",
+        help="what made the LR images: average (PD) | bilinear | bicubic | lanczos3 | nearest | bilinear-plain | "
+        "bicubic-plain | lanczos3-plain (not antialiased) | auto: ask the images",
+    )
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="consistent 8-bit files and report.md")
+    this.set_defaults(command=_enforce)
+
+
+def _enforce(options) -> None:
+    from .enforce_folders import as_markdown, enforce_folders
+
+    rows = enforce_folders(options.lr, options.sr, options.out, gt=options.gt, operator=options.operator)
+    print(f"\n{as_markdown(rows)}\n\n{options.out / 'report.md'}")
 
 
 def _add_report(commands) -> None:

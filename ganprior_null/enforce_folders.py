@@ -1,0 +1,197 @@
+"""Make the results of any system consistent with their measurements: folders in, 8-bit files and a report out.
+
+The command ``python -m ganprior_null enforce``. Nothing is written before every pair of files has been checked.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
+from .metrics import consistency_db, psnr
+from .operators import AveragePool, LinearOperator
+from .profiles import did_you_mean
+from .restorers import enforce_consistency
+from .restorers.identify import Identified, downsamplers, identify_downsampler
+from .runner import check_writable
+
+TILE = 320  # pixels of a picture's longer side in the report
+ERROR_GAIN = 5  # error maps are shown times five, as in Figures 4 and 9 of the paper
+
+
+@dataclass(frozen=True)
+class Triple:
+    """One image: measurement, result and, where there is one, ground truth."""
+
+    name: str
+    y: Path
+    x_r: Path
+    x: Path | None
+
+
+def enforce_folders(lr: Path, sr: Path, out: Path, *, gt: Path | None = None, operator: str = "average") -> list[dict]:
+    """Consistent 8-bit files of every result in ``sr``, a table and pictures in ``out``; a row per image and stage.
+
+    lr, sr, gt: folders whose files pair by name without suffix. operator: a name of
+    :func:`~ganprior_null.restorers.identify.downsamplers`, or "auto", which asks the images.
+    Raises ValueError that lists every file without partner and every size that does not fit; OSError for folders.
+    """
+    triples = pair(lr, sr, gt)
+    identified = None
+    if operator == "auto":
+        identified = identify(triples)
+        operator = identified.name
+        print(how_sure(identified))
+    for triple in triples:  # the operator must fit every image before the first file is written
+        named(operator, *_sizes(triple))
+    check_writable(out / "pictures")
+    rows = []
+    for count, triple in enumerate(triples, 1):
+        print(f"[{count}/{len(triples)}] {triple.name}", flush=True)
+        rows += _enforce_one(triple, operator, out)
+    _write_report(out, operator, identified, rows, [triple.name for triple in triples])
+    return rows
+
+
+def named(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
+    """The named downsampler between two sizes. Raises ValueError for an unknown name or sizes that do not fit."""
+    known = downsamplers(size, lr_size)
+    if name not in known:
+        raise ValueError(f"unknown operator {name!r}{did_you_mean(name, [*known, 'auto'])}")
+    return known[name]
+
+
+def identify(triples: list[Triple], most: int = 10) -> Identified:
+    """Ask the ground truths where there are any, else the results; those of the first image's size, ten at most."""
+    sizes = _sizes(triples[0])
+    asked = [triple for triple in triples if _sizes(triple) == sizes][:most]
+    x = torch.cat([load_image(triple.x or triple.x_r) for triple in asked])
+    return identify_downsampler(x, torch.cat([load_image(triple.y) for triple in asked]))
+
+
+def how_sure(identified: Identified) -> str:
+    """One line for people: the answer, its lead, and the field."""
+    scores = ", ".join(f"{name} {float(score.mean()):.1f}" for name, score in identified.scores.items())
+    return (
+        f"operator: {identified.name} ({identified.sure}; {identified.margin_db:.1f} dB ahead, first in "
+        f"{100 * identified.agreement:.0f} % of the images). PSNR(LR) in dB: {scores}"
+    )
+
+
+def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
+    """Match the folders' files by stem. Raises ValueError listing all that is wrong."""
+    folders = {"--lr": lr, "--sr": sr} | ({"--gt": gt} if gt else {})
+    files = {option: {path.stem: path for path in list_images(folder)} for option, folder in folders.items()}
+    wrong = []
+    for name in sorted(set().union(*files.values())):
+        missing = [f"{option} {folders[option]}" for option in folders if name not in files[option]]
+        if missing:
+            wrong.append(f"{name}: not in {' and '.join(missing)}")
+    names = sorted(set.intersection(*(set(found) for found in files.values())))
+    triples = [Triple(n, files["--lr"][n], files["--sr"][n], files["--gt"][n] if gt else None) for n in names]
+    for triple in triples:
+        try:
+            size, lr_size = _sizes(triple)
+            if triple.x and load_image(triple.x).shape[-2:] != size:
+                wrong.append(f"{triple.name}: the result and the ground truth differ in size")
+            if size[0] * lr_size[1] != size[1] * lr_size[0] or size[0] < lr_size[0]:
+                wrong.append(f"{triple.name}: {size[0]} x {size[1]} is no enlargement of {lr_size[0]} x {lr_size[1]}")
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong or not triples:
+        raise ValueError(f"{len(wrong)} files do not fit, nothing was written:\n  " + "\n  ".join(wrong))
+    return triples
+
+
+def _sizes(triple: Triple) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(H, W) of the result and (h, w) of the measurement."""
+    return tuple(load_image(triple.x_r).shape[-2:]), tuple(load_image(triple.y).shape[-2:])
+
+
+def _enforce_one(triple: Triple, operator: str, out: Path) -> list[dict]:
+    y, x_r = load_image(triple.y), load_image(triple.x_r)
+    x = load_image(triple.x) if triple.x else None
+    A = named(operator, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
+    stages = {"published result": x_r}
+    factor = x_r.shape[-1] / y.shape[-1]
+    if factor.is_integer():
+        stages["PD (average pooling)"] = enforce_consistency(x_r, y, AveragePool(int(factor)))
+    stages[f"exact operator ({operator})"] = enforce_consistency(x_r, y, A)
+    boxed, final = _boxed(x_r, y, A)
+    stages["in the box [0, 1]"] = boxed
+    stages["8-bit file"] = final
+    save_image(final, out / f"{triple.name}.png")
+    save_image(_strip(y, x_r, final, x), out / "pictures" / f"{triple.name}.png")
+    return [{"image": triple.name, "stage": stage} | _figures(v, y, A, x) for stage, v in stages.items()]
+
+
+def _boxed(x_r: Tensor, y: Tensor, A: LinearOperator) -> tuple[Tensor, Tensor]:
+    """The consistent image inside [0, 1], and the 8-bit image to save."""
+    if isinstance(A, AveragePool):
+        return project_box(x_r, y, A.factor), to_uint8_consistent(x_r, y, A.factor).double() / 255
+    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))
+    return boxed, to_uint8(boxed).double() / 255
+
+
+def _figures(x_hat: Tensor, y: Tensor, A: LinearOperator, x: Tensor | None) -> dict:
+    """PSNR(LR), the share of LR pixels that come out the same in 8 bits, and PSNR to the ground truth if any."""
+    same = to_uint8(A(x_hat.double())) == to_uint8(y)
+    figures = {"PSNR(LR)": float(consistency_db(A, x_hat, y)), "LR reproduced": float(same.double().mean())}
+    return figures | ({"PSNR": float(psnr(x_hat, x))} if x is not None else {})
+
+
+def _strip(y: Tensor, x_r: Tensor, x_hat: Tensor, x: Tensor | None) -> Tensor:
+    """y | result | consistent | change times five, and with a ground truth: truth | its error before | after."""
+    tiles = [F.interpolate(y, x_r.shape[-2:], mode="nearest-exact"), x_r, x_hat.to(x_r)]
+    tiles.append(ERROR_GAIN * (tiles[2] - x_r).abs())
+    if x is not None:
+        tiles += [x, ERROR_GAIN * (x_r - x).abs(), ERROR_GAIN * (tiles[2] - x).abs()]
+    tiles = torch.cat(tiles)
+    if max(tiles.shape[-2:]) > TILE:
+        tiles = F.interpolate(tiles, scale_factor=TILE / max(tiles.shape[-2:]), mode="bilinear", antialias=True)
+    return grid(tiles, columns=len(tiles), pad=4)
+
+
+def summary(rows: list[dict]) -> list[dict]:
+    """Means over the images, stage by stage."""
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    keys = [key for key in rows[0] if key not in ("image", "stage")]
+    table = []
+    for stage in stages:
+        own = [row for row in rows if row["stage"] == stage]
+        table.append({"stage": stage} | {key: sum(row[key] for row in own) / len(own) for key in keys})
+    return table
+
+
+def as_markdown(rows: list[dict]) -> str:
+    """The summary as a table."""
+    table = summary(rows)
+    keys = [key for key in table[0] if key != "stage"]
+    lines = ["| | " + " | ".join(keys) + " |", "|---|" + "---|" * len(keys)]
+    for row in table:
+        cells = [f"{100 * row[key]:.2f} %" if key == "LR reproduced" else f"{row[key]:.2f} dB" for key in keys]
+        lines.append(f"| {row['stage']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _write_report(out: Path, operator: str, identified: Identified | None, rows: list[dict], names: list[str]) -> None:
+    answer = f"\n{how_sure(identified)}\n" if identified else ""
+    caption = "measurement | published result | consistent 8-bit file | change"
+    if "PSNR" in rows[0]:
+        caption += " | ground truth | error of the published result | error of the consistent file"
+    pictures = "\n\n".join(f"## {name}\n\n![{caption}]({f'pictures/{name}.png'})" for name in names)
+    text = (
+        f"# Consistency enforced on {len(names)} images, operator {operator}\n{answer}\n{as_markdown(rows)}\n\n"
+        f"PSNR(LR) is PSNR(y, A x) under the operator above, evaluated in float64. Pictures, changes and errors shown "
+        f"times {ERROR_GAIN}: {caption}.\n\n{pictures}\n"
+    )
+    data = json.dumps({"operator": operator, "images": rows}, indent=1)
+    for name, content in (("report.md", text), ("report.json", data)):
+        part = out / f"{name}.part"
+        part.write_text(content, "utf-8")
+        os.replace(part, out / name)
