@@ -108,7 +108,7 @@ def test_other_bad_input(folders, capsys):
 
 
 def test_published_panini_results(shared, tmp_path):
-    """Antialiased bilinear made these inputs; its exact operator gains 0.4 dB on the published results, pooling 0.16."""
+    """Antialiased bilinear made these inputs; its exact operator gains 0.4 dB on these results, pooling 0.16."""
     folder = shared / "data" / "panini_16x"
     for where in ("SR", "SR_result", "GT"):
         for file in sorted((folder / where).iterdir())[:2]:
