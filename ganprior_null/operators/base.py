@@ -6,9 +6,10 @@ linear algebra that is the row space of A (the range of :math:`A^\dagger`). We u
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from .check import check_finite
+from .check import check_finite, check_floating, check_inplace
 
 
 class RangeNull(NamedTuple):
@@ -32,10 +33,9 @@ class LinearOperator(nn.Module):
         An operator's own numbers stay float64: they are rounded once per call, to the input's dtype. Rounded for good
         they would leave a pseudo-inverse that is no longer one, and complex spectra would lose their imaginary part.
         """
-        for module in self.modules() if recurse else (self,):
-            for name, buffer in module.named_buffers(recurse=False):
-                moved = buffer.to(fn(buffer.new_empty(0)).device)
-                module.register_buffer(name, moved, persistent=False)
+        buffers, self._buffers = self._buffers, {}
+        super()._apply(fn, recurse)
+        self._buffers = {name: buffer.to(fn(buffer.new_empty(0)).device) for name, buffer in buffers.items()}
         return self
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,16 +63,22 @@ class LinearOperator(nn.Module):
         part = self.project_range(x)
         return RangeNull(part, x - part)
 
-    def enforce(self, x_r: Tensor, y: Tensor) -> Tensor:
+    def enforce(self, x_r: Tensor, y: Tensor, *, inplace: bool = False) -> Tensor:
         r""":math:`A^\dagger y + (I - A^\dagger A) x_r`, as :math:`x_r + A^\dagger(y - A x_r)`: one pinv, not two.
 
-        Raises ValueError when y does not have the shape of A x_r, or either holds NaN or infinity.
+        ``inplace=True`` writes the result over x_r and saves the memory of an image.
+
+        Raises ValueError when y does not have the shape of A x_r, either holds NaN or infinity, or an x_r that autograd
+        needs would be overwritten; x_r is then as it was.
         """
-        return x_r + self.pinv(self.residual(x_r, y))
+        correction = self.pinv(self.residual(x_r, y))
+        return check_inplace(x_r).add_(correction) if inplace else x_r + correction
 
     def residual(self, x_r: Tensor, y: Tensor) -> Tensor:
-        """y - A x_r, with y checked against A's output."""
-        Ax = self(x_r)
+        """y - A x_r, y checked against A's output, in the finer of the two dtypes: a network may speak bfloat16."""
+        check_floating(x_r, "x_r")
+        check_floating(y, "y")
+        Ax = self(x_r.to(torch.promote_types(x_r.dtype, y.dtype)))
         if y.shape != Ax.shape:
             raise ValueError(
                 f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x_r.shape)} to {tuple(Ax.shape)}"

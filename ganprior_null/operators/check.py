@@ -45,6 +45,18 @@ def check_finite(y: Tensor, what: str) -> Tensor:
     return y
 
 
+def check_inplace(x: Tensor) -> Tensor:
+    """Return x; ValueError when writing over it would break the gradient."""
+    if x.requires_grad and torch.is_grad_enabled():
+        raise ValueError("inplace=True would overwrite an x_r that requires grad; call it without, or under no_grad")
+    return x
+
+
+def full_precision(v: Tensor) -> torch.autocast:
+    """Context in which matrix products keep v's dtype under autocast: rounded to bfloat16, A x = y holds to 55 dB."""
+    return torch.autocast(v.device.type, enabled=False)
+
+
 def check_factor(factor: int) -> int:
     """Return factor; ValueError unless it is an integer of at least 1."""
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_finite, check_sides, check_size
+from .check import check_finite, check_sides, check_size, full_precision
 from .resample import KERNELS, resample_matrix
 
 
@@ -65,9 +65,8 @@ class Resize(LinearOperator):
 def _both_axes(left: Tensor, v: Tensor, right: Tensor) -> Tensor:
     """left v right^T, two thin products: the axis that shrinks goes first."""
     left, right = left.to(v), right.to(v)
-    if left.shape[0] < left.shape[1]:
-        return left @ (v @ right.T)
-    return (left @ v) @ right.T
+    with full_precision(v):
+        return left @ (v @ right.T) if left.shape[0] < left.shape[1] else (left @ v) @ right.T
 
 
 def _lr_side(side: int, factor: float) -> int:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_finite, check_image
+from .check import check_finite, check_image, full_precision
 
 
 class BlockSensing(LinearOperator):
@@ -57,7 +57,8 @@ class BlockSensing(LinearOperator):
     def _per_channel(M: Tensor, v: Tensor, channels: int) -> Tensor:
         """(N, C n, h, w) -> (N, C m, h, w) for an (m, n) matrix, the same for every channel."""
         n, _, h, w = v.shape
-        return (M.to(v) @ v.reshape(n, channels, M.shape[1], h * w)).reshape(n, channels * M.shape[0], h, w)
+        with full_precision(v):
+            return (M.to(v) @ v.reshape(n, channels, M.shape[1], h * w)).reshape(n, channels * M.shape[0], h, w)
 
     def extra_repr(self) -> str:
         return f"block={self.block}, ratio={self.ratio}, seed={self.seed}"

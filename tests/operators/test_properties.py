@@ -130,6 +130,16 @@ def test_dtype_follows_the_input(case, dtype):
     assert_near(y.double(), A(x.double()), 1e-5)  # 6e-8 per operation in float32
 
 
+def test_mixed_precision_keeps_consistency(case):
+    """A network under autocast returns bfloat16; with a float32 y the result is consistent to float32 all the same."""
+    A, in_shape = case
+    y = A(images(in_shape, seed=1)).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x_hat = enforce_consistency(images(in_shape, seed=2).bfloat16(), y, A)
+        assert A(x_hat).dtype == torch.float32
+    assert_near(A(x_hat.double()), y.double(), 2e-5, scale=y.norm() + 1)  # bfloat16 alone: 4e-3
+
+
 def test_casting_the_module_does_not_round_the_operator(case):
     """half() on a restorer casts its weights; the operator inside must stay exact for float32 and float64 images."""
     A, in_shape = case
@@ -170,8 +180,11 @@ def test_nan_and_infinity_are_refused(case, where):
 
 def test_8_bit_images_are_refused_with_the_way_out(case):
     A, in_shape = case
-    with pytest.raises(TypeError, match="from_uint8"):
-        A(torch.zeros(1, *in_shape, dtype=torch.uint8))
+    x = images(in_shape, 1)
+    eight_bit = torch.zeros(x.shape, dtype=torch.uint8)
+    for call in (lambda: A(eight_bit), lambda: A.enforce(eight_bit, A(x)), lambda: A.enforce(x, A(x).to(torch.uint8))):
+        with pytest.raises(TypeError, match="from_uint8"):
+            call()
 
 
 def test_a_wrong_pinv_is_noticed():

@@ -17,6 +17,7 @@ from ganprior_null import (
     Inpaint,
     Matrix,
     Resize,
+    as_matrix,
     enforce_consistency,
     psnr,
 )
@@ -193,6 +194,31 @@ def test_ddnm_deblurring_loses_a_tap_and_mixes_up_the_channels(vectors, name, ta
     assert (diagonal(U.T, y) - repaired).abs().max() > 100 * atol
     # and with all taps a constant image keeps its brightness away from the border
     assert float(whole[16].sum()) == pytest.approx(1) and float(broken[16].sum()) < 0.9
+
+
+def test_ddnm_old_photograph_is_no_pseudo_inverse(vectors):
+    """Mask, gray, pool: the published A^+ composes the three pseudo-inverses, and misses y by 0.07.
+
+    Pooling and masking act on the same pixels, so (A B)^+ is not B^+ A^+. The exact one divides by the share of the
+    patch that was kept, and is what Matrix makes of the dense A.
+    """
+    d, atol = vectors("ddnm_oldphoto")
+    mask, x, y = d["mask"].double(), d["x"].double(), d["y"].double()
+    pool, gray = AveragePool(4), Grayscale()
+
+    def A(x):
+        return pool(gray(x * mask))
+
+    near(A(x).expand(-1, 3, -1, -1), d["y"], atol)
+    y = y[:, :1]
+    published = mask * gray.pinv(pool.pinv(y))
+    near(published, d["Apy"], atol)
+    near(A(published).expand(-1, 3, -1, -1), d["A_Ap_y"], atol)
+    assert (A(published) - y).abs().max() > 0.05
+    exact = mask * gray.pinv(pool.pinv(y / pool(mask)))
+    near(A(exact), y, 1e-12)
+    dense = Matrix(as_matrix(A, (3, 16, 16)))
+    near(dense.pinv(y.flatten(1)), exact.flatten(1), 1e-12)
 
 
 # --- CEM (Bahat & Michaeli 2020)
