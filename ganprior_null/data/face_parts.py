@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .face_plane import Plane, bump, ellipse, length, rgb, shaded, smooth_max, soft
+from .face_plane import Plane, bump, ellipse, head_outline, length, lit, rgb, shaded, smooth_max, soft
 
 Layer = Iterator[tuple[Tensor, Tensor]]
 
@@ -67,9 +67,9 @@ def ears(at: Plane, face) -> Layer:
 
 
 def head(at: Plane, face) -> Layer:
-    d = _head_outline(at, face)
+    d = head_outline(at, face)
     rim = torch.exp(d.clamp_max(0) / 0.07)  # near the outline the skin turns away from the viewer
-    yield at.inside(d), shaded(face.skin_colour, (_lit(at, face) - 0.10 * rim).clamp(0, 1))
+    yield at.inside(d), shaded(face.skin_colour, (lit(at, face) - 0.10 * rim).clamp(0, 1))
     yield 0.55 * face.blush * bump(at.s.abs() - 0.25, at.t - 0.22, 0.12, 0.09), face.skin_colour * rgb(d, 1, 0.6, 0.58)
     yield 0.16 * bump(at.s - 0.2 * face.light[:, :1], at.t + 0.30, 0.22, 0.14), rgb(d, 1, 1, 1)
     dots = at.ripple(61 * at.s + 5 * at.t, 61) * at.ripple(57 * at.t + 9 * at.s, 57)
@@ -81,7 +81,7 @@ def beard(at: Plane, face) -> Layer:
     cheeks = 0.20 + 0.6 * (0.42 - at.s.abs()).clamp_min(0) - at.t
     around_mouth = ellipse(at.s, at.t - 0.405, face.mouth_width + 0.03, 0.055 + face.mouth_open)
     moustache = ellipse(at.s, at.t - 0.335, face.mouth_width + 0.05, 0.045)
-    chin = smooth_max(smooth_max(cheeks, -around_mouth, 0.03), _head_outline(at, face), 0.01)
+    chin = smooth_max(smooth_max(cheeks, -around_mouth, 0.03), head_outline(at, face), 0.01)
     hairs = 0.90 + 0.10 * at.ripple(150 * at.s + 9 * at.t, 150) * at.ripple(70 * at.t + 40 * at.s, 80)
     yield face.beard * soft(torch.minimum(chin, moustache), 0.014), 0.80 * face.hair_colour * hairs
 
@@ -183,7 +183,7 @@ def hair(at: Plane, face) -> Layer:
     line = top + slope * sweep * x.abs() + curve * x**2 + ragged
     narrow = 0.44 * face.face_width - 0.16 * (at.v - 0.10).clamp(0, 0.6)
     opening = smooth_max(line - at.v, at.u.abs() - narrow, 0.05)
-    skull, full = _head_outline(at, face), face.hair_style != SHAVED
+    skull, full = head_outline(at, face), face.hair_style != SHAVED
     d = smooth_max(_hair_outline(at, face), -opening, 0.012)
     yield full * 0.30 * soft(d - 0.02, 0.025) * at.inside(skull), shaded(face.skin_colour, 0.45)
     stubble = soft(torch.maximum(torch.maximum(skull, -opening - 0.02), at.v - 0.02), 0.010)
@@ -203,20 +203,6 @@ def glasses(at: Plane, face) -> Layer:
     temple = torch.maximum(torch.maximum((y + 0.02).abs() - thick, (at.u.abs() - 0.41).abs() - 0.06), -rim)
     frame = at.stroke(rim, thick) + at.inside(torch.minimum(bridge, temple))
     yield face.glasses * frame.clamp(0, 1), face.glasses_colour
-
-
-def _lit(at: Plane, face) -> Tensor:
-    """Lambert's law on the head taken for an ellipsoid: 0.4..1."""
-    nx, ny = at.u / 0.60, (at.v + 0.02) / 0.85
-    nz = (1 - nx**2 - ny**2).clamp_min(0.04).sqrt()
-    lx, ly, lz = face.light.split(1, dim=1)
-    return 0.62 + 0.38 * (nx * lx + ny * ly + nz * lz).clamp(-0.6, 1)
-
-
-def _head_outline(at: Plane, face) -> Tensor:
-    skull = ellipse(at.u, at.v + 0.10, 0.46 * face.face_width, 0.52)
-    jaw = ellipse(at.u, at.v - 0.20, 0.385 * face.face_width * face.jaw_width, 0.42)
-    return -smooth_max(-skull, -jaw, 0.12)
 
 
 def _hair_outline(at: Plane, face) -> Tensor:
@@ -242,7 +228,7 @@ def _hair_colour(at: Plane, face) -> Tensor:
     texture = torch.where(face.hair_style == CURLY, 0.3 * strands + 0.16 * curls, strands)
     band = bump(at.u - 0.3 * face.light[:, :1], length(at.u, at.v + 0.05) - 0.60, 0.38, 0.07)
     gloss = (0.30 * band * (1 + 2.5 * texture)).clamp(0, 0.6)
-    matt = face.hair_colour * (0.74 + 0.22 * _lit(at, face) + texture).clamp(0.2, 1)
+    matt = face.hair_colour * (0.74 + 0.22 * lit(at, face) + texture).clamp(0.2, 1)
     return torch.lerp(matt, 0.5 + 0.5 * face.hair_colour, gloss)
 
 

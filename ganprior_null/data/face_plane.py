@@ -93,3 +93,17 @@ def rgb(like: Tensor, red: float, green: float, blue: float) -> Tensor:
 def shaded(colour: Tensor, shade: Tensor | float) -> Tensor:
     """colour times shade in [0, 1]; shadows of skin turn a little redder."""
     return colour * (1 - (1 - shade) * rgb(colour, 0.80, 1.0, 1.08))
+
+
+def lit(at: Plane, face) -> Tensor:
+    """Lambert's law on the head taken for an ellipsoid: 0.4..1."""
+    nx, ny = at.u / 0.60, (at.v + 0.02) / 0.85
+    nz = (1 - nx**2 - ny**2).clamp_min(0.04).sqrt()
+    lx, ly, lz = face.light.split(1, dim=1)
+    return 0.62 + 0.38 * (nx * lx + ny * ly + nz * lz).clamp(-0.6, 1)
+
+
+def head_outline(at: Plane, face) -> Tensor:
+    skull = ellipse(at.u, at.v + 0.10, 0.46 * face.face_width, 0.52)
+    jaw = ellipse(at.u, at.v - 0.20, 0.385 * face.face_width * face.jaw_width, 0.42)
+    return -smooth_max(-skull, -jaw, 0.12)

@@ -122,43 +122,63 @@ class _Sampler:
         return value[:, None] * (1 - saturation[:, None] * (1 - wheel))
 
     def factors(self) -> FaceFactors:
+        """One draw after the other, in an order that is fixed for good: another order gives other faces."""
         depth = self.between(0, 1)  # of the skin; dark skin rarely goes with fair hair or pale eyes
         dark = 1 + 2.5 * depth
         style = self.between(0, len(HAIR_STYLES) - 0.5).long()  # few are shaved
-        long_ = self.chance(0.55) * ((style >= 1) & (style <= 3))
-        skin = self.along(SKIN, depth)
-        hair = self.along(HAIR, self.between(0, 1) ** dark)
-        open_ = self.chance(0.55)
+        long_hair = self.chance(0.55) * ((style >= 1) & (style <= 3))
+        skin, hair = self.along(SKIN, depth), self.along(HAIR, self.between(0, 1) ** dark)
+        opened = self.chance(0.55)
         light_x, light_y = self.between(-0.75, 0.75), self.between(-0.8, -0.1)
         light = torch.stack([light_x, light_y, (1 - 0.55 * light_x**2 - 0.55 * light_y**2).sqrt()], -1)
         back = self.colour(self.between(0.1, 0.55), self.between(0.45, 0.95))
         volume = torch.where(style == 4, self.between(0.09, 0.22), self.between(0.04, 0.10))
+        volume = torch.where(style == 0, 0.6 * volume, volume)
         short = self.between(-0.12, 0.12)
-        values = dict(
+        values = self._scene(light / light.norm(dim=-1, keepdim=True), back)
+        values |= self._head(skin) | self._hair(hair, style, long_hair, short, volume) | self._eyes_and_nose(dark)
+        values |= self._mouth(skin, opened) | self._extras(long_hair)
+        return FaceFactors(**{k: v if v.dtype == torch.int64 else v.float() for k, v in values.items()})
+
+    def _scene(self, light: Tensor, back: Tensor) -> dict[str, Tensor]:
+        def blend(other: Tensor) -> Tensor:
+            return torch.stack([back, 0.6 * back + 0.4 * other], 1)
+
+        return dict(
             shift=torch.stack([self.about(0, 0.07), self.about(-0.03, 0.05)], -1),
             scale=self.about(1.06, 0.07),
             tilt=self.about(0, 0.14),
             yaw=self.about(0, 1),
             nod=self.about(0, 0.8),
-            light=light / light.norm(dim=-1, keepdim=True),
-            background=torch.stack(
-                [back, 0.6 * back + 0.4 * self.colour(self.between(0.1, 0.5), self.between(0.4, 0.9))], 1
-            ),
+            light=light,
+            background=blend(self.colour(self.between(0.1, 0.5), self.between(0.4, 0.9))),
             background_angle=self.between(0, 6.283),
             clothes_colour=self.colour(self.between(0.1, 0.75), self.between(0.25, 0.95)),
             neckline=self.chance(0.4),
             stripes=self.chance(0.25),
+        )
+
+    def _head(self, skin: Tensor) -> dict[str, Tensor]:
+        return dict(
             skin_colour=skin,
             face_width=self.about(1.0, 0.07),
             jaw_width=self.about(1.0, 0.10),
             blush=self.between(0.1, 0.8),
             freckles=self.chance(0.2) * self.between(0.4, 1),
+        )
+
+    def _hair(self, colour: Tensor, style: Tensor, long: Tensor, short: Tensor, volume: Tensor) -> dict[str, Tensor]:
+        return dict(
             hair_style=style,
-            hair_colour=hair,
-            hair_length=torch.where(long_ > 0, self.between(0.35, 1.3), short),
-            hair_volume=torch.where(style == 0, 0.6 * volume, volume),
+            hair_colour=colour,
+            hair_length=torch.where(long > 0, self.between(0.35, 1.3), short),
+            hair_volume=volume,
             hair_wave=self.between(0, 1),
             parting=self.between(-0.24, 0.24),
+        )
+
+    def _eyes_and_nose(self, dark: Tensor) -> dict[str, Tensor]:
+        return dict(
             eye_colour=self.along(EYES, self.between(0, 1) ** dark),
             eye_size=self.about(1.18, 0.12),
             eye_spacing=self.about(0.198, 0.016),
@@ -170,16 +190,23 @@ class _Sampler:
             brow_thickness=self.between(0.010, 0.022),
             nose_width=self.about(1.0, 0.22),
             nose_length=self.about(0.235, 0.025),
+        )
+
+    def _mouth(self, skin: Tensor, opened: Tensor) -> dict[str, Tensor]:
+        return dict(
             mouth_width=self.about(0.165, 0.03),
-            mouth_open=open_ * self.between(0.03, 0.12),
-            smile=self.between(-0.005, 0.06) + 0.02 * open_,
+            mouth_open=opened * self.between(0.03, 0.12),
+            smile=self.between(-0.005, 0.06) + 0.02 * opened,
             lip_fullness=self.about(1.0, 0.3),
             lip_colour=0.55 * skin + 0.45 * self.along(LIPS, self.between(0, 1)),
             teeth_colour=self.along(TEETH, self.between(0, 1)),
-            beard=self.chance(0.25 * (1 - long_)) * self.between(0.3, 0.95),
+        )
+
+    def _extras(self, long_hair: Tensor) -> dict[str, Tensor]:
+        return dict(
+            beard=self.chance(0.25 * (1 - long_hair)) * self.between(0.3, 0.95),
             glasses=self.chance(0.25),
             glasses_colour=self.along(FRAMES, self.between(0, 1)),
             glasses_round=self.chance(0.5),
             earrings=self.chance(0.25),
         )
-        return FaceFactors(**{k: v if v.dtype == torch.int64 else v.float() for k, v in values.items()})
