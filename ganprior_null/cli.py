@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,enforce,report}."""
+"""The command line: python -m ganprior_null {run,enforce,convert,report}."""
 
 import argparse
 import json
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_enforce(commands)
+    _add_convert(commands)
     _add_report(commands)
     return parser
 
@@ -67,6 +68,22 @@ def _enforce(options) -> None:
 
     rows = enforce_folders(options.lr, options.sr, options.out, gt=options.gt, operator=options.operator)
     print(f"\n{as_markdown(rows)}\n\n{options.out / 'report.md'}")
+
+
+def _add_convert(commands) -> None:
+    this = commands.add_parser("convert", help="a published checkpoint to our safetensors file, strictly")
+    this.add_argument("layout", help="whose names the checkpoint uses: rosinality | mmagic")
+    this.add_argument("source", type=Path, metavar="IN", help="a .pt, .pth or .safetensors file; never runs its code")
+    this.add_argument("target", type=Path, metavar="OUT.safetensors")
+    this.add_argument("--part", choices=("generator", "discriminator"), help="default: the generator, if there is one")
+    this.set_defaults(command=_convert)
+
+
+def _convert(options) -> None:
+    from .weights import convert_file
+
+    print(convert_file(options.layout, options.source, options.target, part=options.part))
+    print(options.target)
 
 
 def _add_report(commands) -> None:

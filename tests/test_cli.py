@@ -94,3 +94,19 @@ def test_report_prints_every_claim(capsys):
 )
 def test_words_become_values(text, value):
     assert read_value(text) == value
+
+
+def test_convert_writes_a_file_and_says_what_was_loaded(tmp_path, capsys):
+    import torch
+
+    from ganprior_null import StyleGAN2
+    from ganprior_null.weights import load_stylegan2
+
+    G = StyleGAN2(16, 8, 2, {4: 8, 8: 8, 16: 4})
+    torch.save({"g_ema": G.state_dict()}, tmp_path / "in.pt")
+    assert main(["convert", "rosinality", str(tmp_path / "in.pt"), str(tmp_path / "out.safetensors")]) == 0
+    assert f"{len(G.state_dict())} " in capsys.readouterr().out
+    ours = load_stylegan2(tmp_path / "out.safetensors").generator
+    assert all(torch.equal(ours.state_dict()[name], value) for name, value in G.state_dict().items())
+    assert main(["convert", "mmagic", str(tmp_path / "in.pt"), str(tmp_path / "other.safetensors")]) == 2
+    assert "error:" in capsys.readouterr().err and not (tmp_path / "other.safetensors").exists()
