@@ -20,6 +20,8 @@ from .operators import SpatialColour as SpatialColour
 from .operators import as_matrix as as_matrix
 from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals
+from .priors import StyleGAN2 as StyleGAN2
+from .priors import StyleGAN2Discriminator as StyleGAN2Discriminator
 from .restorers import NullSpace as NullSpace
 from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
