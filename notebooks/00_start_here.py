@@ -36,14 +36,14 @@
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
-size: int = 0  # side of the pictures in pixels, a multiple of the factor; 0: the profile's
+size: int = 0  # side of the pictures in pixels, a multiple of the factor, 256 at most; 0: the profile's
 factor: int = 8  # how many times smaller the small picture is, on each side
 seed: int = 0  # seed of the untrained network, the noise and the drawn face
 
 # %% [markdown]
 # Is everything there? Each package that the course needs, with the version found; what must be mended says FAIL.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -61,9 +61,10 @@ for need in map(Requirement, requires("ganprior-null")):
     print(f"{'FAIL' if need.name in failed else 'OK':5}{need.name:24}{found:16}(needs {need.specifier})")
 
 # %% tags=["nbval-check-output"]
-print("FAIL: run `make setup` for " + ", ".join(failed) if failed else "OK: everything the course needs is installed")
+print("FAIL: `make lab` installs " + ", ".join(failed) if failed else "OK: everything the course needs is installed")
 
 # %%
+import math
 from functools import lru_cache
 
 import ipywidgets as widgets
@@ -109,8 +110,14 @@ show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=1
 #
 # $$ \mathrm{PSNR(LR)} = -10 \log_{10}\, \text{mean}\left[(A \hat x - y)^2\right], $$
 #
-# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Around 50 dB the
-# difference drops below what an 8-bit file can hold; around 150 dB only the rounding of 32-bit floating-point numbers is left.
+# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Two marks on this scale:
+
+# %% tags=["nbval-check-output"]
+print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f} dB")
+print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(torch.float32).eps / 2):3.0f} dB")
+
+# %% [markdown]
+# Above the first, a file sees no difference; from the second on, there is none but rounding.
 #
 # ## 2. Three unlike networks
 #
@@ -240,8 +247,8 @@ for name in backbones:
 print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():25.1f} dB")
 
 # %% [markdown]
-# PD never takes a picture further from the truth, because the part it replaces was wrong and the part it leaves alone is
-# untouched (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
+# If $y = A x$, PD never takes a picture further from the truth, because the part it replaces was wrong and the part it leaves
+# alone is untouched (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
 # corrects what is known, and for what is unknown one still needs a *good* network. That is why the paper
 # pairs it with GANs that know faces, cats or churches.
 #
@@ -319,12 +326,14 @@ for name, images in sweep.items():
     print(f"{name:34}", *(f"{psnr(x_hat, x).item():5.1f} dB" for x_hat in images))
 
 # %% [markdown]
-# :::{dropdown} Answers
+# <details><summary>Answers</summary>
+#
 # (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however strong
 # it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even rounding is left, and
 # PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face
 # and with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error.
-# :::
+#
+# </details>
 #
 # ## 6. How the course goes on
 #
@@ -373,23 +382,29 @@ for name, images in sweep.items():
 # **1.** A colleague shows you a portrait that a network with PD made from a thumbnail: "PSNR(LR) is 150 dB, so this is what the person
 # looks like." What do you say?
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # That it is *one of many* faces with this thumbnail. 150 dB says that nothing known was contradicted; it says nothing about what the
 # thumbnail does not show.
-# :::
+#
+# </details>
 #
 # **2.** A network with PD gets worse during its training. Can its PSNR(LR) get worse too?
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # No, apart from rounding. $A\hat x = y$ follows from $A A^\dagger = I$ alone; the network does not appear in the argument.
-# :::
+#
+# </details>
 #
 # **3.** Someone replaces the repeated pixels in `consistent` by a smooth bilinear enlargement, "because blocks are ugly". What breaks?
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # The equality. Averaging a bilinear enlargement does not return the small picture, so $A A^\dagger = I$ no longer holds and
 # $A \hat x \ne y$. The enlargement has to undo *this* $A$.
-# :::
+#
+# </details>
 #
 # ## Exercises
 #

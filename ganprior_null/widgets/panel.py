@@ -73,7 +73,7 @@ def _sheet(images: Tensor | list[Tensor]) -> Tensor:
 def _labels(names: list[str], width: int) -> str:
     """One name over each of equally wide images."""
     cells = "".join(f'<div style="flex:1 1 0; text-align:center">{html.escape(str(name))}</div>' for name in names)
-    return f'<div style="display:flex; width:{width}px; line-height:1.3">{cells}</div>'
+    return f'<div style="display:flex; width:{width}px; max-width:100%; line-height:1.3">{cells}</div>'
 
 
 def _line(text: str, *, role: str) -> str:
