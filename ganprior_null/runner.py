@@ -87,6 +87,7 @@ def _execute(notebook: Path, target: Path, parameters: dict) -> Path:
             cwd=str(notebook.parent),
             execution_timeout=CELL_TIMEOUT,
             log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # else it warns that the kernel listens on this machine
         )
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(
