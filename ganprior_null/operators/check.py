@@ -80,8 +80,8 @@ def check_sides(v: Tensor, what: str, size: tuple[int, int]) -> None:
 
 
 def check_kernel(kernel: Tensor) -> Tensor:
-    """A blur kernel, as float64; ValueError unless it is a finite matrix that does not sum to 0."""
-    kernel = torch.as_tensor(kernel).double()
+    """A blur kernel, as a float64 constant; ValueError unless it is a finite matrix that does not sum to 0."""
+    kernel = torch.as_tensor(kernel).detach().double()
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise ValueError(f"a kernel must be a matrix (kh, kw), got shape {tuple(kernel.shape)}")
     check_finite(kernel, "the kernel")

@@ -1,17 +1,18 @@
 """Pooling-based decomposition (PD): the operator whose pseudo-inverse is mere replication."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_factor, check_finite, check_image
+from .check import check_factor, check_finite, check_image, check_inplace
 
 
 class AveragePool(LinearOperator):
     r"""A = mean over s x s blocks; :math:`A^\dagger` = repeat each pixel s x s times (PD, paper Eq. 8-11, Fig. 2).
 
     :math:`A A^\top = I / s^2`, hence :math:`A^\dagger = A^\top (A A^\top)^{-1} = s^2 A^\top` and
-    :math:`A A^\dagger = I`. Any C, any H and W that the factor divides; the same map in [0, 1] and in [-1, 1].
+    :math:`A A^\dagger = I`. Any C, any H and W that the factor divides; the same map in [0, 1] and in [-1, 1]. Results
+    keep the memory format of what they were made from.
 
     Raises ValueError for a factor that is no positive integer, and when it does not divide the image sides.
     """
@@ -23,14 +24,14 @@ class AveragePool(LinearOperator):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H/s, W/s).
 
-        Columns first, then rows: two short float32 sums instead of one of s^2 terms, which keeps about 8 dB of
-        PSNR(LR) at 8x (measured in notebook 02).
+        Rows first, then columns: two short float32 sums instead of one of s^2 terms, which keeps about 8 dB of
+        PSNR(LR) at 8x (measured in notebook 02) and reads memory in order.
         """
         check_image(x, "x")
         s = self.factor
         if x.shape[-2] % s or x.shape[-1] % s:
             raise ValueError(f"factor {s} must divide the image sides, got {x.shape[-2]} x {x.shape[-1]}")
-        return check_finite(F.avg_pool2d(F.avg_pool2d(x, (1, s)), (s, 1)), "A x")
+        return check_finite(_block_mean(x, s), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, s h, s w): replication divided by s^2."""
@@ -40,11 +41,69 @@ class AveragePool(LinearOperator):
         """(N, C, h, w) -> (N, C, s h, s w): replication."""
         return self._repeat(check_finite(y, "y"))
 
+    def enforce(self, x_r: Tensor, y: Tensor, *, inplace: bool = False) -> Tensor:
+        r""":math:`x_r + A^\dagger r`, r = y - A x_r, as in the base class, but :math:`A^\dagger r` is never made.
+
+        r is widened along the rows only and broadcast down the columns, onto a copy of x_r or, in place, onto x_r
+        itself (``make bench``: about 1.4 and 0.4 times the time of ``x_r.clone()``).
+        """
+        if type(self).pinv is not AveragePool.pinv:  # a subclass's own pinv is not to be overruled
+            return super().enforce(x_r, y, inplace=inplace)
+        if inplace:
+            return _add_repeated_(check_inplace(x_r), self.residual(x_r, y), self.factor)
+        return _Enforce.apply(x_r, y, self)
+
     def _repeat(self, y: Tensor) -> Tensor:
         check_image(y, "y")
-        n, c, h, w = y.shape
-        s = self.factor
-        return y[:, :, :, None, :, None].expand(n, c, h, s, w, s).reshape(n, c, h * s, w * s)
+        wide = _widen(_in_order(y, y), self.factor)
+        return _image(wide.expand(*wide.shape[:-3], self.factor, *wide.shape[-2:]).flatten(-4, -3))
 
     def extra_repr(self) -> str:
         return f"factor={self.factor}"
+
+
+class _Enforce(torch.autograd.Function):
+    r"""Copy, then add in place, and the same on the way back: I - A^+ A is symmetric, and (A^+)^T = s^2 A.
+
+    Recorded operation by operation, autograd would make several images more.
+    """
+
+    @staticmethod
+    def forward(ctx, x_r: Tensor, y: Tensor, A: AveragePool) -> Tensor:
+        ctx.factor = A.factor
+        r = A.residual(x_r, y)
+        return _add_repeated_(x_r.to(r.dtype, copy=True), r, A.factor)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        mean = _block_mean(grad, ctx.factor)  # unchecked: mixed precision meets infinite gradients and skips the step
+        return _add_repeated_(grad.clone(), -mean, ctx.factor), mean * ctx.factor**2, None
+
+
+def _block_mean(x: Tensor, s: int) -> Tensor:
+    rows = _in_order(x, x).unflatten(-3, (-1, s)).sum(-3)  # (..., h, W, K)
+    return _image(rows.unflatten(-2, (-1, s)).sum(-2) / s**2)
+
+
+def _add_repeated_(x: Tensor, r: Tensor, s: int) -> Tensor:
+    """Add r (N, C, h, w), each pixel repeated s x s times, to x (N, C, s h, s w), in place."""
+    _in_order(x, x).unflatten(-3, (-1, s)).add_(_widen(_in_order(r, x), s))
+    return x
+
+
+def _widen(r: Tensor, s: int) -> Tensor:
+    """(..., h, w, K) -> (..., h, 1, s w, K): each pixel s times along its row."""
+    return r.repeat_interleave(s, dim=-2).unsqueeze(-3)
+
+
+def _in_order(x: Tensor, like: Tensor) -> Tensor:
+    """(N, C, H, W) -> a view (..., H, W, K) in the order in which ``like`` lies in memory.
+
+    K is the channels where they lie side by side (``channels_last``), else 1: the inner loops stay long either way.
+    """
+    return x.movedim(1, -1) if like.stride(1) < like.stride(3) else x.unsqueeze(-1)
+
+
+def _image(v: Tensor) -> Tensor:
+    """The view of :func:`_in_order` -> (N, C, H, W)."""
+    return v.movedim(-1, 1) if v.ndim == 4 else v.squeeze(-1)
