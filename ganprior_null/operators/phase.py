@@ -19,7 +19,8 @@ def corner_to_centre(kernel: Tensor, factor: int) -> Tensor:
     """A kernel for "blur, then x[::s, ::s]" -> the one for ``BlurDownsample`` that makes the same LR image.
 
     (kh, kw) -> (kh', kw'), padded with zeros to put its weights where that convention means them. The centre of a
-    kernel of even side is taken to be the pixel after the middle (as ``scipy.ndimage`` does).
+    kernel of even side is taken to be the pixel after the middle (as ``scipy.ndimage`` does). A kernel meant for
+    convolution is to be flipped first; of even side, padded by a zero at the end before that.
     """
     kernel, s = check_kernel(kernel), check_factor(factor)
     # the window of LR pixel 0 must start at HR pixel -(k // 2); BlurDownsample starts it at (s - k') // 2

@@ -89,6 +89,9 @@ def test_their_downsampling_is_the_corner_convention(x):
     theirs = deepinv.physics.Downsampling(SIZE, filter=kernel[None, None], factor=4, padding="circular")
     ours = BlurDownsample(corner_to_centre(kernel.flip(0, 1), 4), 4, 32)
     assert (theirs.A(x) - ours(x)).abs().max() < 1e-6
+    bicubic = deepinv.physics.Downsampling(SIZE, filter="bicubic", factor=4, padding="circular")
+    even = torch.nn.functional.pad(bicubic.filter[0, 0], (0, 1, 0, 1)).flip(0, 1)
+    assert (bicubic.A(x) - BlurDownsample(corner_to_centre(even, 4), 4, 32)(x)).abs().max() < 1e-6
     down, right = shift_between(AveragePool(4), lambda v: theirs.A(v.float()).double(), (32, 32))
     assert down == pytest.approx(-1.5, abs=1e-3) and right == pytest.approx(-1.5, abs=1e-3)
 
