@@ -346,8 +346,8 @@ print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e
 
 # %% [markdown]
 # The last line is worth a thought. The gradient that reaches $x_r$ is multiplied by $(I - A^\dagger A)$, which is symmetric: its
-# block means vanish. **The network is never told anything about the range part**, because PD throws that part of its output away.
-# It spends all its capacity on the null space. (The paper still finds sensible low frequencies in the raw $x_r$ of a trained
+# block means vanish. With a loss on $\hat x$, **the network is never told anything about the range part**, because PD throws
+# that part of its output away. What it learns goes into the null space. (The paper still finds sensible low frequencies in the raw $x_r$ of a trained
 # network, which nothing forces to be there; lesson 07 looks.)
 #
 # :::{admonition} Quick check 2
@@ -405,9 +405,9 @@ record("C19", ratios[64], parameters=0, device=device, ratio_at_width_16=ratios[
 # PD cannot do with one: it must add $s^2 = 64$ pixels to know $A x_r$, and every partial sum is rounded. *How* they are added
 # decides. `avg_pool2d(x, 8)` adds 64 terms one after the other. Adding 8 columns first and then 8 rows, as the library
 # does, makes the sums short and their errors smaller. Adding in float64 and rounding once is best, and slower. Here are the
-# three, on the backbones above and on a proposal that is as bad for rounding as any: the same 0.7 everywhere, so that all
-# 64 terms err in the same direction. $A \hat x$ is evaluated in float64, so that the measurement does not err as much as the
-# method:
+# three, on the backbones above and on a proposal chosen to be bad for rounding: the same 0.7 everywhere, so that the partial
+# sums of all blocks err in the same direction. $A \hat x$ is evaluated in float64, so that the measurement does not err as much
+# as the method:
 
 # %%
 MEANS = {
@@ -452,8 +452,9 @@ print("all in float64 exceeds 290 dB:", all(table[name]["all in float64"] > 290 
 
 # %% [markdown]
 # The paper reports 145.7 dB, a figure like those of one long float32 sum: its error is rounding and nothing else. Float64 has 29
-# more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps by about that much. The flat proposal shows that 150 dB
-# is what short sums *usually* reach, not what they guarantee.
+# more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps by about that much. Rounding is relative, so the nearly
+# black proposal of the untrained network is an easy case, noise a harder one, and the flat 0.7 shows that 150 dB is what short sums
+# *usually* reach, not what they guarantee.
 #
 # **Claim C1, its PD half**: PSNR(LR) at 8x with an untrained backbone, over images rendered at full size. At
 # the `paper` profile these are 100 faces of $1024 \times 1024$, as many and as large as in the paper's Table 1 (drawn faces instead
@@ -463,7 +464,7 @@ print("all in float64 exceeds 290 dB:", all(table[name]["all in float64"] > 290 
 batch = max(1, 4 * 256**2 // cfg.size**2)  # what fits into a laptop's memory
 network = NullSpace(untrained(8, cfg.channels), A).to(device)
 levels = []
-for start in tqdm(range(0, cfg.images, batch), desc="C1", leave=False):
+for start in tqdm(range(0, cfg.images, batch), leave=False):
     hr = faces(min(batch, cfg.images - start), cfg.size, seed=seed + start).to(device)
     with torch.no_grad():
         levels.append(consistency_db(A, network(A(hr)), A(hr)))
@@ -632,7 +633,7 @@ record(
 # - *Box is average pooling*, to rounding. PD is exact for it.
 # - *Antialiased bicubic* agrees to about 40 dB, a root mean square difference of one per cent of the range; bilinear and Lanczos
 #   to 36. "Well approximates" is fair for the eye. It is far from the 150 dB to which PD then enforces it.
-# - *Aliased kernels* are 10 to 15 dB below their antialiased namesakes at 8x, and get worse with the factor, as they skip
+# - *Aliased kernels* are about 10 to 15 dB below their antialiased namesakes at 8x, and get worse with the factor, as they skip
 #   more and more pixels. The wrong phase alone, corner instead of centre, costs another 4 dB.
 # - One exception teaches more than the rule: *aliased bilinear at 2x is average pooling*. Its LR pixel lies midway between two HR
 #   pixels in each direction, and weighs both by one half.
