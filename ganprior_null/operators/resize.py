@@ -23,8 +23,8 @@ class Resize(LinearOperator):
     or lanczos3; see :func:`~ganprior_null.operators.resample.resample_matrix` for the weights. Equal to
     ``torch.nn.functional.interpolate(x, (h, w), mode=kernel, antialias=antialias)`` for bilinear and bicubic.
 
-    In float32 one call of ``enforce`` leaves PSNR(LR) near 142 dB (8x, 1024 pixels); a second call on its result, a
-    step of iterative refinement, about 147 dB.
+    In float32 bicubic ``enforce`` gives a PSNR(LR) of 144 dB and more (8x, 1024 pixels), limited by the rounding of the
+    weights: a second call on its result, a step of iterative refinement, settles at 145 dB. In float64: about 300 dB.
 
     Raises ValueError for another kernel, a factor below 1 or beyond the image, and images that are not ``size``.
     """
