@@ -7,3 +7,6 @@ from .noise import enforce_noisy as enforce_noisy
 from .noise import estimate_sigma as estimate_sigma
 from .null_space import NullSpace as NullSpace
 from .null_space import enforce_consistency as enforce_consistency
+from .tiles import Tile as Tile
+from .tiles import map_tiles as map_tiles
+from .tiles import tiles as tiles
