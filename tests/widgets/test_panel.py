@@ -89,12 +89,24 @@ def test_neither_interact_nor_output_is_used():
     assert ipywidgets.Output not in kinds
 
 
-def test_an_update_at_256_pixels_is_quick():
-    """Draw, enlarge and encode in 100 ms, what feels immediate: of processor time, which a busy machine does not stretch."""
-    A, x, noise = AveragePool(8), torch.rand(1, 3, 256, 256), torch.rand(1, 3, 256, 256)
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_an_update_at_256_pixels_is_quick(one_thread):
+    """Draw, enlarge and encode in 100 ms, what feels immediate.
+
+    Processor time of one thread, the best of ten: on a busy machine threads wait for one another, which is not our doing.
+    """
+    A = AveragePool(8)
+    x, other = (torch.nn.functional.interpolate(torch.rand(1, 3, 32, 32), 256, mode="bicubic") for _ in range(2))
 
     def draw(level):
-        return {"x_r": noise, "x_hat": enforce_consistency(level * noise, A(x), A)}, "noise made consistent"
+        return {"x_r": other, "x_hat": enforce_consistency(level * other, A(x), A)}, "another picture made consistent"
 
     (control,), *_ = parts(panel(draw, level=slider()))
     seconds = []
@@ -102,4 +114,4 @@ def test_an_update_at_256_pixels_is_quick():
         start = time.process_time()
         control.value = float(level)
         seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.1
+    assert min(seconds) < 0.1, seconds
