@@ -100,7 +100,7 @@ def one_thread():
 def test_an_update_at_256_pixels_is_quick(one_thread):
     """Draw, enlarge and encode in 100 ms, what feels immediate.
 
-    Processor time of one thread, the best of ten: on a busy machine threads wait for one another, which is not our doing.
+    Processor time of one thread, the best of ten: on a busy machine several threads wait for one another.
     """
     A = AveragePool(8)
     x, other = (torch.nn.functional.interpolate(torch.rand(1, 3, 32, 32), 256, mode="bicubic") for _ in range(2))
