@@ -261,7 +261,7 @@ for name, x_hat in repaired.items():
     print(f"{name:10} + PD, stored with 8 bits: PSNR(LR) = {consistency_db(A, stored, y).item():4.1f} dB")
 
 # %% [markdown]
-# Lesson 03 stores 8-bit files that stay consistent all the same.
+# [Lesson 03](03_operators.ipynb) stores 8-bit files that stay consistent all the same.
 #
 # ## 5. Try it
 #
@@ -342,7 +342,7 @@ for name, images in sweep.items():
 # | 00 | What does PD do? | you are here |
 # | [01](01_range_null.ipynb) | What does a measurement say about a picture, and what can it never say? | ready |
 # | [02](02_pooling_decomposition.ipynb) | Why are averaging and repeating enough, and do other downsamplers agree? | ready |
-# | 03 | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | planned |
+# | [03](03_operators.ipynb) | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | ready |
 # | 04 | What if nobody knows how the picture was shrunk? | planned |
 # | 05 | Where do convincing details come from? Training a StyleGAN2 | planned |
 # | 06 | Can one search a GAN for the face in $y$? | planned |
