@@ -146,10 +146,12 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 # *The figure:* the picture, its one-pixel mean, the flat range part, and the null part. Null parts have negative values; here and below they are
 # drawn by `from_signed`, from black at $-1$ to white at $1$, so that mid-gray means zero.
 #
-# :::{dropdown} Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?
+# <details><summary>Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?</summary>
+#
 # The image has $256^2$ unknowns and the measurement $32^2$ independent equations, so the null space has $256^2 - 32^2 = 64512$
 # dimensions: 63 of every 64. The measurement settles one direction per block and nothing about the other 63.
-# :::
+#
+# </details>
 
 # %% [markdown]
 # ## 2. The pseudo-inverse from the SVD
@@ -305,10 +307,12 @@ torch.testing.assert_close((M @ P).T, M @ P)
 torch.testing.assert_close((P @ M).T, P @ M)
 
 # %% [markdown]
-# :::{dropdown} Why only one matrix solves all four
+# <details><summary>Why only one matrix solves all four</summary>
+#
 # Let $B$ and $C$ both solve them. Then $AB = (ACA)B = (AC)(AB) = (AC)^\top (AB)^\top = (ABAC)^\top = (AC)^\top = AC$; the first step is (i) for $C$,
 # the third (iii) for both, the fifth (i) for $B$. In the same way $BA = CA$. Hence $B = BAB = BAC = CAC = C$ by (ii).
-# :::
+#
+# </details>
 #
 # A test that passes everything proves nothing, so we also try four impostors: the transpose; the right inverse of the two-pixel mean that puts
 # everything on the first pixel; the pseudo-inverse with something invisible added; and one that is one per cent too large. `penrose_residuals(A, in_shape)` measures the relative gap in each
@@ -340,10 +344,12 @@ for name, (matrix, candidate) in candidates.items():
 # Look at the third line. "First pixel takes all" passes (i), (ii) and (iii): $A\hat x = y$ would hold with it. It fails only (iv), so its
 # "projection" is slanted. You would still explain the measurement, but no longer with the image *nearest* to your guess.
 #
-# :::{dropdown} Quick check 2: which of the four conditions does the proof of consistency need?
+# <details><summary>Quick check 2: which of the four conditions does the proof of consistency need?</summary>
+#
 # Only (i); section 5 shows it in two lines. (iv) makes $\hat x$ the consistent image *nearest* to the guess, and (iii) says what happens when $y$ contradicts
 # itself (section 7).
-# :::
+#
+# </details>
 
 # %% [markdown]
 # ## 4. Range and null part of a photograph
@@ -500,12 +506,14 @@ show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], heigh
 # *The figure:* four images with one and the same block means: no null part at all, the null part of the truth at twice its strength, that of
 # another photograph at strength 1 and 2. Every one of them satisfies $A \hat x = y$.
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # The gap never moves (up to rounding): $A$ maps the null part to zero, at every strength. With the truth as guess, $t = 1$ gives the
 # photograph back. With another photograph the best strength is close to 0: the distance to the truth, a parabola in $t$, is smallest at
 # $\langle n, n_r\rangle / \lVert n_r \rVert^2$, where $n$ and $n_r$ are the two null parts, and the details of unrelated photographs are nearly
 # perpendicular. Flat gray has no null part under pooling, so there the slider does nothing. Consistency leaves the null part entirely open; to fill it *well* is the task of a prior.
-# :::
+#
+# </details>
 
 # %% [markdown]
 # ## 6. How much of a photograph is in the null space?
@@ -622,10 +630,12 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
 # %% [markdown]
 # The two checks do not replace each other: each of the faulty operators passes one of them.
 #
-# :::{dropdown} Quick check 3: WrongInverse fails (i) and (ii) but passes (iii) and (iv). Why?
+# <details><summary>Quick check 3: WrongInverse fails (i) and (ii) but passes (iii) and (iv). Why?</summary>
+#
 # It is the true pseudo-inverse times $1/s^2$. A factor does not disturb symmetry, so $AP$ and $PA$ stay symmetric; but $APA = A/s^2$
 # and $PAP = P/s^2$.
-# :::
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises
