@@ -4,6 +4,7 @@
 # make lab      JupyterLab on the first notebook
 # make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
 # make lint     ruff and the import floors
+# make bench    timings against references, side by side: ratios, on a quiet machine
 # make clean    remove what was built; rm -rf .venv removes the environment as well
 
 PYTHON  ?= python3
@@ -23,7 +24,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course test lab notebooks lint clean
+.PHONY: help setup course test lab notebooks lint bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -81,6 +82,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+bench: .venv/course.stamp
+	$(BIN)/python benchmarks/pooling.py
+	$(BIN)/python benchmarks/stylegan2.py
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache .import_linter_cache

@@ -6,10 +6,9 @@ linear algebra that is the row space of A (the range of :math:`A^\dagger`). We u
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from .check import check_finite, check_floating, check_inplace
+from .check import check_finite, check_inplace, check_measurement, in_finer_dtype
 
 
 class RangeNull(NamedTuple):
@@ -76,11 +75,6 @@ class LinearOperator(nn.Module):
 
     def residual(self, x_r: Tensor, y: Tensor) -> Tensor:
         """y - A x_r, y checked against A's output, in the finer of the two dtypes: a network may speak bfloat16."""
-        check_floating(x_r, "x_r")
-        check_floating(y, "y")
-        Ax = self(x_r.to(torch.promote_types(x_r.dtype, y.dtype)))
-        if y.shape != Ax.shape:
-            raise ValueError(
-                f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x_r.shape)} to {tuple(Ax.shape)}"
-            )
+        Ax = self(in_finer_dtype(x_r, y))
+        check_measurement(y, Ax, x_r)
         return check_finite(y - Ax, "y - A x_r")

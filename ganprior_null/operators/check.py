@@ -39,10 +39,24 @@ def check_finite(y: Tensor, what: str) -> Tensor:
     Operators call it on the small side only: A x is NaN wherever A sees a NaN of x, so one look at the measurement
     costs little and misses nothing. Skipped while torch.compile traces, where a data-dependent branch cannot stand.
     """
-    if not torch.compiler.is_compiling() and not torch.isfinite(y).all():
+    # a finite sum proves finite terms, in one pass; isfinite takes five, and is asked only when the sum overflows
+    if not torch.compiler.is_compiling() and not torch.isfinite(y.sum()) and not torch.isfinite(y).all():
         bad = int((~torch.isfinite(y)).sum())
         raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; they must be finite")
     return y
+
+
+def in_finer_dtype(x_r: Tensor, y: Tensor) -> Tensor:
+    """x_r in the finer of its and y's dtype: a network may speak bfloat16. TypeError unless both are floating point."""
+    check_floating(x_r, "x_r")
+    check_floating(y, "y")
+    return x_r.to(torch.promote_types(x_r.dtype, y.dtype))
+
+
+def check_measurement(y: Tensor, Ax: Tensor, x: Tensor) -> None:
+    """Refuse a y that does not have the shape of A x: ValueError."""
+    if y.shape != Ax.shape:
+        raise ValueError(f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x.shape)} to {tuple(Ax.shape)}")
 
 
 def check_inplace(x: Tensor) -> Tensor:

@@ -120,13 +120,27 @@ def test_inplace_refuses_what_autograd_needs_and_leaves_x_r_alone(A):
         assert enforce_consistency(leaf, y, A, inplace=True) is leaf
 
 
-def test_a_subclass_with_its_own_pinv_is_not_overruled():
-    class Twice(AveragePool):
+def test_the_maps_of_a_subclass_are_not_overruled():
+    class OtherPinv(AveragePool):
         def pinv(self, y):
             return 2 * super().pinv(y)
 
-    x_r, y = randn(1, 1, 4, 4, seed=10), randn(1, 1, 2, 2, seed=11)
-    assert torch.allclose(AveragePool(2)(Twice(2).enforce(x_r, y)), 2 * y - AveragePool(2)(x_r))
+    class OtherForward(AveragePool):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    A, x_r, y = AveragePool(2), randn(1, 1, 4, 4, seed=10), randn(1, 1, 2, 2, seed=11)
+    assert torch.allclose(A(OtherPinv(2).enforce(x_r, y)), 2 * y - A(x_r))
+    assert torch.allclose(A(OtherForward(2).enforce(x_r, y)), y - A(x_r))
+
+
+def test_finite_values_whose_sum_overflows_are_finite():
+    """The finiteness check adds everything up first; in half precision the sum is infinite here, no value is."""
+    x = torch.full((1, 3, 64, 64), 300.0, dtype=torch.float16)
+    assert torch.equal(AveragePool(2)(x), torch.full((1, 3, 32, 32), 300.0, dtype=torch.float16))
+    x[0, 0, 0, 0] = float("inf")
+    with pytest.raises(ValueError, match="A x holds 1 NaN or infinite values of 3072"):
+        AveragePool(2)(x)
 
 
 def test_mixed_dtypes_give_the_finer_one():
