@@ -308,7 +308,7 @@ torch.testing.assert_close(fourier_pinv(y, kernel, 4, size), blur.pinv(y))
 #
 # Where $D$ is tiny, the kernel has erased that frequency, and dividing by it amplifies rounding without bound. `BlurDownsample` declares frequencies invisible whose singular value
 # $\sqrt D$ is below $10^{-4}$ of the largest (`rtol`): it removes them from $A$ *and* from $A^\dagger$, so that the two remain each other's pseudo-inverse, and says in `kept` how many are left. This is the
-# truncation of lesson 01.
+# truncation of lesson 01. A $y$ made by the plain blur is then matched up to what was removed.
 
 # %% tags=["nbval-check-output"]
 print("2x, Gaussian of width    condition of the blur    kept    PSNR(LR) at least 120 dB")
@@ -375,8 +375,9 @@ for method, (whole, interior) in dB.items():
     print(f"{method:40}{cells[0]:>13}{cells[1]:>18}")
 
 # %% [markdown]
-# There is the 42 dB. By its own operator and away from the border, CEM is nearly as exact as the others; the figure of the paper is what an image made for one bicubic scores under *another* bicubic. **Claim B6** records the
-# inner figure under its own operator. The real limits of CEM are the border, where padding helps but a good part of the precision is lost, and its time.
+# There is the 42 dB. By its own operator and away from the border, CEM is nearly as exact as the others; judged by *another* bicubic it scores about what the paper prints. (Left unpadded it scores a little less over
+# the whole image, by its own operator too. The paper does not say how it was run; neither explanation is a fault of the algebra.) **Claim B6** records the inner figure under its own operator. The real
+# limits of CEM are the border, where even padding leaves half of the decibels behind, and its time.
 
 # %%
 record(
@@ -500,7 +501,7 @@ for witness, image in witnesses.items():
     print(f"{witness:19} {found.name}, {found.sure}, ahead by {found.margin_db:.1f} dB: {ranked}")
 
 # %% [markdown]
-# With the truth at hand the answer is beyond doubt: Pillow's `BILINEAR`, which is antialiased. From a flawed copy the ranking is wrong, by half a decibel, and says that it is *unsure*. The third line is a trap. It is certain, and wrong: bicubic
+# With the truth at hand the answer is beyond doubt: Pillow's `BILINEAR`, which is antialiased. From a flawed copy the ranking is wrong, with a lead of 0.6 dB, and says that it is *unsure*. The third line is a trap. It is certain, and wrong: bicubic
 # *up*sampling passes through the LR pixels, so a plain kernel of the same family reads them back. **The ranking tells what the witness knows**, and this one knows only how it was enlarged. Ask ground truths, or networks trained
 # on pairs.
 #
