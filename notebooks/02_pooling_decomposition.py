@@ -411,7 +411,7 @@ record("C19", ratios[64], parameters=0, device=device, ratio_at_width_16=ratios[
 # $$
 #
 # PD cannot do with one: it must add $s^2 = 64$ pixels to know $A x_r$, and every partial sum is rounded. *How* they are added
-# decides. `avg_pool2d(x, 8)` adds 64 terms one after the other. Adding 8 columns first and then 8 rows, as the library
+# decides. `avg_pool2d(x, 8)` adds 64 terms one after the other. Adding 8 rows first and then 8 columns, as the library
 # does, makes the sums short and their errors smaller. Adding in float64 and rounding once is best, and slower. Here are the
 # three, on the backbones above and on a proposal chosen to be bad for rounding: the same 0.7 everywhere, so that the partial
 # sums of all blocks err in the same direction. $A \hat x$ is evaluated in float64, so that the measurement does not err as much
@@ -420,7 +420,7 @@ record("C19", ratios[64], parameters=0, device=device, ratio_at_width_16=ratios[
 # %%
 MEANS = {
     "one sum of 64": lambda x: F.avg_pool2d(x, 8),
-    "8 columns, then 8 rows": lambda x: F.avg_pool2d(F.avg_pool2d(x, (1, 8)), (8, 1)),
+    "8 rows, then 8 columns": lambda x: F.avg_pool2d(F.avg_pool2d(x, (8, 1)), (1, 8)),
     "sums in float64": lambda x: F.avg_pool2d(x.double(), 8),
 }
 
