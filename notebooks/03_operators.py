@@ -476,7 +476,7 @@ record(
 )
 
 # %% [markdown]
-# The right operator gains a little on a poor guess, more on a better one, and lifts the ceiling by a wide margin: what remains of it is the rounding of $y$ to 8 bits.
+# The right operator gains a little on a poor guess, more on a better one, and lifts the ceiling by a wide margin. What still limits it is the rounding of $y$ to 8 bits.
 #
 # ### Which downsampler made these images?
 #
@@ -899,4 +899,4 @@ rounding_law(round_to_sum_solution)
 # python -m ganprior_null run notebooks/03_operators.ipynb --profile paper
 # ```
 #
-# **Next:** so far somebody told us the kernel. [The next lesson](04_kernelgan.ipynb) estimates it from a single image.
+# **Next:** so far somebody told us the kernel. Lesson 04 estimates it from a single image.
