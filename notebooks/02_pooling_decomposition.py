@@ -13,7 +13,7 @@
 # ---
 
 # %% [markdown]
-# # Pooling-based decomposition
+# # 02 · Pooling-based decomposition
 #
 # *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
@@ -201,10 +201,12 @@ plt.show()
 # many numbers does the code store for them?
 # :::
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # $A$ has $64 \cdot 64 = 4096$ rows and $1\,048\,576$ columns, $A^\dagger$ the opposite; $A A^\top = I/256$. The code stores one
 # number, the factor: neither matrix is ever formed.
-# :::
+#
+# </details>
 #
 # ## 3. The same on images
 #
@@ -355,10 +357,12 @@ print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e
 # Multiply the null part by 3 before adding: $\hat x = A^\dagger y + 3\,(I - A^\dagger A)\,x_r$. Is the result still consistent?
 # :::
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # Yes. $A(I - A^\dagger A) = 0$, so three times the null part is as invisible to $A$ as the null part itself. The strength of the
 # details is free; the widget below has a slider for it.
-# :::
+#
+# </details>
 #
 # ## 5. What it costs
 #
@@ -715,11 +719,13 @@ for kernel in ("box", "bicubic", "bilinear, aliased", "nearest, corner"):
 # Somebody made LR images with `x[::8, ::8]` and reports that PD "damages" a good network. Is PD wrong?
 # :::
 #
-# :::{dropdown} Answer
+# <details><summary>Answer</summary>
+#
 # PD does what it promises, for an operator that is not theirs. Their $y$ holds corner pixels, not means: on these photographs it
 # is 20 dB from $A x$, so even a perfect network would be dragged down to 20 dB. For their $A$ (keep one pixel, lose 63) the
 # pseudo-inverse puts each pixel back in its place and leaves the rest zero.
-# :::
+#
+# </details>
 #
 # ## 10. Try it
 #
@@ -777,12 +783,14 @@ titles = ["the photograph", *(rf"$\hat x$ at {factor}x" for factor in factors)]
 show([x, *(pictures["x_hat"] for pictures, _ in results)], titles, height=1.9)
 
 # %% [markdown]
-# :::{dropdown} Answers
+# <details><summary>Answers</summary>
+#
 # (a) None: not the backbone, not the strength, not the factor. (b) At 8x the cat's eyes show, at 16x it is a cat in the astronaut's
 # colours: the larger the factor, the more the network is free to invent, and the less consistency alone can guarantee. (c) For
 # bicubic a little more than 1: its null part points the right way, only too timidly. For noise 0: a null part that knows
 # nothing only adds error, and $A^\dagger y$ alone is better.
-# :::
+#
+# </details>
 #
 # ## Exercises
 #
