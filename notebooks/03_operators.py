@@ -153,7 +153,7 @@ show(from_y + from_guess + together, [*operators, *blank, *blank], columns=6, he
 
 # %% [markdown]
 # *The figure:* first row $A^\dagger y$, all that the measurement says; second row $(I - A^\dagger A)\,x_r$, what is taken from the flawed copy (mid-gray is zero); third row their
-# sum $\hat x$. Colour comes from below for colorization, the missing pixels for inpainting, fine detail for the two downsamplers.
+# sum $\hat x$. The second row brings colour to colorization, the missing pixels to inpainting, fine detail to the two downsamplers.
 #
 # Why are the pseudo-inverses of the first three so simple?
 #
@@ -497,7 +497,7 @@ witnesses = {
 }
 for witness, image in witnesses.items():
     found = identify_downsampler(image, mystery)
-    ranked = ", ".join(f"{name} {score.mean():.0f}" for name, score in list(found.scores.items())[:3])
+    ranked = ", ".join(f"{name} {score.mean():.0f}" for name, score in list(found.scores.items())[:2])
     print(f"{witness:19} {found.name}, {found.sure}, ahead by {found.margin_db:.1f} dB: {ranked}")
 
 # %% [markdown]
@@ -553,7 +553,9 @@ print("bisection equals project_box on a photograph")
 # *coherently*, as PD then adds the same fraction to all pixels of a block. The **largest remainder** method, known from elections, gets it right: round all down, count how many levels are lacking, and give them to the
 # pixels with the largest fractions.
 #
-# $$255\,z = (10.4,\; 20.4,\; 30.4,\; 38.8),\ \text{sum } 100 \;\to\; \lfloor \cdot \rfloor = (10, 20, 30, 38),\ \text{sum } 98 \;\to\; (11, 20, 30, 39),\ \text{sum } 100.$$
+# $$255\,z = (10.4,\; 20.4,\; 30.4,\; 38.8),\ \text{sum } 100$$
+#
+# $$(10, 20, 30, 38),\ \text{sum } 98 \;\to\; (11, 20, 30, 39),\ \text{sum } 100.$$
 #
 # No pixel moves by a whole level, and none can leave the range. `to_uint8_consistent` does the box, then this. **Claims C10 and B2**: the share of LR pixels that the 8-bit file reproduces. C10 takes sane guesses, B2 adds heavy noise.
 
