@@ -59,7 +59,7 @@ def check_pair(x: Tensor, y: Tensor, factor: int) -> None:
     if not y.is_floating_point():
         raise TypeError(f"expected a floating-point y in [0, 1], got {y.dtype}; from_uint8 converts 8-bit images")
     if x.ndim != 4 or x.shape[-2] % factor or x.shape[-1] % factor:
-        raise ValueError(f"the image must be (N, C, H, W), its sides multiples of factor {factor}, got {tuple(x.shape)}")
+        raise ValueError(f"an image must be (N, C, H, W), its sides multiples of factor {factor}, got {tuple(x.shape)}")
     expected = (*x.shape[:2], x.shape[2] // factor, x.shape[3] // factor)
     if y.shape != expected:
         raise ValueError(f"y has shape {tuple(y.shape)}, but an image of {tuple(x.shape)} has {expected} block means")
