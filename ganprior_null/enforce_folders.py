@@ -21,6 +21,7 @@ from .restorers.identify import Identified, downsamplers, identify_downsampler
 from .runner import check_writable
 
 TILE = 320  # pixels of a picture's longer side in the report
+EIGHT_BITS = 58.9  # dB: PSNR(LR) of an image whose measurement differs by the rounding to 8 bits, 10 log10(12 255^2)
 ERROR_GAIN = 5  # error maps are shown times five, as in Figures 4 and 9 of the paper
 
 
@@ -67,11 +68,22 @@ def named(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearO
 
 
 def identify(triples: list[Triple], most: int = 10) -> Identified:
-    """Ask the ground truths where there are any, else the results; those of the first image's size, ten at most."""
+    """Ask the ground truths where there are any, else the results; those of the first image's size, ten at most.
+
+    Raises ValueError when results without ground truths agree with an operator beyond 8 bits: they were interpolated
+    from y, or made consistent already, and tell how that was done, not how y was made.
+    """
     sizes = _sizes(triples[0])
     asked = [triple for triple in triples if _sizes(triple) == sizes][:most]
     x = torch.cat([load_image(triple.x or triple.x_r) for triple in asked])
-    return identify_downsampler(x, torch.cat([load_image(triple.y) for triple in asked]))
+    found = identify_downsampler(x, torch.cat([load_image(triple.y) for triple in asked]))
+    if triples[0].x is None and found.scores[found.name].mean() > EIGHT_BITS:
+        raise ValueError(
+            f"auto cannot tell: the results reproduce y under {found.name!r} as they are "
+            f"({float(found.scores[found.name].mean()):.0f} dB), so they were interpolated from it, or are consistent "
+            "already; give --gt, or name the operator"
+        )
+    return found
 
 
 def how_sure(identified: Identified) -> str:

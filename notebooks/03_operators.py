@@ -246,6 +246,7 @@ for kernel, factor in (("bicubic", 8), ("bicubic", 3.413), ("lanczos3", 16.1), (
 # %% [markdown]
 # An image of a gigapixel is worked on in tiles. For pooling, tiles cut at multiples of $s$ know nothing of each other, so there can be no seam. For bicubic each LR pixel reads across
 # tile borders, yet (1) is a sum over columns and rows and splits all the same: collect $A x_r$ from the tiles, then write to each tile with *its rows of* $W^\dagger$.
+# For pooling, `ganprior_null.restorers.map_tiles` does it, also on files larger than memory.
 
 # %% tags=["nbval-check-output"]
 half = size // 2

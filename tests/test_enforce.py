@@ -59,6 +59,15 @@ def test_auto_finds_the_operator_and_it_serves_the_image(folders, capsys):
     assert "pictures/a.png" in report and (folders / "out" / "pictures" / "a.png").is_file()
 
 
+def test_auto_does_not_trust_results_that_merely_interpolate(folders, capsys):
+    for name in ("a", "b"):
+        y = load_image(folders / "lr" / f"{name}.png")
+        save_image(AveragePool(4).pinv(y), folders / "sr" / f"{name}.png")  # enlarged by repeating pixels
+    assert enforce(folders, "--operator", "auto") == 2
+    assert "auto cannot tell: the results reproduce y under" in capsys.readouterr().err
+    assert not (folders / "out").exists()
+
+
 def test_figures_are_of_the_files_that_were_written(folders):
     assert enforce(folders, "--operator", "bilinear") == 0
     A = Resize((64, 48), 4, "bilinear")
