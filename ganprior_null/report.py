@@ -117,7 +117,8 @@ def ours(claim: Claim, measured: Measurement | None) -> str:
     """The measured value with its unit and profile: "152.1 dB (laptop)"."""
     if measured is None:
         return "-"
-    digits = f"{measured.value:.1f}" if claim.unit in ("dB", "%") else f"{measured.value:.3g}"
+    small = abs(measured.value) < 10  # a gain of 0.18 dB is not "0.2"
+    digits = f"{measured.value:.{1 + small}f}" if claim.unit in ("dB", "%") else f"{measured.value:.3g}"
     return f"{digits} {claim.unit}".strip() + f" ({measured.profile})"
 
 
