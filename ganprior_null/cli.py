@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,enforce,convert,report}."""
+"""The command line: python -m ganprior_null {run,train,enforce,convert,report}."""
 
 import argparse
 import json
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
+    _add_train(commands)
     _add_enforce(commands)
     _add_convert(commands)
     _add_report(commands)
@@ -46,6 +47,27 @@ def _run(options) -> None:
     parameters = {name: read_value(text) for name, text in options.p}
     for path in run(options.notebooks, options.out, profile=options.profile, parameters=parameters):
         print(path)
+
+
+def _add_train(commands) -> None:
+    this = commands.add_parser("train", help="train a StyleGAN2 prior; a stopped run goes on where it was")
+    this.add_argument("experiment", choices=("prior",))
+    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
+    this.add_argument("--seed", type=int, default=0)
+    this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a field")
+    this.set_defaults(command=_train)
+
+
+def _train(options) -> None:
+    from .experiments import train_prior
+    from .profiles import prior
+
+    profile = prior(options.profile, **{name: read_value(text) for name, text in options.p})
+    finished = train_prior(options.data, options.out, profile, margin=options.margin, seed=options.seed)
+    print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 
 
 def _add_enforce(commands) -> None:

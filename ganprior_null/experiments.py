@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import faces, load_folder, load_pack, split
-from .images import to_signed
+from .images import to_signed, to_uint8
 from .priors import StyleGAN2, StyleGAN2Discriminator
 from .profiles import Prior
 from .training import Run, batch_indices, fit, make_fabric, step_generator
 from .training.gan import GanRecipe, gan_state, gan_step
 
-DRAWN = 20_000  # procedural faces to train on when no folder is given
+DRAWN = 20_000  # procedural faces to train on, at most, when no folder is given
 
 
 def train_prior(
@@ -27,7 +27,7 @@ def train_prior(
     margin: pixels cut from every side of an image before it is enlarged again to the profile's size (6 of 64 keeps the
     face of an aligned portrait and eases training). True when finished, False when stopped by a signal.
     """
-    images = training_images(data, profile.size, margin=margin)
+    images = training_images(data, profile.size, margin=margin, drawn=min(DRAWN, profile.images))
     fabric = make_fabric(precision=precision)
     torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step
     G = StyleGAN2(profile.size, profile.style_dim, profile.n_mlp, profile.channels).to(fabric.device)
@@ -61,23 +61,26 @@ def train_prior(
     )
 
 
-def training_images(data: Path | None, size: int, *, margin: int = 0) -> Tensor:
+def training_images(data: Path | None, size: int, *, margin: int = 0, drawn: int = DRAWN) -> Tensor:
     """uint8 (N, 3, size, size): the training side of a pack, split by person where the pack names them, else by index.
 
-    A folder of image files is taken whole. Raises what :func:`load_pack` and :func:`load_folder` raise.
+    A folder of image files is taken whole; without one, ``drawn`` procedural faces. Raises what :func:`load_pack` and
+    :func:`load_folder` raise, and ValueError for a margin that leaves no image.
     """
     if data is None:
-        return (faces(DRAWN, size) * 255).round().byte()
+        return to_uint8(faces(drawn, size))
     if not (data / "pack.json").exists():
-        return (load_folder(data, size)[0] * 255).round().byte()
+        return to_uint8(load_folder(data, size)[0])
     pack = load_pack(data)
     people = [row["person"] for row in pack.rows] if "person" in pack.rows[0] else None
     kept = split([str(i) for i in range(len(pack.rows))], people=people).train
     x = pack.images[kept]
-    if margin:
-        x = x[..., margin:-margin, margin:-margin]
-    if x.shape[-1] != size:
-        x = F.interpolate(x.float(), (size, size), mode="bicubic", antialias=True).clamp(0, 255).round().byte()
+    side = x.shape[-1] - 2 * margin
+    if margin < 0 or side < 1:
+        raise ValueError(f"margin must leave something of {x.shape[-1]} pixels, got {margin}")
+    x = x[..., margin : margin + side, margin : margin + side]
+    if side != size:
+        x = to_uint8(F.interpolate(x.float() / 255, (size, size), mode="bicubic", antialias=True))
     return x
 
 

@@ -110,3 +110,25 @@ def test_convert_writes_a_file_and_says_what_was_loaded(tmp_path, capsys):
     assert all(torch.equal(ours.state_dict()[name], value) for name, value in G.state_dict().items())
     assert main(["convert", "mmagic", str(tmp_path / "in.pt"), str(tmp_path / "other.safetensors")]) == 2
     assert "error:" in capsys.readouterr().err and not (tmp_path / "other.safetensors").exists()
+
+
+def test_train_a_prior_and_go_on(tmp_path, capsys):
+    words = ["train", "prior", "--out", str(tmp_path / "run"), "--profile", "smoke", "-p", "images", "16"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.endswith("run: finished\n")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 4 and (tmp_path / "run" / "last.ckpt").is_file()
+    assert main([*words[:-1], "64"]) == 2  # the folder belongs to the run with 16 images
+    assert "images: 16 there, 64 here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-p", "sise", "8"), "unknown parameter 'sise'; did you mean 'size'?"),
+        (("--data", "nowhere"), "no such folder: nowhere"),
+    ],
+)
+def test_train_refuses_bad_input(tmp_path, capsys, words, message):
+    assert main(["train", "prior", "--out", str(tmp_path / "run"), "--profile", "smoke", *words]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
