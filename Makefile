@@ -11,6 +11,8 @@ PYTHON  ?= python3
 PROFILE ?= laptop
 NB      ?=
 ARGS    ?=
+# processes that share the tests, with one thread each
+WORKERS ?= 2
 # cpu | gpu: gpu takes PyPI's default build (CUDA on Linux), cpu asks PyTorch's own index for the small one
 TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
@@ -70,7 +72,7 @@ $(SITE): $(RUNS) $(BUILD)/notebooks/09_report.ipynb $(wildcard book/* book/vendo
 # --- working on it --------------------------------------------------------------------------------------------------
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

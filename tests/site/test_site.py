@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SUBPATH = "some/sub/path"
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds the site, once
+
 
 def build(notebooks: Path, site: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, ROOT / "book" / "build.py", notebooks, site]
