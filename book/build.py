@@ -106,7 +106,7 @@ def still_widgets(lesson) -> None:
             view = output.get("data", {}).get(VIEW)
             if view is None or "_esm" in models.get(view["model_id"], {}).get("state", {}):
                 continue
-            if re.match(r"\s*\d+%\|", output.data.get("text/plain", "")):
+            if re.search(r"\d+%\|", output.data.get("text/plain", "")):  # also after a description
                 cell.outputs.remove(output)
             else:
                 output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{LIVE}</div>'}

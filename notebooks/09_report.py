@@ -59,8 +59,9 @@ profile = profile_name(profile)
 #
 # For example, the first claim reads:
 
-# %%
-report.load_claims()["C1"]
+# %% tags=["nbval-check-output"]
+for field, value in vars(report.load_claims()["C1"]).items():
+    print(f"{field:12}{value}")
 
 # %% [markdown]
 # ## The table
