@@ -72,7 +72,7 @@ $(SITE): $(RUNS) $(BUILD)/notebooks/09_report.ipynb $(wildcard book/* book/vendo
 # --- working on it --------------------------------------------------------------------------------------------------
 
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
