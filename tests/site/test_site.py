@@ -75,6 +75,9 @@ def faults(browser, url: str, inside: str) -> list[str]:
         ...[...document.querySelectorAll('.math')].filter(e => !e.querySelector('mjx-container'))
             .map(e => 'equation not drawn: ' + e.textContent),
         ...[...document.querySelectorAll('mjx-merror')].map(e => 'equation with an error: ' + e.textContent),
+        ...[...document.querySelectorAll('mjx-container')].filter(e => [...e.querySelectorAll('mjx-mtd, mjx-math > *')]
+            .some(part => part.getBoundingClientRect().left < e.closest('.math').getBoundingClientRect().left - 1))
+            .map(e => 'equation cut off on the left: ' + e.textContent),
         ...[...document.images].filter(e => e.loading !== 'lazy' && !(e.complete && e.naturalWidth))
             .map(e => 'picture not drawn: ' + e.src.slice(0, 100)),
         ...(document.documentElement.scrollWidth > innerWidth ? ['wider than a phone'] : []),
