@@ -1,0 +1,52 @@
+"""A page without a kernel shows a panel as its last picture, and no dead controls or finished progress bars."""
+
+import importlib.util
+from pathlib import Path
+
+import nbformat.v4 as v4
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+@pytest.fixture(scope="module")
+def builder():
+    spec = importlib.util.spec_from_file_location("build_book", ROOT / "book" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def lesson(text: str, models: dict):
+    view = v4.new_output("display_data", {VIEW: {"model_id": "m"}, "text/plain": text})
+    cell = v4.new_code_cell("panel(...)", outputs=[view], execution_count=1)
+    return v4.new_notebook(cells=[cell], metadata={"widgets": {STATE: {"state": models}}})
+
+
+@pytest.mark.parametrize("text", ["  0%|          | 0/20 [00:00<?, ?it/s]", "Table 1:   0%|          | 0/20 [00:00<?]"])
+def test_progress_bars_are_dropped(builder, text):
+    page = lesson(text, {"m": {"state": {}, "model_name": "HBoxModel"}})
+    builder.still_widgets(page)
+    assert page.cells[0].outputs == [] and "widgets" not in page.metadata
+
+
+def test_a_panel_becomes_its_picture_and_caption(builder):
+    models = {
+        "m": {"state": {"children": ["IPY_MODEL_p", "IPY_MODEL_c", "IPY_MODEL_s"]}, "model_name": "VBoxModel"},
+        "p": {"state": {}, "model_name": "ImageModel", "buffers": [{"path": ["value"], "data": "iVBORw0KGgo="}]},
+        "c": {"state": {"value": "<b>24.1 dB</b>"}, "model_name": "HTMLModel"},
+        "s": {"state": {"description": "factor"}, "model_name": "IntSliderModel"},
+    }
+    page = lesson("VBox(children=(Image(), HTML(), IntSlider()))", models)
+    builder.still_widgets(page)
+    html = page.cells[0].outputs[0].data["text/html"]
+    assert 'src="data:image/png;base64,iVBORw0KGgo="' in html and "<b>24.1 dB</b>" in html
+    assert "factor" not in html and VIEW not in page.cells[0].outputs[0].data
+
+
+def test_a_widget_that_brings_its_own_program_stays(builder):
+    page = lesson("NullSpace()", {"m": {"state": {"_esm": "export default {}"}, "model_name": "AnyModel"}})
+    builder.still_widgets(page)
+    assert VIEW in page.cells[0].outputs[0].data and "widgets" in page.metadata
