@@ -22,6 +22,20 @@ STATE = "application/vnd.jupyter.widget-state+json"
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
 
 
+# Jupyter Book's own forwarding page names no icon, so a browser asks the server's root for one, outside the site
+FORWARD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>ganprior-null</title>
+<link rel="icon" href="_static/favicon.svg">
+<meta http-equiv="refresh" content="0; url=intro.html">
+</head>
+<body><a href="intro.html">Null-space learning with GAN priors</a></body>
+</html>
+"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", type=Path, help="folder of executed notebooks")
@@ -47,6 +61,7 @@ def build(notebooks: Path, site: Path) -> None:
     html = book / "_build" / "html"
     if done.returncode or not (html / "index.html").is_file():
         raise RuntimeError(f"the site does not build:\n{done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
+    (html / "index.html").write_text(FORWARD, "utf-8")
     shutil.rmtree(site, ignore_errors=True)
     html.replace(site)
     shutil.rmtree(book)
