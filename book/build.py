@@ -22,13 +22,14 @@ STATE = "application/vnd.jupyter.widget-state+json"
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
 
 
-# Jupyter Book's own forwarding page names no icon, so a browser asks the server's root for one, outside the site
+# Jupyter Book's own forwarding page names no icon, so a browser asks the server's root for one, outside the site.
+# An empty one, not the site's: its request would be cut off by the forwarding, and logged as failed.
 FORWARD = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>ganprior-null</title>
-<link rel="icon" href="_static/favicon.svg">
+<link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0; url=intro.html">
 </head>
 <body><a href="intro.html">Null-space learning with GAN priors</a></body>
