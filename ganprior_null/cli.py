@@ -57,6 +57,9 @@ def _add_train(commands) -> None:
     this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
     this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
     this.add_argument("--seed", type=int, default=0)
+    this.add_argument(
+        "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"
+    )
     this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a field")
     this.set_defaults(command=_train)
 
@@ -66,7 +69,9 @@ def _train(options) -> None:
     from .profiles import prior
 
     profile = prior(options.profile, **{name: read_value(text) for name, text in options.p})
-    finished = train_prior(options.data, options.out, profile, margin=options.margin, seed=options.seed)
+    finished = train_prior(
+        options.data, options.out, profile, margin=options.margin, seed=options.seed, precision=options.precision
+    )
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 
 

@@ -13,20 +13,23 @@ from .data import faces, load_folder, load_pack, split
 from .images import to_signed, to_uint8
 from .priors import StyleGAN2, StyleGAN2Discriminator
 from .profiles import Prior
-from .training import Run, batch_indices, fit, make_fabric, step_generator
+from .training import PRECISIONS, Run, batch_indices, fastest_precision, fit, make_fabric, step_generator
 from .training.gan import GanRecipe, gan_state, gan_step
 
 DRAWN = 20_000  # procedural faces to train on, at most, when no folder is given
 
 
 def train_prior(
-    data: Path | None, out: Path, profile: Prior, *, margin: int = 0, seed: int = 0, precision: str = "32-true"
+    data: Path | None, out: Path, profile: Prior, *, margin: int = 0, seed: int = 0, precision: str = "auto"
 ) -> bool:
     """Train a StyleGAN2 on a pack, a folder or, with ``data=None``, drawn faces; resumes what ``out`` holds.
 
     margin: pixels cut from every side of an image before it is enlarged again to the profile's size (6 of 64 keeps the
     face of an aligned portrait and eases training). True when finished, False when stopped by a signal.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    precision = fastest_precision() if precision == "auto" else precision
     images = training_images(data, profile.size, margin=margin, drawn=min(DRAWN, profile.images))
     fabric = make_fabric(precision=precision)
     torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step

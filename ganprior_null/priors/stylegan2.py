@@ -226,6 +226,5 @@ class ToRGB(nn.Module):
             self.upsample = Upsample()
 
     def forward(self, x: Tensor, w: Tensor, rgb: Tensor | None = None) -> Tensor:
-        y = self.conv(x, w)
-        y = y + self.bias.to(y.dtype)
+        y = self.conv(x, w) + self.bias  # under autocast this promotes: the RGB sum stays in float32
         return y if rgb is None else y + self.upsample(rgb)

@@ -2,7 +2,18 @@
 
 import os
 
+import torch
 from lightning_fabric import Fabric
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+
+
+def fastest_precision() -> str:
+    """"bf16-mixed" where a GPU or this processor multiplies bfloat16 in hardware (AMX, AVX-512 BF16), else "32-true"."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if amx or avx512 else "32-true"
 
 
 def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> Fabric:
