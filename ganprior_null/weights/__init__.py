@@ -17,3 +17,8 @@ from .report import LoadReport as LoadReport
 from .report import build as build
 from .report import compare as compare
 from .report import load_weights as load_weights
+from .shipped import load_discriminator as load_discriminator
+from .shipped import load_prior as load_prior
+from .shipped import read_metadata as read_metadata
+from .shipped import shipped as shipped
+from .shipped import shipped_path as shipped_path

@@ -1,0 +1,47 @@
+"""The weights that come with the course are found by name, named in errors, and carry where they come from."""
+
+import pytest
+import torch
+
+from ganprior_null import weights
+from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
+from ganprior_null.weights import shipped as module
+
+CHANNELS = {4: 4, 8: 4}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    G, D = StyleGAN2(8, 4, 2, CHANNELS), StyleGAN2Discriminator(8, CHANNELS)
+    tensors = G.state_dict() | {"latent_avg": torch.arange(4.0)}
+    weights.save_weights(tmp_path / "tiny8.safetensors", tensors, {"data": "noise", "steps": 3})
+    weights.save_weights(tmp_path / "tiny8.discriminator.safetensors", D.state_dict(), {})
+    return G, D
+
+
+def test_a_prior_and_its_discriminator_load_by_name(folder):
+    prior, D = weights.load_prior("tiny8"), weights.load_discriminator("tiny8")
+    assert torch.equal(prior.generator.input.input, folder[0].input.input)
+    assert torch.equal(prior.w_mean, torch.arange(4.0))
+    assert torch.equal(D.final_linear[1].weight, folder[1].final_linear[1].weight)
+    assert weights.shipped() == ["tiny8"]
+
+
+def test_metadata_comes_back_typed(folder):
+    assert weights.read_metadata(weights.shipped_path("tiny8")) == {"data": "noise", "steps": 3}
+
+
+@pytest.mark.parametrize("name", ["tiny", "", "../tiny8"])
+def test_an_unknown_name_lists_the_known_ones(folder, name):
+    with pytest.raises(ValueError, match=r"no weights named .* come with the course.*tiny8"):
+        weights.shipped_path(name)
+
+
+def test_every_shipped_file_has_a_card_and_is_small():
+    paths = list(module.FOLDER.glob("*.safetensors"))
+    assert sum(path.stat().st_size for path in paths) <= 40e6
+    for path in paths:
+        assert path.stat().st_size <= 8e6, path.name
+        assert path.name.endswith(".discriminator.safetensors") or path.with_suffix(".md").is_file(), path.name
+        assert weights.read_metadata(path).get("license"), f"{path.name} does not say what it may be used for"
