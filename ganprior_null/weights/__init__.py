@@ -6,6 +6,11 @@ Beside the floors: nothing below the command line needs it, and no model reads a
 from .convert import LAYOUTS as LAYOUTS
 from .convert import convert as convert
 from .convert import convert_file as convert_file
+from .course import load_discriminator as load_discriminator
+from .course import load_prior as load_prior
+from .course import read_metadata as read_metadata
+from .course import shipped as shipped
+from .course import shipped_path as shipped_path
 from .files import LoadedPrior as LoadedPrior
 from .files import load_checkpoint as load_checkpoint
 from .files import load_stylegan2 as load_stylegan2
@@ -17,8 +22,3 @@ from .report import LoadReport as LoadReport
 from .report import build as build
 from .report import compare as compare
 from .report import load_weights as load_weights
-from .shipped import load_discriminator as load_discriminator
-from .shipped import load_prior as load_prior
-from .shipped import read_metadata as read_metadata
-from .shipped import shipped as shipped
-from .shipped import shipped_path as shipped_path

@@ -5,7 +5,7 @@ import torch
 
 from ganprior_null import weights
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
-from ganprior_null.weights import shipped as module
+from ganprior_null.weights import course as module
 
 CHANNELS = {4: 4, 8: 4}
 
