@@ -40,3 +40,21 @@ def path_length_penalty(lengths: Tensor, mean: Tensor | float, *, decay: float =
     """
     a = mean + decay * (lengths.mean() - mean)
     return (lengths - a).square().mean(), a.detach()
+
+
+def contrastive_loss(z: Tensor, groups: Tensor, *, temperature: float = 0.2) -> Tensor:
+    r"""z (N, D), groups (N,) -> mean over i of :math:`-\log\frac{e^{c_{ij}/T}}{\sum_{k\ne i} e^{c_{ik}/T}}`, averaged
+    over the other members j of i's group, with c the cosine similarity (Khosla et al. 2020, Eq. 2).
+
+    With groups of two views of one image it is the NT-Xent loss of SimCLR (Chen et al. 2020, Eq. 1). Raises ValueError
+    when a row is alone in its group.
+    """
+    z = F.normalize(z, dim=1)
+    alone = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = (z @ z.T / temperature).masked_fill(alone, -torch.inf)
+    positive = (groups[:, None] == groups) & ~alone
+    counts = positive.sum(1)
+    if not counts.all():
+        raise ValueError(f"{int((counts == 0).sum())} of {len(z)} rows are alone in their group; each needs another")
+    log_p = logits.log_softmax(1).masked_fill(~positive, 0)
+    return -(log_p.sum(1) / counts).mean()

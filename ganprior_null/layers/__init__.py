@@ -5,6 +5,7 @@ from .equalized import EqualLinear as EqualLinear
 from .equalized import FusedLeakyReLU as FusedLeakyReLU
 from .equalized import PixelNorm as PixelNorm
 from .equalized import scaled_leaky_relu as scaled_leaky_relu
+from .features import FeatureNet64 as FeatureNet64
 from .fir import Blur as Blur
 from .fir import Upsample as Upsample
 from .fir import binomial as binomial

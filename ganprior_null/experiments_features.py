@@ -1,0 +1,129 @@
+"""The feature network: trained on packs of photographs and on drawn faces, then shipped."""
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .data import FaceFactors, face_factors, load_pack, render, split
+from .data.factors import HAIR_STYLES
+from .images import to_uint8
+from .layers import FeatureNet64
+from .training import PRECISIONS, Run, fastest_precision, fit, make_fabric
+from .training.features import Drawn, FeatureHeads, FeatureRecipe, Images, feature_state, feature_step
+from .weights import save_weights
+
+SIZE = 64
+PORTRAIT_MARGIN = 6  # pixels cut from each side of a pack that names its people: aligned portraits, face in the middle
+DRAWN_PEOPLE = 5_000
+# what changes between two looks of one drawn person; the rest is who it is
+LOOK = (
+    "shift", "scale", "tilt", "yaw", "nod", "light", "background", "background_angle", "clothes_colour", "neckline",
+    "stripes", "gaze", "eye_open", "brow_angle", "mouth_open", "smile", "blush", "glasses", "earrings",
+)  # fmt: skip
+
+
+class Side(NamedTuple):
+    """One side of a split pack. x: uint8 (N, 3, 64, 64); people: N names, all different where the pack has none."""
+
+    x: Tensor
+    people: list[str]
+
+
+def pack_sides(folder: Path) -> tuple[Side, Side]:
+    """(training, held-out) images of a pack, split by person where it names them, else by index, as for the priors.
+
+    Portraits lose a margin and are enlarged again. Raises what :func:`~ganprior_null.data.load_pack` raises, and
+    ValueError for a pack of another size.
+    """
+    pack = load_pack(folder)
+    if pack.images.shape[-1] != SIZE:
+        raise ValueError(f"{folder}: the feature network trains on {SIZE} pixels, got {pack.images.shape[-1]}")
+    portraits = "person" in pack.rows[0]
+    people = [row["person"] if portraits else str(i) for i, row in enumerate(pack.rows)]
+    x = _closer(pack.images) if portraits else pack.images
+    sides = split([str(i) for i in range(len(x))], people=people if portraits else None)
+    training, held_out = (Side(x[side], [people[i] for i in side]) for side in sides)
+    return training, held_out
+
+
+def _closer(x: Tensor) -> Tensor:
+    x = x[..., PORTRAIT_MARGIN:-PORTRAIT_MARGIN, PORTRAIT_MARGIN:-PORTRAIT_MARGIN].float() / 255
+    return to_uint8(F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True))
+
+
+def training_set(packs: Sequence[Path]) -> Images:
+    """The training sides of all packs; a pack is a category, people are numbered through."""
+    sides = [pack_sides(folder)[0] for folder in packs]
+    names = [f"{k}/{name}" for k, side in enumerate(sides) for name in side.people]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return Images(
+        x=torch.cat([side.x for side in sides]),
+        people=torch.tensor([number[name] for name in names]),
+        category=torch.cat([torch.full((len(side.x),), k) for k, side in enumerate(sides)]),
+    )
+
+
+def drawn_set(people: int, seed: int = 0) -> Drawn:
+    """Two looks of each of ``people`` drawn persons: other pose, light, expression, clothes and background."""
+    first = face_factors(people, seed)
+    strangers = face_factors(people, seed, start=people)
+    second = dataclasses.replace(first, **{name: getattr(strangers, name) for name in LOOK})
+    x = torch.stack([to_uint8(render(factors, SIZE)) for factors in (first, second)], 1)
+    return Drawn(x, standardised(torch.stack([factor_table(first), factor_table(second)], 1)))
+
+
+def factor_table(factors: FaceFactors) -> Tensor:
+    """(N, F) float32: every factor as numbers, the hair style as one of seven."""
+    styles = F.one_hot(factors.hair_style, len(HAIR_STYLES))
+    columns = [getattr(factors, field.name).flatten(1) if getattr(factors, field.name).ndim > 1
+               else getattr(factors, field.name)[:, None] for field in dataclasses.fields(factors)
+               if field.name != "hair_style"]  # fmt: skip
+    return torch.cat([*columns, styles], 1).float()
+
+
+def standardised(table: Tensor) -> Tensor:
+    """Zero mean and unit variance over all axes but the last: an error of 1 knows nothing."""
+    rows = table.flatten(0, -2)
+    return (table - rows.mean(0)) / rows.std(0).clamp_min(1e-6)
+
+
+def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, precision: str = "auto") -> bool:
+    """Train a FeatureNet64 on packs and drawn faces, and write ``out/features64.safetensors`` when finished.
+
+    Resumes what ``out`` holds. True when finished, False when stopped by a signal. Raises ValueError for no pack.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if not packs:
+        raise ValueError("the feature network needs at least one pack of photographs, got none")
+    precision = fastest_precision() if precision == "auto" else precision
+    images, drawn = training_set(packs), drawn_set(DRAWN_PEOPLE, recipe.seed)
+    fabric = make_fabric(precision=precision)
+    if fabric.world_size > 1:
+        raise ValueError(f"batches are compared whole, so one process trains, got {fabric.world_size}")
+    torch.manual_seed(recipe.seed)  # the initial weights; every later draw is addressed by step
+    network = FeatureNet64().to(fabric.device, memory_format=torch.channels_last)
+    heads = FeatureHeads(drawn.factors.shape[-1], len(packs)).to(fabric.device)
+    params = {
+        "experiment": "features",
+        "packs": [folder.name for folder in packs],
+        "training_images": len(images.x),
+        "drawn_people": len(drawn.x),
+        "precision": precision,
+        **dataclasses.asdict(recipe),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+    }
+    step, state = feature_step(images, drawn, recipe), feature_state(network, heads, recipe)
+    batch = 2 * (recipe.pairs + recipe.drawn_pairs)
+    finished = fit(fabric, step, state, Run(out, params), steps=recipe.steps, global_batch=batch, save_every=200)
+    if finished and fabric.is_global_zero:
+        halves = {name: tensor.half() for name, tensor in network.state_dict().items()}
+        save_weights(out / "features64.safetensors", halves, params)
+    return finished
