@@ -22,7 +22,12 @@ from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals
 from .priors import StyleGAN2 as StyleGAN2
 from .priors import StyleGAN2Discriminator as StyleGAN2Discriminator
+from .restorers import GLEAN as GLEAN
+from .restorers import PDN as PDN
 from .restorers import NullSpace as NullSpace
+from .restorers import Panini as Panini
+from .restorers import PaniniMFR as PaniniMFR
+from .restorers import Restorer as Restorer
 from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
 from .restorers import identify_downsampler as identify_downsampler

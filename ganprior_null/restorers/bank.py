@@ -1,0 +1,78 @@
+"""What GLEAN, PDN and Panini-Net share: a StyleGAN2 as a bank of images, steered at every side by encoder features."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..priors import StyleGAN2
+
+Fuse = Callable[[int, Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+
+
+class Grown(NamedTuple):
+    """What a bank made of its latents and the encoder's features."""
+
+    rgb: Tensor | None  # (N, 3, size, size), the sum of all RGB images; None where it was not asked for
+    features: list[Tensor]  # (N, C, r, r) for r = 8, 16, ..., size
+
+
+class BankNetwork(nn.Module):
+    """The base of the bare networks y -> x, both in [-1, 1]: a ``bank``, the sides it fuses, and their checks.
+
+    in_size: the side of y; fused_size: the largest side at which encoder features enter the bank, in_size where the
+    encoder does not shrink y first. train_bank: whether the bank learns too.
+
+    Raises ValueError for sizes that do not fit, naming those that do.
+    """
+
+    title = "network"  # for messages
+
+    def __init__(self, in_size: int, bank: StyleGAN2, *, shrink: int = 1, train_bank: bool):
+        super().__init__()
+        sides = [s for k in range(2, (bank.size // 2).bit_length()) if (s := shrink * 2**k) <= bank.size]
+        if isinstance(in_size, bool) or in_size not in sides:
+            legal = f"must be one of {', '.join(map(str, sides))}" if sides else "does not exist: too small"
+            raise ValueError(f"in_size of {self.title} with out_size {bank.size} {legal}; got {in_size!r}")
+        self.in_size, self.out_size, self.fused_size = in_size, bank.size, in_size // shrink
+        self.fused = [2**k for k in range(2, self.fused_size.bit_length())]  # 4, 8, ..., fused_size
+        self.bank = bank.requires_grad_(train_bank)
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.in_size} -> {self.out_size}"
+
+    def check(self, y: Tensor) -> Tensor:
+        """Return y, channels-last inside; ValueError unless it is (N, 3, in_size, in_size)."""
+        if y.ndim != 4 or y.shape[1:] != (3, self.in_size, self.in_size):
+            raise ValueError(f"{self} takes y of shape (N, 3, {self.in_size}, {self.in_size}), got {tuple(y.shape)}")
+        return y.contiguous(memory_format=torch.channels_last)
+
+    def load_prior(self, prior: StyleGAN2) -> None:
+        """Copy a generator's weights into the bank, fixed noise included. ValueError when size or widths differ."""
+        for what in ("size", "channels", "style_dim", "n_mlp"):
+            ours, theirs = getattr(self.bank, what), getattr(prior, what)
+            if ours != theirs:
+                raise ValueError(f"the prior does not fit {self}: its {what} is {theirs}, the network's is {ours}")
+        self.bank.load_state_dict(prior.state_dict())
+
+    def grow(self, w_plus: Tensor, fuse: Fuse, *, noise: Sequence[Tensor] | None = None, rgb: bool = True) -> Grown:
+        """w_plus (N, L, D) -> images and features of all stages.
+
+        fuse(k, x, rgb) mixes encoder features into the features x (N, C, r, r) and the RGB sum (N, 3, r, r) of side
+        r = 4, 8, ..., fused_size, before the stage that doubles it. noise: None for the bank's fixed one. rgb=False
+        leaves the RGB sum out: the features do not depend on it.
+        """
+        bank = self.bank
+        w, noise = bank.spread(w_plus), bank.check_noise(noise, len(w_plus))
+        x = bank.conv1(bank.input(len(w)), w[:, 0], noise[0])  # (N, C, 4, 4)
+        image = bank.to_rgb1(x, w[:, 1]) if rgb else None
+        features = []
+        for i, stage in enumerate(bank.stages()):
+            if i < len(self.fused):
+                x, image = fuse(i, x, image)
+            x = stage.up_conv(x, w[:, 2 * i + 1], noise[2 * i + 1])  # (N, C', 2r, 2r)
+            x = stage.conv(x, w[:, 2 * i + 2], noise[2 * i + 2])
+            image = stage.to_rgb(x, w[:, 2 * i + 3], image) if rgb else None
+            features.append(x)
+        return Grown(image, features)

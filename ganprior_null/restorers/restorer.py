@@ -1,0 +1,45 @@
+"""From networks that speak [-1, 1] to restorers that speak [0, 1], and from a trained prior to a network around it."""
+
+from typing import Self
+
+from torch import Tensor, nn
+
+from ..images import from_signed, to_signed
+from ..operators.check import check_finite, check_image
+from ..priors import StyleGAN2
+
+
+class Restorer(nn.Module):
+    """y (N, 3, r, r) in [0, 1] -> x (N, 3, R, R), about [0, 1], unclamped: ``network`` between the two conversions.
+
+    Raises TypeError for integer images and ValueError for NaN, infinity and sizes that the network does not take.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, y: Tensor) -> Tensor:
+        check_image(y, "y")
+        return from_signed(self.network(to_signed(check_finite(y, "y"))))
+
+
+class PriorRestorer(Restorer):
+    """A restorer around a GAN prior."""
+
+    @classmethod
+    def from_prior(cls, prior: StyleGAN2, in_size: int, **options) -> Self:
+        """The restorer in_size -> prior.size whose bank is a copy of ``prior``, sizes and widths being the prior's.
+
+        options: the constructor's other arguments, such as rrdb_blocks and rrdb_channels.
+        """
+        restorer = cls(
+            in_size,
+            prior.size,
+            channels=prior.channels,
+            style_dim=prior.style_dim,
+            n_mlp=prior.n_mlp,
+            **options,
+        )
+        restorer.network.load_prior(prior)
+        return restorer

@@ -1,0 +1,60 @@
+"""The residual-in-residual dense blocks that open the encoders of GLEAN, PDN and Panini-Net (Wang et al. 2018)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROWTH = 32  # channels that each convolution of a dense block adds, in every published network
+RESIDUAL = 0.2  # share of a block's output that is added to its input
+SLOPE = 0.2  # of the leaky ReLU
+
+
+class RRDBExtractor(nn.Module):
+    """(N, 3, H, W) -> (N, C, H, W): a convolution, ``blocks`` RRDBs, a convolution, and the first one's output added.
+
+    Plain convolutions without an equalised learning rate; names as in the published checkpoints.
+    """
+
+    def __init__(self, channels: int, blocks: int):
+        super().__init__()
+        self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
+        self.body = nn.Sequential(*(RRDB(channels) for _ in range(blocks)))
+        self.conv_body = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, y: Tensor) -> Tensor:
+        x = self.conv_first(y)
+        return x + self.conv_body(self.body(x))
+
+
+class RRDB(nn.Module):
+    """(N, C, H, W) -> (N, C, H, W): three dense blocks in a row, their result added by a fifth."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.rdb1, self.rdb2, self.rdb3 = DenseBlock(channels), DenseBlock(channels), DenseBlock(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + RESIDUAL * self.rdb3(self.rdb2(self.rdb1(x)))
+
+
+class DenseBlock(nn.Module):
+    """(N, C, H, W) -> (N, C, H, W): five convolutions, each of which sees x and all outputs before it.
+
+    Weights start at a tenth of He's normal scale, so that a deep stack starts near the identity.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        for i in range(1, 6):
+            conv = nn.Conv2d(channels + (i - 1) * GROWTH, GROWTH if i < 5 else channels, 3, padding=1)
+            nn.init.kaiming_normal_(conv.weight)
+            nn.init.zeros_(conv.bias)
+            with torch.no_grad():
+                conv.weight.mul_(0.1)
+            self.add_module(f"conv{i}", conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = x
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            seen = torch.cat([seen, F.leaky_relu(conv(seen), SLOPE)], dim=1)
+        return x + RESIDUAL * self.conv5(seen)
