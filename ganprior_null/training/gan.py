@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import discriminator_loss, generator_loss, path_length_penalty, path_lengths, r1_penalty
+from .augment import AdaptiveProbability, augment, draw_transforms
 from .ema import update_ema
 from .stream import step_generator
 
 ImagesAt = Callable[[int], Tensor]
+REAL_SIGN, FAKE_SIGN = "sign D(real)", "sign D(fake)"  # in the log: batch means, in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class GanRecipe:
     path_every: int = 4
     mixing: float = 0.9  # share of steps with two codes per image
     ema_images: int = 5_000  # half-life, images: 10/32 of the batch in thousands
+    ada_target: float = 0.0  # r that adaptive augmentation aims at (published: 0.6); 0: none
+    ada_images: int = 500_000  # images in which its p may go from 0 to 1
     seed: int = 0
 
 
 def gan_state(G: nn.Module, D: nn.Module, recipe: GanRecipe) -> dict:
-    """What a run keeps: networks, average, optimisers, step, the running mean path length."""
-    return {
+    """What a run keeps: networks, average, optimisers, step, the running mean path length, p where augmented."""
+    state = {
         "step": 0,
         "G": G,
         "D": D,
@@ -45,6 +49,9 @@ def gan_state(G: nn.Module, D: nn.Module, recipe: GanRecipe) -> dict:
         "optimizer_D": lazy_adam(D, recipe.lr, recipe.r1_every),
         "path_mean": torch.zeros(()),
     }
+    if recipe.ada_target:
+        state["ada"] = AdaptiveProbability(target=recipe.ada_target, images=recipe.ada_images)
+    return state
 
 
 def lazy_adam(module: nn.Module, lr: float, every: int) -> torch.optim.Adam:
@@ -63,18 +70,22 @@ def gan_step(images_at: ImagesAt, recipe: GanRecipe):
 
         with torch.no_grad():
             fake = forward(fabric, G, *draw(G, recipe, t, "D", mine))
-        real_scores, fake_scores = forward(fabric, D, real), forward(fabric, D, fake)
+        seen_real = augmentation(state, recipe, t, "augment real", mine)
+        seen_fake = augmentation(state, recipe, t, "augment fake", mine)
+        real_scores, fake_scores = forward(fabric, D, seen_real(real)), forward(fabric, D, seen_fake(fake))
         d_loss = discriminator_loss(real_scores, fake_scores)
         update(fabric, D, state["optimizer_D"], d_loss)
         scalars = {"D": d_loss, "D(real)": real_scores.mean(), "D(fake)": fake_scores.mean()}
+        scalars |= {REAL_SIGN: real_scores.sign().mean(), FAKE_SIGN: fake_scores.sign().mean()}
 
         if t % recipe.r1_every == 0:
             x = real.detach().requires_grad_()
-            r1 = r1_penalty(forward(fabric, D, x), x)
+            r1 = r1_penalty(forward(fabric, D, seen_real(x)), x)
             update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
 
         D.requires_grad_(False)  # its gradients would be computed and thrown away
-        fake_scores = forward(fabric, D, forward(fabric, G, *draw(G, recipe, t, "G", mine)))
+        seen_made = augmentation(state, recipe, t, "augment G", mine)
+        fake_scores = forward(fabric, D, seen_made(forward(fabric, G, *draw(G, recipe, t, "G", mine))))
         g_loss = generator_loss(fake_scores)
         update(fabric, G, state["optimizer_G"], g_loss)
         scalars["G"] = g_loss
@@ -86,9 +97,27 @@ def gan_step(images_at: ImagesAt, recipe: GanRecipe):
 
         batch = recipe.global_batch
         update_ema(state["G_ema"], G, batch=batch, seen=(t + 1) * batch, half_life=recipe.ema_images)
-        return scalars
+        return scalars | follow(fabric, state, real_scores)
 
     return step
+
+
+def augmentation(state: dict, recipe: GanRecipe, t: int, purpose: str, mine: slice) -> Callable[[Tensor], Tensor]:
+    """x -> x as D is to see it: this rank's share of the transforms of step t, drawn once; x itself while p is 0."""
+    if "ada" not in state or state["ada"].p == 0:
+        return lambda x: x
+    size, generator = state["G"].size, step_generator(recipe.seed, t, purpose)
+    back, colour = draw_transforms(state["ada"].p, recipe.global_batch, size, generator)
+    return lambda x: augment(x, back[mine], colour[mine])
+
+
+def follow(fabric, state: dict, real_scores: Tensor) -> dict[str, Tensor]:
+    """Lead p by the signs of D(x) over all ranks, the same numbers on each; p and r, for the log."""
+    if "ada" not in state:
+        return {}
+    signs = fabric.all_reduce(real_scores.detach().sign().sum(), reduce_op="sum")
+    state["ada"].update(float(signs), len(real_scores) * fabric.world_size)
+    return {"p": signs.new_tensor(state["ada"].p), "r": signs.new_tensor(state["ada"].r)}
 
 
 def path_step(fabric, state: dict, recipe: GanRecipe, t: int, mine: slice) -> Tensor:

@@ -4,9 +4,9 @@ import sys
 
 from ganprior_null.training import Run, make_fabric
 
-from .test_gan import train
+from .test_gan import AUGMENTED, train
 
 if __name__ == "__main__":
     fabric = make_fabric(accelerator="cpu")
     assert fabric.world_size == 2
-    train(4, Run(sys.argv[1], {}), fabric)
+    train(5, Run(sys.argv[1], {}), fabric, AUGMENTED, p=0.7)
