@@ -99,10 +99,17 @@ def _enforce(options) -> None:
 
 def _add_convert(commands) -> None:
     this = commands.add_parser("convert", help="a published checkpoint to our safetensors file, strictly")
-    this.add_argument("layout", help="whose names the checkpoint uses: rosinality | mmagic")
+    this.add_argument(
+        "layout",
+        help="whose names the checkpoint uses: rosinality | mmagic (StyleGAN2) | mmagic-glean (GLEAN) | panini",
+    )
     this.add_argument("source", type=Path, metavar="IN", help="a .pt, .pth or .safetensors file; never runs its code")
     this.add_argument("target", type=Path, metavar="OUT.safetensors")
-    this.add_argument("--part", choices=("generator", "discriminator"), help="default: the generator, if there is one")
+    this.add_argument(
+        "--part",
+        choices=("generator", "discriminator", "degradation"),
+        help="default: the generator, of GLEAN and Panini the restoring network, if there is one",
+    )
     this.set_defaults(command=_convert)
 
 

@@ -11,12 +11,16 @@ from .course import load_prior as load_prior
 from .course import read_metadata as read_metadata
 from .course import shipped as shipped
 from .course import shipped_path as shipped_path
+from .features import load_features64 as load_features64
+from .features import load_inception as load_inception
+from .features import vgg16_conv4_3 as vgg16_conv4_3
 from .files import LoadedPrior as LoadedPrior
 from .files import load_checkpoint as load_checkpoint
 from .files import load_stylegan2 as load_stylegan2
 from .files import save_weights as save_weights
 from .infer import describe as describe
 from .infer import infer_discriminator as infer_discriminator
+from .infer import infer_restorer as infer_restorer
 from .infer import infer_stylegan2 as infer_stylegan2
 from .report import LoadReport as LoadReport
 from .report import build as build

@@ -9,21 +9,29 @@ from torch import Tensor
 
 from ..priors import StyleGAN2, StyleGAN2Discriminator
 from ..profiles import did_you_mean
-from . import mmagic, rosinality
+from ..restorers import DegradationEncoder, GLEANNetwork, PaniniMFRNetwork, PaniniNetwork
+from . import mmagic, panini, rosinality
 from .files import MEAN, load_checkpoint, mean_w, save_weights
-from .infer import infer
+from .infer import describe, infer
 from .rename import flatten, rename, select
 from .report import LoadReport, build, compare
 
-LAYOUTS = {"rosinality": rosinality.LAYOUT, "mmagic": mmagic.LAYOUT}
-PARTS = {"generator": StyleGAN2, "discriminator": StyleGAN2Discriminator}
+LAYOUTS = {
+    "rosinality": rosinality.LAYOUT,
+    "mmagic": mmagic.LAYOUT,
+    "mmagic-glean": mmagic.GLEAN,
+    "panini": panini.LAYOUT,
+}
+PARTS = ("generator", "discriminator", "degradation")
+GENERATORS = {"mmagic-glean": (GLEANNetwork,), "panini": (PaniniNetwork, PaniniMFRNetwork)}  # else StyleGAN2
 
 
 def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dict[str, Tensor]:
     """A foreign checkpoint or bare state dict -> the state dict of our network; tensors are shared, not copied.
 
-    layout: a name in LAYOUTS. part: "generator" (the moving average when there is one) or "discriminator"; None takes
-    the generator, or the discriminator from a checkpoint that holds nothing else. ``latent_avg`` is left out.
+    layout: a name in LAYOUTS. part: "generator" (the moving average when there is one; of the layouts mmagic-glean and
+    panini, the restoring network), "discriminator", or "degradation" (panini: its degradation encoder, pre-trained);
+    None takes the first of these that the checkpoint holds. ``latent_avg`` is left out.
 
     Raises ValueError for an unknown layout or part, and when the layout finds no such network in the checkpoint.
     """
@@ -34,10 +42,10 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
     state_dict.pop(MEAN, None)
     try:
         kind, _ = infer(state_dict)
+        state_dict = table.adapt(state_dict)
     except ValueError as error:
         raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}") from error
-    if part is not None and kind is not PARTS[part]:
-        raise ValueError(f"the checkpoint holds no {part}, but a {kind.__name__}")
+    _check_kind(kind, layout, part, describe(state_dict))
     return state_dict
 
 
@@ -66,6 +74,19 @@ def convert_file(
     extra = {MEAN: _mean(checkpoint, network)} if kind is StyleGAN2 else {}
     save_weights(target, state_dict | extra, metadata)
     return report
+
+
+def _check_kind(kind: type, layout: str, part: str | None, description: str) -> None:
+    """ValueError unless a network of this kind is what the layout calls by the part's name (None: by any)."""
+    kinds = {
+        "generator": GENERATORS.get(layout, (StyleGAN2,)),
+        "discriminator": (StyleGAN2Discriminator,),
+        "degradation": (DegradationEncoder,),
+    }
+    wanted = kinds[part] if part else [k for name in LAYOUTS[layout].parts for k in kinds[name]]
+    if kind not in wanted:
+        what = part or f"network of the layout {layout!r}"
+        raise ValueError(f"the checkpoint holds no {what}, but a {description}")
 
 
 def _mean(checkpoint: Mapping, network: StyleGAN2) -> Tensor:

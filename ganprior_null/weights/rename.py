@@ -1,7 +1,7 @@
 """A checkpoint layout is data: where a network's tensors lie and how their names become ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
@@ -14,10 +14,14 @@ class Layout(NamedTuple):
 
     parts: for each network, the prefixes its tensors may have in the flattened checkpoint, best first; a checkpoint
     with none of them is a bare state dict. names: (pattern, replacement), all applied in order to the rest of a name.
+    landmarks: for a part whose prefix others may have too, a tensor that must lie under it. adapt: what renaming cannot
+    do, applied last.
     """
 
     parts: dict[str, tuple[str, ...]]
     names: tuple[tuple[str, str], ...] = ()
+    landmarks: dict[str, str] = {}
+    adapt: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
 
 
 def flatten(checkpoint: Mapping, prefix: str = "") -> dict[str, Tensor]:
@@ -41,6 +45,8 @@ def select(flat: Mapping[str, Tensor], layout: Layout, part: str | None) -> dict
     found = {}
     for name, prefixes in layout.parts.items():
         for prefix in prefixes:
+            if name in layout.landmarks and prefix + layout.landmarks[name] not in flat:
+                continue
             tensors = {key.removeprefix(prefix): value for key, value in flat.items() if key.startswith(prefix)}
             if tensors:
                 found[name] = tensors

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..priors import StyleGAN2, StyleGAN2Discriminator
 from .infer import describe, infer
 
 
@@ -62,10 +61,13 @@ def load_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) -> LoadRep
     return report
 
 
-def build(state_dict: Mapping[str, Tensor]) -> StyleGAN2 | StyleGAN2Discriminator:
+def build(state_dict: Mapping[str, Tensor]) -> nn.Module:
     """The network of the inferred sizes with these weights (our names), loaded strictly, in evaluation mode.
 
-    Raises ValueError when the tensors are not exactly those of one StyleGAN2 or StyleGAN2Discriminator.
+    A StyleGAN2, its discriminator, Panini-Net's degradation encoder, or a bare GLEAN, Panini, PaniniMFR or PDN, which
+    :class:`~ganprior_null.restorers.Restorer` takes to [0, 1].
+
+    Raises ValueError when the tensors are not exactly those of one such network.
     """
     kind, config = infer(state_dict)
     network = kind(**config)
