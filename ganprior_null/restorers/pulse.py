@@ -1,0 +1,206 @@
+r"""PULSE (Menon et al. 2020): search the prior for an image that downscales to y.
+
+    minimise 100 |A G(w) - y|^2 + 0.05 GEOCROSS(w),   w = LeakyReLU(std z + mean),   z on the sphere
+
+It never sees a ground truth and promises nothing about A x_hat = y; :func:`enforce_consistency` on its result does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..images import from_signed, to_signed
+from ..operators import LinearOperator
+from ..priors import StyleGAN2, StyleGAN2Discriminator
+from .latents import LatentGaussian, draw_starts, fit_gaussian, warn_untrained
+from .null_space import enforce_consistency
+from .search import SCHEDULES, Best, Iterate, Samples, ranked, search
+from .search_check import check_measurement, check_name, check_numbers
+from .search_loss import COMPANIONS, Term, geocross, l1, l2, parse_loss, realism
+
+SPACES = ("sphere", "free", "w+")
+NOISES = ("zero", "fixed", "trainable")
+ENFORCE = ("none", "after", "inside")
+
+
+@dataclass(frozen=True)
+class PulseResult:
+    """What a search found for N images with R restarts each; always returned, converged or not."""
+
+    images: Tensor  # (N, 3, H, W) in about [0, 1], not clamped: the best restart of each
+    lr_error: Tensor  # (N,): mean square of A x - y that the search reached, before enforce="after"
+    converged: Tensor  # (N,) bool: lr_error <= eps
+    latents: Tensor  # (N, L, D): w_plus of each image; G(latents, noise) is its image before PD
+    noise: list[Tensor]  # L - 1 maps (N, 1, r, r)
+    restart: Tensor  # (N,): which restart was chosen
+    restart_images: Tensor  # (N, R, 3, H, W)
+    restart_errors: Tensor  # (N, R)
+    history: dict[str, Tensor]  # (steps + 1, N, R) each: loss, error, norm and the terms; NaN once a restart has left
+    interrupted: bool  # by Ctrl-C
+
+
+def pulse(
+    prior: StyleGAN2,
+    y: Tensor,
+    A: LinearOperator,
+    *,
+    steps: int = 100,
+    seed: int = 0,
+    restarts: int = 1,
+    loss: str = "100*L2+0.05*GEOCROSS",
+    eps: float = 2e-3,
+    lr: float = 0.4,
+    schedule: str = "linear1cycledrop",
+    space: str = "sphere",
+    tile: bool = False,
+    noise: str = "trainable",
+    noise_layers: int = 5,
+    enforce: str = "none",
+    discriminator: StyleGAN2Discriminator | None = None,
+    gaussian: LatentGaussian | None = None,
+    stop_at_eps: bool = True,
+    halving: bool = True,
+    progress: bool = True,
+    watch: Callable[[int, Tensor], None] | None = None,
+) -> PulseResult:
+    """y (N, C, h, w) in [0, 1] -> images (N, 3, H, W) of the prior with A x near y; N x restarts samples as one batch.
+
+    loss: terms of :func:`~ganprior_null.restorers.search_loss.parse_loss`: L2, L1, GEOCROSS, REAL (needs the
+    discriminator). eps: mean square of A x - y that counts as reached; a sample leaves the search there
+    (``stop_at_eps``). lr, schedule: of Adam; fixed | linear1cycle | linear1cycledrop.
+
+    space: "sphere", PULSE; "free", z of any norm: it drifts off the faces; "w+", every layer's w itself, no sphere.
+    tile: one code for all layers. noise: zero | fixed | trainable: the ``noise_layers`` coarsest maps are searched, on
+    their spheres, the others stay as drawn, and the finest is zero.
+
+    enforce: "after", the result is A^+ y + (I - A^+ A) G(w). "inside", this image enters the loss: A x = y for every
+    w, so L2 and L1 have no gradient, and only GEOCROSS and REAL choose the null space; without them the search
+    returns a random face with y's colours. See :func:`enforce_consistency`.
+
+    halving: the weaker half of an image's restarts leaves at 15, 30 and 50 % of the steps, so eight cost at most 2.7
+    times one, whatever a batch costs; ``halving=False`` finishes them all. A sample depends on (seed, its image's
+    place, its restart), not on the others. gaussian: of :func:`fit_gaussian`, fitted here when not given. watch: called
+    with the step and the best images so far, (N R, 3, H, W).
+
+    Ctrl-C ends the search, not the program: the best so far is returned, with a warning. So is a warning for a prior
+    that was never trained. Raises ValueError for y that does not fit prior and A, or that A makes of no image in
+    [0, 1], and for unknown names and numbers out of range; TypeError for an integer y.
+    """
+    for value, known, what in ((space, SPACES, "space"), (noise, NOISES, "noise"), (enforce, ENFORCE, "enforce")):
+        check_name(value, known, what)
+    check_name(schedule, SCHEDULES, "schedule")
+    check_numbers(steps=steps, restarts=restarts, eps=eps, lr=lr)
+    terms = parse_loss(loss)
+    if any(term.name == "REAL" for term in terms) and discriminator is None:
+        raise ValueError(f"the loss {loss!r} asks for REAL, which needs discriminator=")
+    y = check_measurement(y, prior, A)
+    warn_untrained(prior)
+    z, maps = draw_starts(prior, len(y), restarts, seed=seed, tile=tile)
+    searched, frozen = _split_noise(maps, noise, noise_layers)
+    gaussian = fit_gaussian(prior) if gaussian is None else gaussian
+    forward = Forward(
+        prior, y.repeat_interleave(restarts, dim=0), A, terms, eps, gaussian, space, frozen, enforce == "inside"
+    )
+    if discriminator is not None:
+        forward.judge_with(discriminator, seed)
+    start = gaussian.to_w(z) if space == "w+" else z
+    samples = Samples([start, *searched], [space == "sphere"] + [True] * len(searched))
+    best, interrupted = search(
+        forward,
+        samples,
+        restarts=restarts,
+        steps=steps,
+        lr=lr,
+        schedule=schedule,
+        eps=eps,
+        stop_at_eps=stop_at_eps and enforce != "inside",  # inside, every image is within eps from the start
+        halving=halving,
+        progress=progress,
+        watch=watch,
+    )
+    return collect(best, y, A, restarts=restarts, eps=eps, enforce=enforce == "after", interrupted=interrupted)
+
+
+@dataclass
+class Forward:
+    """(variables, rows) -> Iterate: codes to image to loss; what the search calls."""
+
+    prior: StyleGAN2
+    y: Tensor  # (B, C, h, w), a row per sample
+    A: LinearOperator
+    terms: list[Term]
+    eps: float
+    gaussian: LatentGaussian
+    space: str
+    frozen: list[Tensor]  # the finer noise maps (B, 1, r, r), which are not searched
+    inside: bool  # the loss sees the image after PD
+    discriminator: StyleGAN2Discriminator | None = None
+    companions: Tensor | None = None
+
+    def judge_with(self, discriminator: StyleGAN2Discriminator, seed: int) -> None:
+        """Let REAL ask this discriminator; three samples of the prior make up its groups."""
+        z, maps = draw_starts(self.prior, COMPANIONS, 1, seed=seed, tile=True)
+        with torch.no_grad():
+            self.companions = self.prior(self.prior.mapping(z[:, 0]), maps)
+        self.discriminator = discriminator
+
+    def __call__(self, variables: list[Tensor], rows: Tensor) -> Iterate:
+        latent, *searched = variables
+        w = latent if self.space == "w+" else self.gaussian.to_w(latent)
+        noise = [*searched, *(level[rows] for level in self.frozen)]
+        w_plus = w.expand(-1, self.prior.latents, -1)
+        x = from_signed(self.prior(w_plus, noise))
+        if self.inside:
+            x = enforce_consistency(x, self.y[rows], self.A)
+        difference = self.A(x) - self.y[rows]
+        values = {term.name: self._value(term.name, x, difference, w) for term in self.terms}
+        loss = sum(term.weight * values[term.name] for term in self.terms)
+        if not loss.requires_grad:
+            raise ValueError("the loss does not depend on the latents: with one code for all layers GEOCROSS is 0")
+        values["norm"] = self.gaussian.to_z(w.detach()).square().mean((1, 2)).sqrt()  # 1 on the sphere
+        return Iterate(x, difference.detach().square().flatten(1).mean(1), loss, values, [w_plus, *noise])
+
+    def _value(self, name: str, x: Tensor, difference: Tensor, w: Tensor) -> Tensor:
+        if name == "GEOCROSS":
+            return geocross(w)
+        if name == "REAL":
+            return realism(to_signed(x), self.discriminator, self.companions)
+        return (l2 if name == "L2" else l1)(difference, self.eps)
+
+
+def _split_noise(maps: list[Tensor], noise: str, layers: int) -> tuple[list[Tensor], list[Tensor]]:
+    """The maps that are searched, coarsest first, and those that are not; the finest is always zero, as in PULSE."""
+    if layers < 0:
+        raise ValueError(f"noise_layers must be at least 0, got {layers}")
+    *drawn, finest = maps
+    if noise == "zero":
+        return [], [torch.zeros_like(level) for level in maps]
+    searched = drawn[:layers] if noise == "trainable" else []
+    return searched, [*drawn[len(searched) :], torch.zeros_like(finest)]
+
+
+def collect(
+    best: Best, y: Tensor, A: LinearOperator, *, restarts: int, eps: float, enforce: bool, interrupted: bool
+) -> PulseResult:
+    """The best restart of every image, and all of them."""
+    order = ranked(best.error, best.loss, restarts, eps)  # (N, R)
+    chosen = order[:, 0] + restarts * torch.arange(len(y), device=order.device)
+    x = best.x
+    if enforce:
+        x = enforce_consistency(x, y.repeat_interleave(restarts, dim=0), A)
+    names = best.history[0]
+    history = {name: torch.stack([moment[name] for moment in best.history]) for name in names}
+    return PulseResult(
+        images=x[chosen],
+        lr_error=best.error[chosen],
+        converged=best.error[chosen] <= eps,
+        latents=best.codes[0][chosen],
+        noise=[level[chosen] for level in best.codes[1:]],
+        restart=order[:, 0],
+        restart_images=x.unflatten(0, (len(y), restarts)),
+        restart_errors=best.error.view(len(y), restarts),
+        history={name: values.unflatten(1, (len(y), restarts)) for name, values in history.items()},
+        interrupted=interrupted,
+    )

@@ -1,0 +1,199 @@
+"""The search itself: Adam on many samples as one batch, on the sphere or off it, each sample's best iterate kept."""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+HALVINGS = (0.15, 0.3, 0.5)  # of the steps: at each, half of an image's restarts go on
+
+
+class Iterate(NamedTuple):
+    """One forward pass, a row per sample: the images, how far A x is from y, the loss and its terms, the variables."""
+
+    x: Tensor  # (B, 3, H, W) in [0, 1]
+    error: Tensor  # (B,): mean square of A x - y
+    loss: Tensor  # (B,), with gradient
+    terms: dict[str, Tensor]  # (B,) each
+    codes: list[Tensor]  # what made x: w_plus, noise maps, ...; (B, ...) each
+
+
+class Best(NamedTuple):
+    """The best iterate of every sample so far, and the history up to now."""
+
+    x: Tensor
+    error: Tensor
+    loss: Tensor
+    codes: list[Tensor]
+    history: list[dict[str, Tensor]]  # per step: (B,) each, NaN for samples that had left
+
+
+def fixed(step: float, steps: float) -> float:
+    """No schedule."""
+    return 1.0
+
+
+def linear1cycle(step: float, steps: float) -> float:
+    """0.1 at the start, 1 halfway, 0.1 at the end."""
+    return (9 * (1 - 2 * abs(step / steps - 0.5)) + 1) / 10
+
+
+def linear1cycledrop(step: float, steps: float) -> float:
+    """``linear1cycle`` over nine tenths of the steps, then from 0.1 to 0.001 over the last."""
+    if step < 0.9 * steps:
+        return linear1cycle(step, 0.9 * steps)
+    return 0.1 + (step - 0.9 * steps) / (0.1 * steps) * (0.001 - 0.1)
+
+
+SCHEDULES = {"fixed": fixed, "linear1cycle": linear1cycle, "linear1cycledrop": linear1cycledrop}
+
+
+def radius(v: Tensor) -> Tensor:
+    """(B, K, ...) -> (B, K, 1, ...): sqrt(sum of squares + 1e-9) over all axes but the first two."""
+    return (v.square().sum(tuple(range(2, v.ndim)), keepdim=True) + 1e-9).sqrt()
+
+
+class Samples:
+    """The variables of the samples still in the search, and Adam's memory of them.
+
+    After every step of Adam, in the ambient space, a variable on the sphere is scaled back to the radius it started
+    with (Menon et al. 2020, spherical optimiser). The gradient is not projected.
+    """
+
+    def __init__(self, variables: list[Tensor], spherical: list[bool]):
+        self.variables = [v.detach().clone().requires_grad_() for v in variables]
+        self.radii = [radius(v.detach()) if on else None for v, on in zip(variables, spherical, strict=True)]
+        self.rows = torch.arange(len(variables[0]), device=variables[0].device)  # which samples they are
+        self.adam = torch.optim.Adam(self.variables)
+
+    def step(self, loss: Tensor, lr: float) -> None:
+        """One step down the gradient of each sample's own loss (B,)."""
+        self.adam.param_groups[0]["lr"] = lr
+        # of the variables only: the prior's weights get no gradient, and cost none
+        grads = torch.autograd.grad(loss.sum(), self.variables, materialize_grads=True)
+        for v, grad in zip(self.variables, grads, strict=True):
+            v.grad = grad
+        self.adam.step()
+        with torch.no_grad():
+            for v, r in zip(self.variables, self.radii, strict=True):
+                if r is not None:
+                    v.mul_(r / radius(v))
+
+    def keep(self, going_on: Tensor) -> None:
+        """Drop the samples where the mask (B,) is False; the others notice nothing."""
+        self.rows = self.rows[going_on]
+        self.radii = [r if r is None else r[going_on] for r in self.radii]
+        before, self.variables = self.variables, [v.detach()[going_on].requires_grad_() for v in self.variables]
+        memory = self.adam.state
+        self.adam = torch.optim.Adam(self.variables)
+        for old, new in zip(before, self.variables, strict=True):
+            self.adam.state[new] = {k: v[going_on] if v.ndim else v for k, v in memory[old].items()}
+
+
+def search(
+    forward: Callable[[list[Tensor], Tensor], Iterate],
+    samples: Samples,
+    *,
+    restarts: int,
+    steps: int,
+    lr: float,
+    schedule: str,
+    eps: float,
+    stop_at_eps: bool,
+    halving: bool,
+    progress: bool,
+    watch: Callable[[int, Tensor], None] | None,
+) -> tuple[Best, bool]:
+    """Minimise every sample's loss; the best iterates and whether Ctrl-C cut it short.
+
+    forward: (variables, rows) -> Iterate for the samples ``rows`` of the batch. ``steps`` updates, so steps + 1 images.
+    """
+    best, total = None, len(samples.rows)
+    try:
+        with torch.enable_grad(), _bar(steps, progress) as bar:
+            for step in range(steps + 1):
+                iterate = forward(samples.variables, samples.rows)
+                best = updated(best, iterate, samples.rows, total, eps)
+                if watch is not None:
+                    watch(step, best.x)
+                _show(bar, best, restarts, eps)
+                share = _share(step, steps, halving)
+                going_on = _going_on(best, samples.rows, restarts, eps, share, stop_at_eps)
+                if step == steps or not going_on.any():
+                    break
+                samples.step(iterate.loss, lr * SCHEDULES[schedule](step, steps))
+                if not going_on.all():
+                    samples.keep(going_on)
+                bar.update()
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        warnings.warn(f"interrupted at step {len(best.history) - 1} of {steps}: the best so far", stacklevel=3)
+        return best, True
+    return best, False
+
+
+def updated(best: Best | None, iterate: Iterate, rows: Tensor, total: int, eps: float) -> Best:
+    """The better of what was and what came, sample by sample, as a new tuple: an interrupt never leaves half of one.
+
+    Better is nearer to y, down to eps; where both are as near, the smaller loss.
+    """
+    full = iterate.error.new_full((total,), math.nan)
+    values = {"loss": iterate.loss, "error": iterate.error, **iterate.terms}
+    moment = {name: full.index_copy(0, rows, value.detach().to(full)) for name, value in values.items()}
+    if best is None:
+        codes = [code.detach().clone() for code in iterate.codes]
+        return Best(iterate.x.detach(), iterate.error.detach(), iterate.loss.detach(), codes, [moment])
+    near, was = iterate.error.clamp_min(eps), best.error[rows].clamp_min(eps)
+    better = (near < was) | ((near == was) & (iterate.loss < best.loss[rows]))
+
+    def place(old: Tensor, new: Tensor) -> Tensor:
+        return old.index_copy(0, rows[better], new.detach()[better])
+
+    return Best(
+        place(best.x, iterate.x),
+        place(best.error, iterate.error),
+        place(best.loss, iterate.loss),
+        [place(old, new) for old, new in zip(best.codes, iterate.codes, strict=True)],
+        [*best.history, moment],
+    )
+
+
+def ranked(error: Tensor, loss: Tensor, restarts: int, eps: float) -> Tensor:
+    """(N * R,) twice -> (N, R): every image's restarts, best first, by the rule of :func:`updated`."""
+    by_loss = loss.view(-1, restarts).argsort(dim=1, stable=True)
+    near = error.clamp_min(eps).view(-1, restarts).gather(1, by_loss)
+    return by_loss.gather(1, near.argsort(dim=1, stable=True))
+
+
+def _share(step: int, steps: int, halving: bool) -> float:
+    """The share of an image's restarts that go on after this step: 1 unless it is one of the halvings."""
+    moments = [math.ceil(part * steps) for part in HALVINGS]
+    return 0.5 ** (1 + moments.index(step)) if halving and step in moments else 1.0
+
+
+def _going_on(best: Best, rows: Tensor, restarts: int, eps: float, share: float, stop_at_eps: bool) -> Tensor:
+    """Mask over ``rows``: samples within eps of y are done, and of an image's restarts the best share goes on."""
+    going_on = (best.error[rows] > eps) | (not stop_at_eps)
+    if share < 1:
+        running = torch.full_like(best.error, math.inf).index_copy(0, rows, best.error[rows])
+        survivors = ranked(running, best.loss, restarts, eps)[:, : math.ceil(share * restarts)]
+        first = restarts * torch.arange(len(survivors), device=rows.device)[:, None]
+        going_on &= torch.isin(rows, survivors + first)
+    return going_on
+
+
+def _bar(steps: int, shown: bool):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=steps, disable=not shown, unit="step", desc="search")
+
+
+def _show(bar, best: Best, restarts: int, eps: float) -> None:
+    if not bar.disable:
+        error = best.error.view(-1, restarts).amin(1)
+        converged = int((error <= eps).sum())
+        bar.set_postfix_str(f"LR error {float(error.mean()):.2g}, converged {converged} of {len(error)}")
