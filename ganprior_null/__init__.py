@@ -2,6 +2,8 @@
 
 from .images import project_box as project_box
 from .images import to_uint8_consistent as to_uint8_consistent
+from .kernelgan import KernelEstimate as KernelEstimate
+from .kernelgan import estimate_kernel as estimate_kernel
 from .metrics import consistency_db as consistency_db
 from .metrics import ms_ssim as ms_ssim
 from .metrics import psnr as psnr

@@ -1,0 +1,19 @@
+"""KernelGAN: the blur kernel of a photograph, from the photograph alone (Bell-Kligler, Shocher and Irani 2019)."""
+
+from .estimate import KernelEstimate as KernelEstimate
+from .estimate import Snapshot as Snapshot
+from .estimate import estimate_kernel as estimate_kernel
+from .kernels import KernelError as KernelError
+from .kernels import centred as centred
+from .kernels import gaussian_kernel as gaussian_kernel
+from .kernels import kernel_error as kernel_error
+from .kernels import kernel_x4 as kernel_x4
+from .kernels import post_process as post_process
+from .kernels import random_kernel as random_kernel
+from .losses import Weights as Weights
+from .losses import bicubic_kernel as bicubic_kernel
+from .networks import DeepLinearGenerator as DeepLinearGenerator
+from .networks import PatchDiscriminator as PatchDiscriminator
+from .recipe import PUBLISHED as PUBLISHED
+from .recipe import REPAIRED as REPAIRED
+from .recipe import Recipe as Recipe
