@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
@@ -58,3 +58,15 @@ def contrastive_loss(z: Tensor, groups: Tensor, *, temperature: float = 0.2) -> 
         raise ValueError(f"{int((counts == 0).sum())} of {len(z)} rows are alone in their group; each needs another")
     log_p = logits.log_softmax(1).masked_fill(~positive, 0)
     return -(log_p.sum(1) / counts).mean()
+
+
+def perceptual_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
+    """Mean squared difference of what ``network.stages`` makes of x and the reference, (N, 3, H, W) in [0, 1].
+
+    The mean over the stages of plain means of squares, as GLEAN's term has it for its one stage of VGG16 (Chan et al.
+    2021); no channel is normalised, so differences in flat regions stay small. No gradient reaches the reference. The
+    network's parameters receive one unless they are frozen; the loaders of ``weights`` freeze them.
+    """
+    with torch.no_grad():
+        wanted = network.stages(reference)
+    return torch.stack([F.mse_loss(a, b) for a, b in zip(network.stages(x), wanted, strict=True)]).mean()

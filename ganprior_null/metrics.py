@@ -1,17 +1,21 @@
-"""How near two images are, per image; torchmetrics does the arithmetic, in float64.
+"""How near two images are, per image, and how near two sets of images are; all in float64.
 
-torchmetrics is imported inside the functions: it pulls plotting libraries when they are there, and ``import
-ganprior_null`` should stay quick.
+torchmetrics, which does the arithmetic for pairs, is imported inside the functions: it pulls plotting libraries when
+they are there, and ``import ganprior_null`` should stay quick.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from .layers import FeatureNet64
 from .operators import LinearOperator
 from .operators.check import check_finite, check_image
 
+AT_ONCE = 64  # images that a feature network sees at a time
 _MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # five scales (Wang et al. 2003)
 
 
@@ -64,6 +68,104 @@ def consistency_db(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
     Float64 matters: a float32 sum of 64 pixels errs more than the method does (notebook 02).
     """
     return psnr(A(x.double()), y)
+
+
+class Moments(NamedTuple):
+    """Mean (D,) and unbiased covariance (D, D) of the features of ``count`` images, float64."""
+
+    mean: Tensor
+    covariance: Tensor
+    count: int
+
+
+def fd_features64(x: Tensor, reference: Tensor, network: FeatureNet64) -> float:
+    """Fréchet distance of two sets of images, (N, 3, H, W) and (M, 3, H, W), in the features of this project's network.
+
+    It is no FID and cannot be compared with one: another network, trained on 64-pixel faces, cats and buildings. Like
+    every Fréchet distance it grows as N and M shrink: compare figures of equal counts, and hold a generator's against
+    :func:`split_half_distance`. Raises TypeError for another network, ValueError for sets that leave a covariance of
+    the 128 features short of full rank: 129 images each are the least.
+    """
+    if not isinstance(network, FeatureNet64):
+        raise TypeError(f"fd_features64 is defined by a FeatureNet64, got a {type(network).__name__}")
+    return _distance(_full_rank(feature_moments(x, network)), _full_rank(feature_moments(reference, network)))
+
+
+def fid(x: Tensor, reference: Tensor, network: nn.Module, *, rank_deficient: bool = False) -> float:
+    """Fréchet Inception distance (Heusel et al. 2017) of two sets of images (N, 3, H, W) in [0, 1].
+
+    network: what :func:`ganprior_null.weights.load_inception` returns; images are rounded to 8 bits in it, as the
+    published protocol has it. rank_deficient: accept fewer than 2049 images, as papers that report 100 do; the figure
+    is then biased upwards. Raises TypeError for a FeatureNet64, ValueError for too few images.
+    """
+    if isinstance(network, FeatureNet64):
+        raise TypeError("a distance in FeatureNet64's features is no FID; call fd_features64")
+    moments = feature_moments(x, network), feature_moments(reference, network)
+    return _distance(*moments) if rank_deficient else _distance(*map(_full_rank, moments))
+
+
+def split_half_distance(images: Tensor, network: FeatureNet64, *, seed: int) -> float:
+    """fd_features64 between two random disjoint halves of one set (N, 3, H, W): what a perfect generator would get.
+
+    Raises ValueError below 258 images, two halves of 129.
+    """
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    half = len(images) // 2
+    return fd_features64(images[order[:half]], images[order[half : 2 * half]], network)
+
+
+@torch.no_grad()
+def feature_moments(x: Tensor, network: nn.Module) -> Moments:
+    """Moments of network(x), (N, D), over images (N, 3, H, W), ``AT_ONCE`` at a time. Raises ValueError below two."""
+    check_image(x, "x")
+    if len(x) < 2:
+        raise ValueError(f"a covariance needs at least 2 images, got {len(x)}")
+    total, products = 0.0, 0.0
+    for some in x.split(AT_ONCE):
+        features = check_finite(network(some), "the features").double()
+        total, products = total + features.sum(0), products + features.T @ features
+    mean = total / len(x)
+    return Moments(mean, (products - len(x) * torch.outer(mean, mean)) / (len(x) - 1), len(x))
+
+
+def frechet_distance(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
+    r""":math:`\|\mu_1-\mu_2\|^2 + \mathrm{tr}(C_1 + C_2 - 2 (C_1^{1/2} C_2 C_1^{1/2})^{1/2})` in float64.
+
+    The distance of two normal distributions (Fréchet 1957; Dowson and Landau 1982). The product under the root is
+    symmetric, so its eigenvalues are real; those that rounding puts below zero are zero.
+    """
+    mean1, covariance1, mean2, covariance2 = (t.double() for t in (mean1, covariance1, mean2, covariance2))
+    values, vectors = torch.linalg.eigh(covariance1)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    overlap = torch.linalg.eigvalsh(root @ covariance2 @ root).clamp_min(0).sqrt().sum()
+    spread = covariance1.trace() + covariance2.trace() - 2 * overlap
+    return float((mean1 - mean2).square().sum() + spread)
+
+
+@torch.no_grad()
+def cosine_similarity(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
+    """Cosine of the angle between the embeddings of two images, (N, 3, H, W) twice -> (N,) float64 in [-1, 1].
+
+    With FeatureNet64, trained to tell people apart, a measure of identity at 64 pixels; its model card says how good.
+    """
+    x, reference = _pair(x, reference)
+    like = next(network.parameters())
+    pairs = zip(x.to(like).split(AT_ONCE), reference.to(like).split(AT_ONCE), strict=True)
+    return torch.cat([F.cosine_similarity(network(a).double(), network(b).double(), dim=1) for a, b in pairs])
+
+
+def _full_rank(moments: Moments) -> Moments:
+    width = len(moments.mean)
+    if moments.count <= width:
+        raise ValueError(
+            f"a covariance of {width} features needs more than {width} images, got {moments.count}: its rank would be "
+            f"at most {moments.count - 1}"
+        )
+    return moments
+
+
+def _distance(one: Moments, other: Moments) -> float:
+    return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
 
 
 def _pair(x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,3 +11,4 @@ from .fir import Upsample as Upsample
 from .fir import binomial as binomial
 from .fir import upfirdn2d as upfirdn2d
 from .modulated import ModulatedConv2d as ModulatedConv2d
+from .vgg import VGG16 as VGG16

@@ -1,0 +1,90 @@
+"""Do the features mean something? What the model card of the feature network reports, for any network.
+
+Held-out photographs only: damage of growing strength, categories, people. A network of random weights is the control.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from .images import from_uint8, to_uint8
+from .layers import FeatureNet64
+from .metrics import AT_ONCE, fd_features64, split_half_distance
+from .training.views import blurred
+
+
+def damages() -> dict[str, Callable[[Tensor], Tensor]]:
+    """Four kinds of damage in three strengths, weakest first: name -> map of (N, 3, H, W) in [0, 1]."""
+    table = {f"blur {sigma}": lambda x, s=sigma: blurred(x, x.new_full((len(x),), s)) for sigma in (0.5, 1.0, 2.0)}
+    table |= {f"noise {sigma}": lambda x, s=sigma: noisy(x, s) for sigma in (0.02, 0.05, 0.1)}
+    table |= {f"jpeg {quality}": lambda x, q=quality: jpeg(x, q) for quality in (75, 40, 15)}
+    return table | {f"upscaled {factor}": lambda x, f=factor: upscaled(x, f) for factor in (2, 4, 8)}
+
+
+def noisy(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian noise, the same at every call."""
+    return x + sigma * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+
+def jpeg(x: Tensor, quality: int) -> Tensor:
+    """What a JPEG file of this quality keeps."""
+    kept = []
+    for image in to_uint8(x).permute(0, 2, 3, 1).contiguous().numpy():
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
+        kept.append(np.asarray(Image.open(file)))
+    return from_uint8(torch.from_numpy(np.stack(kept))).permute(0, 3, 1, 2)
+
+
+def upscaled(x: Tensor, factor: int) -> Tensor:
+    """Block means, enlarged again by bicubic interpolation: the simplest super-resolution."""
+    return F.interpolate(F.avg_pool2d(x, factor), x.shape[-2:], mode="bicubic")
+
+
+def damage_distances(x: Tensor, network: FeatureNet64, *, seed: int = 0) -> dict[str, float]:
+    """fd_features64 of one random half of x (N, 3, H, W) to the other, after every damage; "none": untouched.
+
+    The halves share no image, as a generator and its test set share none. Damaged images are rounded to 8 bits.
+    """
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    half = len(x) // 2
+    first, second = x[order[:half]], x[order[half : 2 * half]]
+    distances = {"none": split_half_distance(x, network, seed=seed)}
+    for name, damage in damages().items():
+        distances[name] = fd_features64(from_uint8(to_uint8(damage(first))), second, network)
+    return distances
+
+
+def nearest_centroid_accuracy(training: Sequence[Tensor], held_out: Sequence[Tensor], network) -> float:
+    """Share of held-out images nearest to the mean embedding of their own category, averaged over categories."""
+    centres = torch.stack([embeddings(x, network).mean(0) for x in training])
+    hits = [torch.cdist(embeddings(x, network), centres).argmin(1) == k for k, x in enumerate(held_out)]
+    return float(torch.stack([hit.double().mean() for hit in hits]).mean())
+
+
+def identity_auc(x: Tensor, people: Sequence[str], network) -> float:
+    """Chance that two images of one person have a greater cosine than two of different people; 0.5 knows nothing.
+
+    All pairs of x (N, 3, H, W) count; ties count half. Raises ValueError when nobody appears twice.
+    """
+    z = F.normalize(embeddings(x, network), dim=1)
+    number = torch.tensor([list(dict.fromkeys(people)).index(name) for name in people])
+    upper = torch.ones(len(x), len(x), dtype=torch.bool).triu(1)
+    cosines, same = (z @ z.T)[upper], (number[:, None] == number)[upper]
+    if not same.any():
+        raise ValueError(f"nobody appears twice among the {len(x)} images")
+    _, tier, counts = cosines.unique(return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum(0) - (counts - 1) / 2.0)[tier]  # mean rank of ties, from 1
+    n = int(same.sum())
+    return float((ranks[same].sum() - n * (n + 1) / 2) / (n * (len(same) - n)))
+
+
+@torch.no_grad()
+def embeddings(x: Tensor, network) -> Tensor:
+    """(N, D) float64."""
+    return torch.cat([network(some).double() for some in x.split(AT_ONCE)])
