@@ -52,7 +52,8 @@ def vgg16_conv4_3(path: str | os.PathLike, *, signed: bool = False) -> VGG16:
 def load_inception(path: str | os.PathLike) -> Inception:
     """The network of :func:`ganprior_null.metrics.fid` from torch-fidelity's own file of Inception weights.
 
-    That is ``weights-inception-2015-12-05-6726825d.pth`` of its releases. Raises RuntimeError when torch-fidelity is not installed, and as :func:`load_checkpoint`.
+    That is ``weights-inception-2015-12-05-6726825d.pth`` of its releases. Raises RuntimeError without torch-fidelity,
+    ValueError for another network, and as :func:`load_checkpoint`.
     """
     try:
         from torch_fidelity import FeatureExtractorInceptionV3
