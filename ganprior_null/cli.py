@@ -58,6 +58,12 @@ def _add_train(commands) -> None:
     this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
     this.add_argument("--seed", type=int, default=0)
     this.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="RUN",
+        help="a trained run's folder or checkpoint whose networks to start with",
+    )
+    this.add_argument(
         "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"
     )
     this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a field")
@@ -70,7 +76,13 @@ def _train(options) -> None:
 
     profile = prior(options.profile, **{name: read_value(text) for name, text in options.p})
     finished = train_prior(
-        options.data, options.out, profile, margin=options.margin, seed=options.seed, precision=options.precision
+        options.data,
+        options.out,
+        profile,
+        margin=options.margin,
+        seed=options.seed,
+        precision=options.precision,
+        start_from=options.start_from,
     )
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 

@@ -15,17 +15,28 @@ from .priors import StyleGAN2, StyleGAN2Discriminator
 from .profiles import Prior
 from .training import PRECISIONS, Run, batch_indices, fastest_precision, fit, make_fabric, step_generator
 from .training.gan import GanRecipe, gan_state, gan_step
+from .training.transfer import begin_from
+from .training.watch import refuse_won_game, sample_sheets
 
 DRAWN = 20_000  # procedural faces to train on, at most, when no folder is given
+WATCH_EVERY = 1000  # steps between two sheets of samples, and two looks at who is winning
 
 
 def train_prior(
-    data: Path | None, out: Path, profile: Prior, *, margin: int = 0, seed: int = 0, precision: str = "auto"
+    data: Path | None,
+    out: Path,
+    profile: Prior,
+    *,
+    margin: int = 0,
+    seed: int = 0,
+    precision: str = "auto",
+    start_from: Path | None = None,
 ) -> bool:
     """Train a StyleGAN2 on a pack, a folder or, with ``data=None``, drawn faces; resumes what ``out`` holds.
 
     margin: pixels cut from every side of an image before it is enlarged again to the profile's size (6 of 64 keeps the
-    face of an aligned portrait and eases training). True when finished, False when stopped by a signal.
+    face of an aligned portrait and eases training). start_from: a run, or its checkpoint, whose networks are the first
+    ones here. True when finished, False when stopped by a signal.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -35,33 +46,36 @@ def train_prior(
     torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step
     G = StyleGAN2(profile.size, profile.style_dim, profile.n_mlp, profile.channels).to(fabric.device)
     D = StyleGAN2Discriminator(profile.size, profile.channels).to(fabric.device)
-    recipe = GanRecipe(
-        global_batch=profile.global_batch,
-        lr=profile.lr,
-        r1_gamma=profile.r1_gamma,
-        path_every=profile.path_every,
-        seed=seed,
-    )
-    params = {
-        "experiment": "prior",
-        "data": data.name if data else "drawn faces",
-        "training_images": len(images),
-        "margin": margin,
-        "precision": precision,
-        **dataclasses.asdict(profile) | {"widths": list(profile.widths)},
-        **dataclasses.asdict(recipe),
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-    }
-    step = gan_step(flipped_batches(images, profile.global_batch, seed), recipe)
-    return fit(
-        fabric,
-        step,
-        gan_state(G, D, recipe),
-        Run(out, params),
-        steps=profile.steps,
-        global_batch=profile.global_batch,
-    )
+    recipe = recipe_of(profile, seed)
+    state, images_at = gan_state(G, D, recipe), flipped_batches(images, profile.global_batch, seed)
+    params = {"data": data.name if data else "drawn faces", "training_images": len(images), "margin": margin}
+    params |= {"precision": precision, **prior_params(profile, recipe)}
+    if start_from is not None:
+        params["start_from"] = begin_from(start_from, state, out)
+    run = Run(out, params)
+    hooks = []
+    if fabric.is_global_zero:
+        if start_from is not None and not run.checkpoint.exists():
+            run.save(state)  # from here on the run needs no other
+        hooks = [(WATCH_EVERY, sample_sheets(run, images_at(0), seed)), (WATCH_EVERY, refuse_won_game(run))]
+    fabric.barrier()
+    step, batch = gan_step(images_at, recipe), profile.global_batch
+    return fit(fabric, step, state, run, steps=profile.steps, global_batch=batch, hooks=hooks)
+
+
+def recipe_of(profile: Prior, seed: int) -> GanRecipe:
+    """The recipe with the fields that a profile sets."""
+    shared = {field.name for field in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(GanRecipe)}
+    return GanRecipe(**{name: getattr(profile, name) for name in shared}, seed=seed)
+
+
+def prior_params(profile: Prior, recipe: GanRecipe) -> dict:
+    """What a run's folder notes. Options that are off are left out, so that runs begun before they existed go on."""
+    params = {"experiment": "prior", "torch": torch.__version__, "machine": platform.machine()}
+    params |= dataclasses.asdict(profile) | {"widths": list(profile.widths)} | dataclasses.asdict(recipe)
+    if not recipe.ada_target:
+        del params["ada_target"], params["ada_images"]
+    return params
 
 
 def training_images(data: Path | None, size: int, *, margin: int = 0, drawn: int = DRAWN) -> Tensor:

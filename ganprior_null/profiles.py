@@ -41,6 +41,8 @@ class Prior:
     lr: float
     r1_gamma: float  # the heuristic of Karras et al. 2020b: 0.0002 size^2 / batch
     path_every: int  # steps between two path-length penalties
+    ada_target: float = 0.0  # adaptive augmentation, for some thousand images or fewer: 0.6; 0: none
+    ada_images: int = 500_000  # images in which its p may go from 0 to 1; 100_000 where a run starts from another
 
     @property
     def channels(self) -> dict[int, int]:

@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from torch import Tensor
@@ -23,6 +23,7 @@ def fit(
     global_batch: int,
     log_every: int = 50,
     save_every: int = 500,
+    hooks: Sequence[tuple[int, Callable[[dict], None]]] = (),
     progress: bool = True,
 ) -> bool:
     """Call ``step(fabric, state, t) -> {name: 0-d tensor}`` for t = state["step"] ... steps - 1; True when all done.
@@ -30,6 +31,9 @@ def fit(
     ``state`` holds "step" and whatever the step needs (modules, optimisers, numbers); it is resumed from the run's
     checkpoint when there is one, and saved every ``save_every`` steps, at the end, and on SIGINT or SIGTERM, which
     end the loop after the step in progress (then the result is False).
+
+    hooks: (every, function) calls ``function(state)`` after each ``every`` steps, on rank 0, once that step is logged
+    and saved; it may look and write files, and what it raises ends the run.
 
     Raises FloatingPointError when a scalar is NaN or infinite; the checkpoint before it stays.
     """
@@ -53,6 +57,9 @@ def fit(
             if fabric.is_global_zero and t % save_every == 0 and t < steps:
                 refuse_nan({name: float(value.detach()) for name, value in scalars.items()}, t)
                 run.save(state)
+            for every, hook in hooks:
+                if fabric.is_global_zero and t % every == 0:
+                    hook(state)
         if fabric.is_global_zero:
             run.save(state)
         fabric.barrier()

@@ -9,7 +9,7 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 
 def fastest_precision() -> str:
-    """ "bf16-mixed" where a GPU or this processor multiplies bfloat16 in hardware (AMX, AVX-512 BF16), else "32-true"."""
+    """The precision: "bf16-mixed" where a GPU or this processor multiplies bfloat16 in hardware, else "32-true"."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()

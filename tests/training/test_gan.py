@@ -56,7 +56,7 @@ def test_resumed_equals_uninterrupted(fabric, tmp_path):
 
 
 def test_two_ranks_equal_one(fabric, tmp_path):
-    """torchrun with two CPU processes of batch 4 against one of batch 8: same losses, same weights (float64), augmented."""
+    """torchrun with two CPU processes of batch 4 against one of batch 8, augmented: same losses, same weights."""
     alone = train(5, Run(tmp_path / "one", {}), fabric, AUGMENTED, p=0.7)
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "tests.training.gan_ranks", str(tmp_path / "two")]
