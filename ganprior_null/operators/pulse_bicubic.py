@@ -34,8 +34,5 @@ def _reflected_matrix(side: int, factor: int) -> Tensor:
     first = factor * torch.arange(side // factor)[:, None] - (3 * factor) // 2
     pixel = (first + torch.arange(4 * factor)).abs()  # -1 -> 1: the border pixel itself is not repeated
     pixel = torch.where(pixel >= side, 2 * (side - 1) - pixel, pixel)
-    return torch.zeros(side // factor, side, dtype=torch.float64).scatter_add_(1, pixel, _rows(taps, len(first)))
-
-
-def _rows(taps: Tensor, count: int) -> Tensor:
-    return (taps / taps.sum()).expand(count, -1)
+    rows = (taps / taps.sum()).expand(side // factor, -1)
+    return torch.zeros(side // factor, side, dtype=torch.float64).scatter_add_(1, pixel, rows)

@@ -55,7 +55,7 @@ def fit_gaussian(prior: StyleGAN2, *, samples: int = 100_000, seed: int = 0) -> 
 
 
 def draw_starts(
-    prior: StyleGAN2, images: int, restarts: int, *, seed: int, tile: bool = False
+    prior: StyleGAN2, images: int, restarts: int, *, seed: int | str, tile: bool = False
 ) -> tuple[Tensor, list[Tensor]]:
     """z (images * restarts, L or 1, D) and the L - 1 noise maps, all N(0, 1), on the prior's device and in its dtype.
 

@@ -74,8 +74,8 @@ def _check_reachable(y: Tensor, A: LinearOperator, blank: Tensor) -> None:
         image = (sign * A.adjoint(unit) > 0).to(blank)
         bound = float(A(image).flatten(1)[0, column])
         if sign * (float(extreme) - bound) > SLACK:
-            lies = "above" if sign > 0 else "below"
+            lies, most = ("above", "most") if sign > 0 else ("below", "least")
             raise ValueError(
-                f"y holds {float(extreme):.4g}, {lies} {bound:.4g}, the most that A makes of an image in [0, 1] there; "
+                f"y holds {float(extreme):.4g}, {lies} {bound:.4g}, the {most} that A makes of an image in [0, 1] there; "
                 "y must lie in [0, 1] (8-bit values divided by 255; a network's [-1, 1] through images.from_signed)"
             )

@@ -1,0 +1,106 @@
+"""mGANprior (Gu, Shen and Zhou 2020): several codes, rendered to a layer and mixed there channel by channel."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..images import from_signed
+from ..operators import LinearOperator
+from ..priors import StyleGAN2
+from .latents import draw_starts, fit_gaussian, warn_untrained
+from .pulse import PulseResult, collect
+from .search import Iterate, Samples, search
+from .search_check import check_measurement, check_name, check_numbers
+from .search_loss import l2
+
+
+@dataclass(frozen=True)
+class Composed(PulseResult):
+    """A search of several codes: ``latents`` are the codes w (N, K, D), ``noise`` is empty (the prior's own maps)."""
+
+    weights: Tensor  # (N, K, C): the share of each code in each channel
+
+
+def mganprior(
+    prior: StyleGAN2,
+    y: Tensor,
+    A: LinearOperator,
+    *,
+    codes: int = 8,
+    resolution: int = 8,
+    steps: int = 100,
+    seed: int = 0,
+    restarts: int = 1,
+    eps: float = 2e-3,
+    lr: float = 0.1,
+    schedule: str = "linear1cycledrop",
+    stop_at_eps: bool = True,
+    halving: bool = True,
+    progress: bool = True,
+) -> Composed:
+    r"""y (N, C, h, w) in [0, 1] -> images (N, 3, H, W): G = G_2(sum_k alpha_k * G_1(w_k)), fitted to y by |A x - y|^2.
+
+    G_1 is the generator up to the features (C', r, r), r = ``resolution``, :math:`\alpha_k \in R^{C'}`, searched like
+    the codes, weighs their channels; it starts at 1 / K. RGB sums are mixed by the mean of alpha over its channels. The
+    paper's generators take one code at the input; StyleGAN2's upper layers need styles of their own, here the mean of
+    the w_k. More codes reproduce y better and stay nearer to no face: nothing holds the mixture among them.
+
+    Options as in :func:`~ganprior_null.restorers.pulse.pulse`, which says what is raised; ValueError also for fewer
+    than one code and for a resolution that the prior does not have.
+    """
+    check_numbers(steps=steps, restarts=restarts, eps=eps, lr=lr)
+    check_numbers(steps=codes, restarts=1, eps=eps, lr=lr)
+    widths = prior.channels
+    check_name(str(resolution), [str(r) for r in widths if r <= prior.size], "resolution")
+    y = check_measurement(y, prior, A)
+    warn_untrained(prior)
+    draws = [draw_starts(prior, len(y), restarts, seed=f"{seed}/{k}", tile=True)[0] for k in range(codes)]
+    z = torch.cat(draws, dim=1)  # (N R, K, D)
+    gaussian, target = fit_gaussian(prior), y.repeat_interleave(restarts, dim=0)
+
+    def forward(variables: list[Tensor], rows: Tensor) -> Iterate:
+        w, alpha = gaussian.to_w(variables[0]), variables[1]
+        x = from_signed(compose(prior, w, alpha, resolution))
+        difference = A(x) - target[rows]
+        error = difference.detach().square().flatten(1).mean(1)
+        return Iterate(x, error, l2(difference, eps), {}, [w, alpha])
+
+    samples = Samples([z, z.new_full((len(z), codes, widths[resolution]), 1 / codes)], [False, False])
+    best, interrupted = search(
+        forward,
+        samples,
+        restarts=restarts,
+        steps=steps,
+        lr=lr,
+        schedule=schedule,
+        eps=eps,
+        stop_at_eps=stop_at_eps,
+        halving=halving,
+        progress=progress,
+        watch=None,
+    )
+    found = collect(best, y, A, restarts=restarts, eps=eps, enforce=False, interrupted=interrupted)
+    return Composed(**vars(found) | {"noise": [], "weights": found.noise[0]})
+
+
+def compose(prior: StyleGAN2, w: Tensor, alpha: Tensor, resolution: int) -> Tensor:
+    """w (B, K, D), alpha (B, K, C) -> image (B, 3, H, W), about [-1, 1]: K codes up to ``resolution``, one above."""
+    noise, below, above = list(prior.noises), w.flatten(0, 1), w.mean(1)
+    x = prior.conv1(prior.input(len(below)), below, noise[0])  # (B K, C, 4, 4)
+    rgb = prior.to_rgb1(x, below)
+    mixed = False
+    for i, stage in enumerate(prior.stages()):
+        if stage.resolution > resolution and not mixed:
+            x, rgb, mixed = *mix(x, rgb, alpha), True
+        style = above if mixed else below
+        x = stage.conv(stage.up_conv(x, style, noise[2 * i + 1]), style, noise[2 * i + 2])
+        rgb = stage.to_rgb(x, style, rgb)
+    return rgb if mixed else mix(x, rgb, alpha)[1]
+
+
+def mix(x: Tensor, rgb: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (B K, C, r, r) and RGB sums (B K, 3, r, r) of K codes -> (B, C, r, r) and (B, 3, r, r)."""
+    x, rgb = (v.unflatten(0, alpha.shape[:2]) for v in (x, rgb))
+    x = (x * alpha[..., None, None]).sum(1).contiguous(memory_format=torch.channels_last)
+    return x, (rgb * alpha.mean(2)[..., None, None, None]).sum(1)
