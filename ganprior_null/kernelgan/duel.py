@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from .crops import CropSampler
 from .losses import adversarial, bicubic_kernel, bicubic_loss, penalty
-from .networks import DeepLinearGenerator, PatchDiscriminator, correlate, normalised_once
+from .networks import DeepLinearGenerator, PatchDiscriminator, correlate
 from .recipe import Recipe
 from .schedule import PublishedSchedule
 
@@ -51,8 +51,7 @@ class Duel:
         k = self.G.kernel()
         gx = correlate(x, k, 2)
         _trainable(self.D, False)
-        with normalised_once():
-            loss = adversarial(self.D(gx), real=True)
+        loss = adversarial(self.D(gx), real=True)
         total = loss + penalty(k, self._weights(), self.recipe.power)
         if self.schedule:
             start = bicubic_loss(gx, x, channels_summed=True)
@@ -72,8 +71,8 @@ class Duel:
             fake = self.G(x)
         if self.schedule:
             fake = fake + NOISE * torch.randn(fake.shape, generator=self.random)
-        with normalised_once():
-            loss = (adversarial(self.D(real), real=True) + adversarial(self.D(fake), real=False)) / 2
+        judged = self.D(real, fake)
+        loss = (adversarial(judged[0], real=True) + adversarial(judged[1], real=False)) / 2
         self.optimisers[1].zero_grad()
         loss.backward()
         self.optimisers[1].step()

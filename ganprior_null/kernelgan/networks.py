@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, parametrize
 
 FILTERS = (7, 5, 3, 1, 1, 1)  # receptive field 7 + 4 + 2 = 13: the kernel's side
 RECEPTIVE = 7  # pixels of a patch that the discriminator judges
@@ -60,20 +59,51 @@ class PatchDiscriminator(nn.Module):
     """Is each 7 x 7 patch from the image or from G? (N, 3, H, W) in [-1, 1] -> (N, 1, H - 6, W - 6) in (0, 1).
 
     A 7 x 7 convolution, then ``hidden`` times 1 x 1 with batch norm and ReLU, then 1 x 1 and a sigmoid; no stride, no
-    padding, every convolution divided by its largest singular value (spectral norm).
+    padding. That is a small perceptron on patches, and is computed as one: matrices times rows of patches. Every
+    matrix is divided by its largest singular value (spectral norm; Miyato et al. 2018), followed by one power
+    iteration a call while training. Batch norm uses the statistics of the batch, always.
     """
 
     def __init__(self, channels: int = 64, hidden: int = 5, in_channels: int = 3):
         super().__init__()
-        layers: list[nn.Module] = [_conv(in_channels, channels, RECEPTIVE)]
-        for _ in range(hidden):
-            norm = nn.BatchNorm2d(channels)
-            nn.init.normal_(norm.weight, 1, 0.02)
-            layers += [_conv(channels, channels, 1), norm, nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, _conv(channels, 1, 1))
+        n = in_channels * RECEPTIVE**2
+        self.first = _matrices(1, channels, n)
+        self.hidden = _matrices(hidden, channels, channels)
+        self.last = _matrices(1, 1, channels)
+        self.first_bias = nn.Parameter(torch.zeros(channels))
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden, channels))
+        self.last_bias = nn.Parameter(torch.zeros(1))
+        self.scale = nn.Parameter(1 + 0.02 * torch.randn(hidden, channels))
+        self.shift = nn.Parameter(torch.zeros(hidden, channels))
+        for name in ("first", "hidden", "last"):
+            w = getattr(self, name)
+            self.register_buffer(f"{name}_u", F.normalize(torch.randn(w.shape[:2]), dim=1))
+            for _ in range(15):
+                self._normalised(name)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.layers(x))
+    def forward(self, *batches: Tensor) -> tuple[Tensor, ...] | Tensor:
+        """One map per batch; several batches share the division by the singular values, and no statistics."""
+        first, hidden, last = (self._normalised(name) for name in ("first", "hidden", "last"))
+        maps = []
+        for x in batches:
+            (n, _, h, w), edge = x.shape, RECEPTIVE - 1
+            rows = F.unfold(x, RECEPTIVE).transpose(1, 2).flatten(0, 1)  # (N L, 3 * 49), L patches per image
+            rows = F.linear(rows, first[0], self.first_bias)
+            for i in range(len(hidden)):
+                rows = F.linear(rows, hidden[i], self.hidden_bias[i])
+                rows = F.batch_norm(rows, None, None, self.scale[i], self.shift[i], training=True).relu()
+            maps.append(F.linear(rows, last[0], self.last_bias).sigmoid().reshape(n, 1, h - edge, w - edge))
+        return maps[0] if len(maps) == 1 else tuple(maps)
+
+    def _normalised(self, name: str) -> Tensor:
+        """(L, out, in) matrices divided by their largest singular values u^T W v."""
+        w, u = getattr(self, name), getattr(self, f"{name}_u")
+        with torch.no_grad():
+            v = F.normalize((u[:, None] @ w)[:, 0], dim=1)  # (L, in)
+            if self.training:
+                u.copy_(F.normalize((w @ v[..., None])[..., 0], dim=1))
+            u = u.clone()  # the graph keeps it; the next call writes over the buffer
+        return w / (u[:, None] @ w @ v[..., None])
 
 
 def correlate(x: Tensor, k: Tensor, factor: int) -> Tensor:
@@ -82,13 +112,8 @@ def correlate(x: Tensor, k: Tensor, factor: int) -> Tensor:
     return F.conv2d(x.flatten(0, 1)[:, None], k[None, None], stride=factor).unflatten(0, (n, c))[:, :, 0]
 
 
-def _conv(a: int, b: int, side: int) -> nn.Module:
-    conv = nn.Conv2d(a, b, side)
-    nn.init.xavier_normal_(conv.weight, 0.1)
-    nn.init.zeros_(conv.bias)
-    return parametrizations.spectral_norm(conv)
-
-
-def normalised_once() -> parametrize.cached:
-    """Context in which a spectral norm is computed once, not at every use of its layer."""
-    return parametrize.cached()
+def _matrices(count: int, rows: int, columns: int) -> nn.Parameter:
+    w = torch.empty(count, rows, columns)
+    for one in w:
+        nn.init.xavier_normal_(one)
+    return nn.Parameter(w)
