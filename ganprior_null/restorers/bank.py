@@ -32,7 +32,7 @@ class BankNetwork(nn.Module):
     def __init__(self, in_size: int, bank: StyleGAN2, *, shrink: int = 1, train_bank: bool):
         super().__init__()
         sides = [s for k in range(2, (bank.size // 2).bit_length()) if (s := shrink * 2**k) <= bank.size]
-        if isinstance(in_size, bool) or in_size not in sides:
+        if not isinstance(in_size, int) or in_size not in sides:
             legal = f"must be one of {', '.join(map(str, sides))}" if sides else "does not exist: too small"
             raise ValueError(f"in_size of {self.title} with out_size {bank.size} {legal}; got {in_size!r}")
         self.in_size, self.out_size, self.fused_size = in_size, bank.size, in_size // shrink

@@ -8,12 +8,14 @@ The bank's convolutions see, before each doubling up to in_size, a convolution o
 encoder's. The decoder then climbs from the encoder's finest features by pixel shuffles, taking in one g_i a step.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..priors import StyleGAN2
-from .bank import BankNetwork
+from .bank import BankNetwork, Grown
 from .restorer import PriorRestorer
 from .rrdb import SLOPE, RRDBExtractor
 
@@ -26,7 +28,16 @@ class FusedBank(BankNetwork):
     fuse_rgb: whether the bank's RGB sum is fused with the encoder's features too.
     """
 
-    def __init__(self, in_size, bank, *, rrdb_blocks: int, rrdb_channels: int, train_bank: bool, fuse_rgb: bool):
+    def __init__(
+        self,
+        in_size: int,
+        bank: StyleGAN2,
+        *,
+        rrdb_blocks: int,
+        rrdb_channels: int,
+        train_bank: bool = False,
+        fuse_rgb: bool = True,
+    ):
         super().__init__(in_size, bank, train_bank=train_bank)
         widths = [bank.channels[r] for r in self.fused]  # 4 ... in_size
         stem = RRDBExtractor(rrdb_channels, rrdb_blocks)
@@ -47,7 +58,9 @@ class FusedBank(BankNetwork):
             features.append(f)
         return features[::-1]
 
-    def grow_from(self, features: list[Tensor], w_plus: Tensor, *, noise=None, rgb: bool = True):
+    def grow_from(
+        self, features: list[Tensor], w_plus: Tensor, *, noise: Sequence[Tensor] | None = None, rgb: bool = True
+    ) -> Grown:
         """The bank's images and features, see :meth:`BankNetwork.grow`, with the encoder's features concatenated."""
 
         def fuse(k: int, x: Tensor, image: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -68,11 +81,18 @@ class GLEANNetwork(FusedBank):
 
     title = "GLEAN"
 
-    def __init__(self, in_size, out_size, channels=None, rrdb_blocks=23, rrdb_channels=64, style_dim=512, n_mlp=8):
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        rrdb_blocks: int = 23,
+        rrdb_channels: int = 64,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+    ):
         bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
-        super().__init__(
-            in_size, bank, rrdb_blocks=rrdb_blocks, rrdb_channels=rrdb_channels, train_bank=False, fuse_rgb=True
-        )
+        super().__init__(in_size, bank, rrdb_blocks=rrdb_blocks, rrdb_channels=rrdb_channels)
         width = bank.channels[4]
         head = [conv(width, width), nn.LeakyReLU(SLOPE), nn.Flatten(), nn.Linear(16 * width, bank.latents * style_dim)]
         self.encoder.append(nn.Sequential(*head))

@@ -32,7 +32,16 @@ class PaniniNetwork(BankNetwork):
     title = "Panini"
     shrink = 1  # y's side over that of the finest encoder features
 
-    def __init__(self, in_size, out_size, channels=None, rrdb_blocks=23, rrdb_channels=64, style_dim=512, n_mlp=8):
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        rrdb_blocks: int = 23,
+        rrdb_channels: int = 64,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+    ):
         bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
         super().__init__(in_size, bank, shrink=self.shrink, train_bank=True)
         bank.style.requires_grad_(False)  # the mapping network is never used
@@ -96,7 +105,16 @@ class PaniniMFRNetwork(PaniniNetwork):
     title = "PaniniMFR"
     shrink = 8
 
-    def __init__(self, in_size, out_size, channels=None, rrdb_blocks=2, rrdb_channels=8, style_dim=512, n_mlp=8):
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        rrdb_blocks: int = 2,
+        rrdb_channels: int = 8,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+    ):
         super().__init__(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp)
 
     def make_stem(self, blocks: int, channels: int, width: int) -> nn.Sequential:

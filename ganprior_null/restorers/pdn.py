@@ -30,17 +30,17 @@ class PDNNetwork(FusedBank):
 
     def __init__(
         self,
-        in_size,
-        out_size,
-        channels=None,
-        rrdb_blocks=23,
-        rrdb_channels=64,
-        style_dim=512,
-        n_mlp=8,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        rrdb_blocks: int = 23,
+        rrdb_channels: int = 64,
+        style_dim: int = 512,
+        n_mlp: int = 8,
         *,
-        train_bank=False,
-        fuse_rgb=True,
-        fresh_noise=True,
+        train_bank: bool = False,
+        fuse_rgb: bool = True,
+        fresh_noise: bool = True,
     ):
         bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
         super().__init__(

@@ -12,11 +12,16 @@ SLOPE = 0.2  # of the leaky ReLU
 class RRDBExtractor(nn.Module):
     """(N, 3, H, W) -> (N, C, H, W): a convolution, ``blocks`` RRDBs, a convolution, and the first one's output added.
 
-    Plain convolutions without an equalised learning rate; names as in the published checkpoints.
+    Plain convolutions without an equalised learning rate; names as in the published checkpoints. Raises ValueError
+    unless channels and blocks are integers of at least 1.
     """
 
     def __init__(self, channels: int, blocks: int):
         super().__init__()
+        if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in (channels, blocks)):
+            raise ValueError(
+                f"rrdb_blocks and rrdb_channels must be integers of at least 1, got {blocks!r} and {channels!r}"
+            )
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(RRDB(channels) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(channels, channels, 3, padding=1)
