@@ -76,6 +76,6 @@ def _check_reachable(y: Tensor, A: LinearOperator, blank: Tensor) -> None:
         if sign * (float(extreme) - bound) > SLACK:
             lies, most = ("above", "most") if sign > 0 else ("below", "least")
             raise ValueError(
-                f"y holds {float(extreme):.4g}, {lies} {bound:.4g}, the {most} that A makes of an image in [0, 1] there; "
+                f"y holds {float(extreme):.4g}, {lies} {bound:.4g}, the {most} that A makes of images in [0, 1] there; "
                 "y must lie in [0, 1] (8-bit values divided by 255; a network's [-1, 1] through images.from_signed)"
             )
