@@ -7,7 +7,7 @@
 Every round times each entry once, in turn; the figure is the median over the rounds of its ratio to one restart in the
 same round. Target: eight restarts, as ``pulse`` runs them, at most 3 times one. Samples cost what they compute: on one
 CPU thread the convolutions of a single 64-pixel image already run near the processor's peak, a batch shares only the
-overhead of the calls, and eight whole searches take 4 to 5 times one. Halving keeps the target on any machine: 2.7
+overhead of the calls, and eight whole searches take 3.5 to 5 times one. Halving keeps the target on any machine: 2.7
 times where nothing is shared. With random weights: the time does not depend on them.
 """
 

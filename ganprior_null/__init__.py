@@ -27,9 +27,9 @@ from .priors import StyleGAN2Discriminator as StyleGAN2Discriminator
 from .restorers import GLEAN as GLEAN
 from .restorers import PDN as PDN
 from .restorers import NullSpace as NullSpace
-from .restorers import PulseResult as PulseResult
 from .restorers import Panini as Panini
 from .restorers import PaniniMFR as PaniniMFR
+from .restorers import PulseResult as PulseResult
 from .restorers import Restorer as Restorer
 from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
