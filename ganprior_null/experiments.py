@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .data import faces, load_folder, load_pack, split
+from .data import faces, load_sides
 from .images import to_signed, to_uint8
 from .priors import StyleGAN2, StyleGAN2Discriminator
 from .profiles import Prior
@@ -79,26 +78,12 @@ def prior_params(profile: Prior, recipe: GanRecipe) -> dict:
 
 
 def training_images(data: Path | None, size: int, *, margin: int = 0, drawn: int = DRAWN) -> Tensor:
-    """uint8 (N, 3, size, size): the training side of a pack, split by person where the pack names them, else by index.
-
-    A folder of image files is taken whole; without one, ``drawn`` procedural faces. Raises what :func:`load_pack` and
-    :func:`load_folder` raise, and ValueError for a margin that leaves no image.
+    """uint8 (N, 3, size, size): the training side of a pack or a folder of image files, see :func:`load_sides`; without
+    one, ``drawn`` procedural faces.
     """
     if data is None:
         return to_uint8(faces(drawn, size))
-    if not (data / "pack.json").exists():
-        return to_uint8(load_folder(data, size)[0])
-    pack = load_pack(data)
-    people = [row["person"] for row in pack.rows] if "person" in pack.rows[0] else None
-    kept = split([str(i) for i in range(len(pack.rows))], people=people).train
-    x = pack.images[kept]
-    side = x.shape[-1] - 2 * margin
-    if margin < 0 or side < 1:
-        raise ValueError(f"margin must leave something of {x.shape[-1]} pixels, got {margin}")
-    x = x[..., margin : margin + side, margin : margin + side]
-    if side != size:
-        x = to_uint8(F.interpolate(x.float() / 255, (size, size), mode="bicubic", antialias=True))
-    return x
+    return load_sides(data, size, margin=margin).training
 
 
 def flipped_batches(images: Tensor, batch: int, seed: int) -> Callable[[int], Tensor]:

@@ -12,3 +12,5 @@ from .packs import load_pack as load_pack
 from .photos import PHOTOGRAPHS as PHOTOGRAPHS
 from .photos import photograph as photograph
 from .photos import photographs as photographs
+from .sides import Sides as Sides
+from .sides import load_sides as load_sides
