@@ -55,9 +55,8 @@ class MomentumContrast(nn.Module):
 
     def forward(self, x_q: Tensor, x_k: Tensor) -> Tensor:
         if len(x_q) != len(x_k) or len(x_q) > self.queue.shape[1]:
-            raise ValueError(
-                f"x_q and x_k must be as many, and at most the queue's {self.queue.shape[1]}, got {len(x_q)}, {len(x_k)}"
-            )
+            most = self.queue.shape[1]
+            raise ValueError(f"x_q and x_k must be as many, and at most the queue's {most}, got {len(x_q)}, {len(x_k)}")
         q = F.normalize(self.encoder_q.embed(x_q), dim=1)  # (N, D)
         with torch.no_grad():
             if self.training:
