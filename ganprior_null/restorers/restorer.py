@@ -12,6 +12,8 @@ from ..priors import StyleGAN2
 class Restorer(nn.Module):
     """y (N, 3, r, r) in [0, 1] -> x (N, 3, R, R), about [0, 1], unclamped: ``network`` between the two conversions.
 
+    Further inputs, such as the z of a bare PDN, go to the network as they are.
+
     Raises TypeError for integer images and ValueError for NaN, infinity and sizes that the network does not take.
     """
 
@@ -19,9 +21,10 @@ class Restorer(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, y: Tensor) -> Tensor:
+    def forward(self, y: Tensor, *code) -> Tensor:
+        """code: what the network takes beside y; PDN's takes z and a generator."""
         check_image(y, "y")
-        return from_signed(self.network(to_signed(check_finite(y, "y"))))
+        return from_signed(self.network(to_signed(check_finite(y, "y")), *code))
 
 
 class PriorRestorer(Restorer):

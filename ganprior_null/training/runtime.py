@@ -16,6 +16,13 @@ def fastest_precision() -> str:
     return "bf16-mixed" if amx or avx512 else "32-true"
 
 
+def resolve_precision(name: str) -> str:
+    """One of Fabric's two that this project uses, ``auto`` resolved. Raises ValueError for another name."""
+    if name not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {name!r}")
+    return fastest_precision() if name == "auto" else name
+
+
 def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> Fabric:
     """A launched Fabric for one process, or for one of torchrun's.
 

@@ -1,0 +1,148 @@
+"""GLEAN, Panini-Net and PDN around a shipped prior, with and without a null space in the forward pass."""
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .data import Sides, faces, load_sides
+from .evaluation import figures, raw_figures, restore, sheet
+from .images import from_uint8, save_image, to_uint8
+from .operators import AveragePool, LinearOperator
+from .profiles import Restorer as Profile
+from .profiles import did_you_mean
+from .restorers import GLEAN, PDN, Panini
+from .restorers.identify import downsamplers
+from .restorers.restorer import Restorer
+from .training import Run, batch_indices, fit, make_fabric, step_generator
+from .training.record import replace
+from .training.restore import RestorerRecipe, restorer_state, restorer_step
+from .training.runtime import resolve_precision
+from .weights import load_discriminator, load_features64, load_prior
+
+DRAWN = 5_000  # procedural faces to train on when no folder is given
+MODELS = {"glean": GLEAN, "panini": Panini, "pdn": PDN}
+NULL_SPACES = ("none", "pd", "exact")
+
+
+class Experiment(NamedTuple):
+    """What distinguishes one run from the next; everything else is the profile's."""
+
+    model: str = "glean"  # glean | panini | pdn
+    null_space: str = "none"  # none | pd: of average pooling | exact: of the operator that made y
+    factor: int = 8
+    downsampler: str = "bicubic"  # makes y from x; the names of restorers.identify.downsamplers
+    prior: str = "faces64"  # shipped weights, of generator and discriminator
+    seed: int = 0
+
+
+def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
+                   precision: str = "auto") -> bool:  # fmt: skip
+    """Train one restorer, evaluate it as it learns, and leave figures, a sheet and weights in ``out``.
+
+    data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. True when finished,
+    False when stopped by a signal. Raises ValueError for unknown names and sizes that do not fit.
+    """
+    fabric = make_fabric(precision=(precision := resolve_precision(precision)))
+    torch.manual_seed(this.seed)  # the initial weights; every later draw is addressed by step
+    prior, recipe = load_prior(this.prior).generator, recipe_of(this, profile)
+    A_true, A = operators(this, prior.size)
+    network = build(this, prior, profile).to(fabric.device)
+    sides = load_sides(data, prior.size, margin=margin) if data else drawn_sides(prior.size, profile)
+    params = {
+        "experiment": "restorer",
+        "data": data.name if data else "drawn faces",
+        "training_images": len(sides.training),
+        "margin": margin,
+        "precision": precision,
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        **this._asdict(),
+        **dataclasses.asdict(profile),
+        **dataclasses.asdict(recipe),
+    }
+    run = Run(out, params)
+    state = restorer_state(network, load_discriminator(this.prior).to(fabric.device), recipe)
+    step = restorer_step(pairs(sides.training, A_true, recipe), A, recipe, load_features64().to(fabric.device))
+    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A)
+    if fabric.is_global_zero and not run.checkpoint.exists():
+        look(state)  # before the first step
+    hooks = [(profile.eval_every, look)]
+    return fit(fabric, step, state, run, steps=recipe.steps, global_batch=recipe.global_batch, hooks=hooks)
+
+
+def evaluation(run: Run, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> Callable[[dict], None]:
+    """state -> a line of figures on the held-out x in the run's log, ``summary.json`` and ``sheet.webp`` renewed."""
+    y, features = measure(A_true, x), load_features64().to(x.device)
+
+    def look(state: dict) -> None:
+        x_r, x_hat = restore(state["network"], y, A)
+        values = figures(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
+        run.log(state["step"], values)
+        replace(
+            run.path / "summary.json",
+            json.dumps({"step": state["step"], "images": len(x), **values}, indent=1).encode(),
+        )
+        save_image(sheet(y, x_r, x_hat, x), run.path / "sheet.webp")
+
+    return look
+
+
+def drawn_sides(size: int, profile: Profile) -> Sides:
+    """Procedural faces, those to test on of another seed."""
+    x, other = (to_uint8(faces(count, size, seed)) for seed, count in enumerate((DRAWN, profile.test_images)))
+    return Sides(x, other, [str(i) for i in range(len(x))], [str(i) for i in range(len(other))])
+
+
+def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
+    """The losses of each model as published, the profile's sizes, the experiment's seed."""
+    shared = {f.name for f in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(RestorerRecipe)}
+    recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
+    if this.model == "pdn":  # adversarial alone
+        return dataclasses.replace(recipe, pixel_weight=0.0, perceptual_weight=0.0, gan_weight=1.0)
+    return dataclasses.replace(recipe, pixel="l1" if this.model == "panini" else "l2")
+
+
+def build(this: Experiment, prior, profile: Profile) -> Restorer:
+    """y -> x_r, in [0, 1]: the network around a copy of the prior, without null space."""
+    if this.model not in MODELS:
+        raise ValueError(f"unknown model {this.model!r}{did_you_mean(this.model, MODELS)}")
+    in_size, rest = divmod(prior.size, this.factor)
+    if rest:
+        raise ValueError(f"factor {this.factor} must divide the prior's {prior.size} pixels")
+    sizes = {"rrdb_blocks": profile.rrdb_blocks, "rrdb_channels": profile.rrdb_channels}
+    return Restorer(MODELS[this.model].from_prior(prior, in_size, **sizes).network)
+
+
+def operators(this: Experiment, size: int) -> tuple[LinearOperator, LinearOperator | None]:
+    """(what makes y, whose null space the network answers in). Raises ValueError for unknown names."""
+    lr_size = size // this.factor
+    known = downsamplers((size, size), (lr_size, lr_size))
+    if this.downsampler not in known:
+        raise ValueError(f"unknown downsampler {this.downsampler!r}{did_you_mean(this.downsampler, known)}")
+    if this.null_space not in NULL_SPACES:
+        raise ValueError(f"unknown null space {this.null_space!r}{did_you_mean(this.null_space, NULL_SPACES)}")
+    A_true = known[this.downsampler]
+    return A_true, {"none": None, "pd": AveragePool(this.factor), "exact": A_true}[this.null_space]
+
+
+def pairs(images: Tensor, A_true: LinearOperator, recipe: RestorerRecipe) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """t -> (x, y): half of the x mirrored; y = A x in 8 bits, as LR files are."""
+
+    def pairs_at(t: int) -> tuple[Tensor, Tensor]:
+        x = from_uint8(images[batch_indices(len(images), recipe.global_batch, t, seed=recipe.seed)])
+        mirrored = torch.rand(len(x), 1, 1, 1, generator=step_generator(recipe.seed, t, "mirror")) < 0.5
+        x = torch.where(mirrored, x.flip(-1), x)
+        return x, measure(A_true, x)
+
+    return pairs_at
+
+
+def measure(A: LinearOperator, x: Tensor) -> Tensor:
+    """y = A x as an 8-bit file would hold it."""
+    return from_uint8(to_uint8(A(x)))

@@ -1,0 +1,113 @@
+"""One training step of GLEAN, Panini-Net or PDN, whole: network, null space, losses, discriminator.
+
+The step is the same for all: ``A = None`` is the network as published, an operator puts its null space into the forward
+pass, and the weights of :class:`RestorerRecipe` choose between GLEAN's losses and PDN's adversarial one alone.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..images import to_signed
+from ..losses import discriminator_loss, generator_loss, perceptual_loss, r1_penalty
+from ..operators import LinearOperator
+from ..restorers import enforce_consistency
+from .gan import forward, update
+from .stream import step_generator
+
+PairsAt = Callable[[int], tuple[Tensor, Tensor]]
+PIXEL = {"l1": F.l1_loss, "l2": F.mse_loss}
+
+
+@dataclass(frozen=True)
+class RestorerRecipe:
+    """How a restorer is trained; names follow Wang et al. 2023. Losses see [-1, 1], as in the configurations."""
+
+    global_batch: int = 16  # images per step, over all ranks
+    steps: int = 2_000
+    lr: float = 1e-4  # Adam, betas 0.9 and 0.99, cosine to lr_end, both networks
+    lr_end: float = 1e-7
+    pixel: str = "l2"  # l2 for GLEAN, l1 for Panini
+    pixel_weight: float = 1.0  # lambda
+    perceptual_weight: float = 1e-2  # alpha
+    gan_weight: float = 1e-2  # beta; 1e-3 at 16x with PD
+    r1_gamma: float = 0.0  # the published configurations have none
+    r1_every: int = 16
+    seed: int = 0
+
+
+def restorer_state(network: nn.Module, D: nn.Module, recipe: RestorerRecipe) -> dict:
+    """What a run keeps: network, discriminator, their optimisers, step."""
+    return {
+        "step": 0,
+        "network": network,
+        "D": D,
+        "optimizer": adam(network, recipe),
+        "optimizer_D": adam(D, recipe),
+    }
+
+
+def adam(module: nn.Module, recipe: RestorerRecipe) -> torch.optim.Adam:
+    """Adam over what is not frozen."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    return torch.optim.Adam(parameters, lr=recipe.lr, betas=(0.9, 0.99))
+
+
+def cosine(recipe: RestorerRecipe, t: int) -> float:
+    """The learning rate at step t: lr at first, lr_end at the last step; a function of t alone, so runs resume."""
+    turn = math.cos(math.pi * t / max(1, recipe.steps - 1))
+    return recipe.lr_end + (recipe.lr - recipe.lr_end) * (1 + turn) / 2
+
+
+def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerRecipe, features: nn.Module):
+    """The step for :func:`~ganprior_null.training.fit`.
+
+    pairs_at(t): (x, y), the global batch in [0, 1]. A: the operator whose null space the network's answer is put into;
+    None leaves the answer as it is. features: what the perceptual loss sees with.
+    """
+
+    def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
+        network, D = state["network"], state["D"]
+        mine = slice(fabric.global_rank, None, fabric.world_size)
+        x, y = (images[mine].to(fabric.device) for images in pairs_at(t))
+        for optimizer in (state["optimizer"], state["optimizer_D"]):
+            optimizer.param_groups[0]["lr"] = cosine(recipe, t)
+
+        x_r = forward(fabric, network, y, *code(network, recipe, t, mine, y))
+        x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
+
+        scalars, loss = {}, 0.0
+        if recipe.pixel_weight:
+            scalars["pixel"] = PIXEL[recipe.pixel](to_signed(x_hat), to_signed(x))
+            loss = loss + recipe.pixel_weight * scalars["pixel"]
+        if recipe.perceptual_weight:
+            scalars["perceptual"] = perceptual_loss(x_hat, x, features)
+            loss = loss + recipe.perceptual_weight * scalars["perceptual"]
+        D.requires_grad_(False)  # its gradients would be computed and thrown away
+        scalars["G"] = generator_loss(forward(fabric, D, to_signed(x_hat)))
+        update(fabric, network, state["optimizer"], loss + recipe.gan_weight * scalars["G"])
+        D.requires_grad_(True)
+
+        real_scores = forward(fabric, D, to_signed(x))
+        fake_scores = forward(fabric, D, to_signed(x_hat.detach()))
+        scalars["D"] = discriminator_loss(real_scores, fake_scores)
+        update(fabric, D, state["optimizer_D"], scalars["D"])
+        if recipe.r1_gamma and t % recipe.r1_every == 0:
+            real = to_signed(x).requires_grad_()
+            r1 = r1_penalty(forward(fabric, D, real), real)
+            update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
+        return scalars
+
+    return step
+
+
+def code(network: nn.Module, recipe: RestorerRecipe, t: int, mine: slice, y: Tensor) -> tuple:
+    """The further inputs of a network at step t: z and noise's generator for one that samples (PDN), else nothing."""
+    if not hasattr(network.network, "draw"):
+        return ()
+    generator = step_generator(recipe.seed, t, f"z {mine.start}")
+    return network.network.draw(y, generator), generator
