@@ -64,6 +64,45 @@ PRIORS = {  #    size style mlp  widths                   images      batch    l
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Restorer:
+    """A GLEAN, Panini-Net or PDN trained around a shipped prior, whose size and widths it takes."""
+
+    rrdb_blocks: int
+    rrdb_channels: int
+    steps: int
+    global_batch: int  # images per step, over all devices
+    lr: float
+    lr_end: float  # of the cosine
+    gan_weight: float  # beta
+    eval_every: int  # steps
+    test_images: int  # held-out images, at most
+
+
+RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  test
+    "smoke": Restorer(       1,   8,       4,     4, 1e-3, 1e-5, 1e-2,    2,  132),
+    "laptop": Restorer(      3,  32,   2_000,    16, 1e-3, 1e-6, 1e-2,  200,  200),
+    "gpu": Restorer(        12,  64,  20_000,    32, 5e-4, 1e-6, 1e-2, 1000,  500),
+    "paper": Restorer(      23,  64, 100_000,     4, 1e-4, 1e-7, 1e-2, 5000,  100),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An estimation of a blur kernel by KernelGAN."""
+
+    steps: int  # of our recipe, at most
+    published_steps: int  # of the published program's
+
+
+KERNELS = {  #        steps  published
+    "smoke": Kernel(     40,        40),
+    "laptop": Kernel(  1000,      3000),
+    "gpu": Kernel(     1000,      3000),
+    "paper": Kernel(   1000,      3000),
+}  # fmt: skip
+
+
 def profile_name(name: str | None = None) -> str:
     """name, or the environment variable GANPRIOR_PROFILE, or "laptop". Raises ValueError for an unknown one."""
     name = name or os.environ.get("GANPRIOR_PROFILE") or "laptop"
@@ -75,6 +114,16 @@ def profile_name(name: str | None = None) -> str:
 def prior(name: str | None = None, **overrides) -> Prior:
     """The row of PRIORS for a profile, with type-checked overrides."""
     return override(PRIORS[profile_name(name)], **overrides)
+
+
+def restorer(name: str | None = None, **overrides) -> Restorer:
+    """The row of RESTORERS for a profile, with type-checked overrides."""
+    return override(RESTORERS[profile_name(name)], **overrides)
+
+
+def kernel(name: str | None = None, **overrides) -> Kernel:
+    """The row of KERNELS for a profile, with type-checked overrides."""
+    return override(KERNELS[profile_name(name)], **overrides)
 
 
 def lesson(name: str | None = None, **overrides) -> Lesson:
