@@ -11,9 +11,7 @@ predicted ones; no code was published. What the words leave open is an argument 
 import torch
 from torch import Tensor
 
-from ..images import from_signed, to_signed
 from ..operators import AveragePool, LinearOperator
-from ..operators.check import check_finite, check_image
 from ..priors import StyleGAN2
 from .glean import FusedBank
 from .null_space import enforce_consistency
@@ -83,7 +81,7 @@ class PDN(PriorRestorer):
     features into the bank's RGB sum as well, as GLEAN's code does and its paper does not say; here, without a decoder,
     it is the shortest way from y to x. fresh_noise: draw the bank's pixel noise along with z, for variety in texture;
     False always uses the stored one. A: what made y, default AveragePool(out_size // in_size), the paper's PD.
-    ``Restorer(pdn.network)`` is the same without the null-space step.
+    ``Restorer(pdn.network)`` is the same without the null-space step, and takes the same z and generator.
 
     Raises ValueError for sizes, width tables and z that do not fit, and for y of another size.
     """
@@ -120,6 +118,4 @@ class PDN(PriorRestorer):
         self.A = AveragePool(out_size // in_size) if A is None else A
 
     def forward(self, y: Tensor, z: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        check_image(y, "y")
-        x_r = from_signed(self.network(to_signed(check_finite(y, "y")), z, generator))
-        return enforce_consistency(x_r, y, self.A)
+        return enforce_consistency(super().forward(y, z, generator), y, self.A)

@@ -12,8 +12,6 @@ from ..priors import StyleGAN2
 class Restorer(nn.Module):
     """y (N, 3, r, r) in [0, 1] -> x (N, 3, R, R), about [0, 1], unclamped: ``network`` between the two conversions.
 
-    Further inputs, such as the z of a bare PDN, go to the network as they are.
-
     Raises TypeError for integer images and ValueError for NaN, infinity and sizes that the network does not take.
     """
 

@@ -224,6 +224,7 @@ def test_published_names_and_shapes(shared):
         converted = convert(theirs, "mmagic-glean" if name.startswith("glean") else "panini")
         with torch.device("meta"):
             network = kind(in_size, out_size)
+            assert network(torch.empty(2, 3, in_size, in_size)).shape == (2, 3, out_size, out_size)
         ours = {key: value.shape for key, value in network.state_dict().items()}
         assert ours == {key: value.shape for key, value in converted.items()}, name
         assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == pytest.approx(millions, abs=0.05)
