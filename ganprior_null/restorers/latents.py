@@ -73,18 +73,21 @@ def draw_starts(
     return torch.stack(starts).to(weight), [torch.stack(level).to(weight) for level in zip(*maps, strict=True)]
 
 
-def warn_untrained(prior: StyleGAN2) -> bool:
-    """Warn, and return True, when the prior holds what its constructor left: a search in it finds no faces.
+def is_untrained(prior: StyleGAN2) -> bool:
+    """Whether the prior holds what its constructor left: a search in it finds no faces.
 
     Every noise strength and every bias of an activation starts as exactly 0, and the first optimiser step moves nearly
     all of them; a trained file with all of them at 0 would be one whose training never ran.
     """
-    starts_at_0 = [p for name, p in prior.named_parameters() if name.endswith(("noise.weight", "activate.bias"))]
-    untrained = not any(parameter.any() for parameter in starts_at_0)
-    if untrained:
+    names = ("noise.weight", "activate.bias")
+    return not any(p.any() for name, p in prior.named_parameters() if name.endswith(names))
+
+
+def warn_untrained(prior: StyleGAN2) -> None:
+    """Warn when the prior is untrained, on behalf of the function that a user called."""
+    if is_untrained(prior):
         warnings.warn(
             "the prior has random weights: all its noise strengths and biases are 0, as before the first training "
             "step. The search runs, but what it finds is texture; load trained weights (ganprior_null.weights)",
             stacklevel=3,
         )
-    return untrained
