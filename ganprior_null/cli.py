@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,train,enforce,convert,report}."""
+"""The command line: python -m ganprior_null {run,train,evaluate,enforce,convert,report}."""
 
 import argparse
 import json
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_train(commands)
+    _add_evaluate(commands)
     _add_enforce(commands)
     _add_convert(commands)
     _add_report(commands)
@@ -85,6 +86,50 @@ def _train(options) -> None:
         start_from=options.start_from,
     )
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
+
+
+def _add_evaluate(commands) -> None:
+    methods = commands.add_parser("evaluate", help="measure a method on images whose truth is known").add_subparsers(
+        required=True, metavar="method"
+    )
+    _add_evaluate_pulse(methods)
+
+
+def _add_evaluate_pulse(methods) -> None:
+    this = methods.add_parser("pulse", help="on held-out faces, with and without PD")
+    this.add_argument("--prior", required=True, help="a shipped prior's name, the folder of a training run, or a file")
+    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per image, pictures, the summary")
+    this.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
+    this.add_argument("--count", type=int, default=64, help="images (default 64)")
+    this.add_argument("--seeds", type=int, default=3, help="searches per image and factor (default 3)")
+    this.add_argument("--steps", type=int, default=100)
+    this.add_argument("--restarts", type=int, default=1, help="per search, of which the best counts (default 1)")
+    this.add_argument("--eps", type=float, default=1e-4, help="mean square of A x - y that ends a search")
+    this.add_argument("--features", metavar="FILE", help="feature network; 'course': the one that comes with it")
+    this.set_defaults(command=_evaluate_pulse)
+
+
+def _evaluate_pulse(options) -> None:
+    from .evaluate_inversion import Settings, evaluate_pulse, held_out, read_prior
+    from .weights import load_features64
+
+    prior = read_prior(options.prior)
+    images = held_out(options.data, prior.size, options.count, options.margin)
+    network = load_features64(None if options.features == "course" else options.features) if options.features else None
+    settings = Settings(
+        count=options.count,
+        factors=tuple(options.factors),
+        seeds=options.seeds,
+        steps=options.steps,
+        restarts=options.restarts,
+        eps=options.eps,
+    )
+    data = options.data.name if options.data else "drawn faces"
+    about = {"prior": options.prior, "data": data, "margin": options.margin}
+    summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
+    print(json.dumps(summary, indent=1))
 
 
 def _add_enforce(commands) -> None:
