@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ganprior_null.data import face_factors, faces
-from ganprior_null.experiments_features import LOOK, drawn_set, factor_table, standardised, training_set
-from ganprior_null.images import to_uint8
+from ganprior_null.experiments_features import LOOK, drawn_set, even_out, factor_table, standardised, training_set
+from ganprior_null.images import from_uint8, to_uint8
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.training import Run, fit, make_fabric
 from ganprior_null.training.features import (
@@ -131,3 +131,16 @@ def test_training_sides_of_the_packs(shared):
     assert len(cats.unique()) == len(cats)  # no two cats are known to be one
     assert images.people[images.category == 1].bincount().max() > 10  # some people come often
     assert not set(cats.tolist()) & set(images.people[images.category == 1].tolist())
+
+
+def test_evened_out_axes_are_uncorrelated_and_halfway_to_equal():
+    torch.manual_seed(0)
+    network, x = FeatureNet64(), to_uint8(faces(150, 32))
+    before = torch.linalg.eigvalsh(network(from_uint8(x)).detach().double().T.cov())
+    even_out(network, x)
+    z = network(from_uint8(x)).detach().double()
+    wanted = before / (before + before.mean())
+    covariance = z.T.cov()
+    torch.testing.assert_close(covariance.diag(), wanted, rtol=1e-2, atol=1e-4)
+    assert (covariance - covariance.diag().diag()).abs().max() < 1e-4
+    assert z.mean(0).abs().max() < 1e-4
