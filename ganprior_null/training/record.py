@@ -63,11 +63,12 @@ class Run:
             part.unlink(missing_ok=True)
 
     def resume(self, state: dict) -> bool:
-        """Load ``last.ckpt`` into ``state`` in place, and drop the log lines after it; False when there is none.
+        """Load ``last.ckpt`` into ``state`` in place and drop the log lines after it; without one, drop all: False.
 
         Raises ValueError for a checkpoint that cannot be read or does not fit the state.
         """
         if not self.checkpoint.exists():
+            self._metrics.unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
             return False
         try:
             stored = torch.load(self.checkpoint, map_location="cpu", weights_only=True)

@@ -99,6 +99,13 @@ def test_killed_ten_times_it_ends_with_the_same_weights(fabric, tmp_path):
     assert logged == sorted(set(logged)) == list(range(5, 401, 5))
 
 
+def test_lines_logged_before_a_first_checkpoint_go_with_the_run_that_was_killed(fabric, tmp_path):
+    Run(tmp_path, {"seed": toy.SEED}).log(5, {"loss": -1.0})  # killed between step 5, logged, and step 7, saved
+    train(fabric, tmp_path, 10)
+    history = Run(tmp_path, {"seed": toy.SEED}).history()
+    assert [entry["step"] for entry in history] == [5, 10] and history[0]["loss"] > 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_polite_signal_saves_and_ends(tmp_path, number):
     command = [sys.executable, "-m", "tests.training.toy", str(tmp_path), "100000"]
