@@ -91,17 +91,17 @@ G64, D64 = copy.deepcopy(G).double(), copy.deepcopy(D).double()  # float64, for 
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 80})
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 72})
 
 
 def codes(count, offset=0):
-    """z (count, D) of N(0, I), a function of the seed and an offset only."""
+    """z (count, m) of N(0, I), a function of the seed and an offset only."""
     return torch.randn(count, G.style_dim, generator=torch.Generator().manual_seed(seed + offset))
 
 
 @torch.no_grad()
 def picture(w, noise=None):
-    """w (N, D) or w_plus (N, L, D) -> images (N, 3, size, size) about [0, 1], fifty at a time."""
+    """w (N, m) or w_plus (N, L, m) -> images (N, 3, size, size) about [0, 1], fifty at a time."""
     return torch.cat([from_signed(G(part, noise)) for part in w.split(50)])
 
 
@@ -139,7 +139,7 @@ for name, x_hat in results.items():
     print(f"{name:12} agrees with y, PSNR(LR) at least 120 dB: {consistency_db(A, x_hat, y).item() >= 120}")
 
 # %% [markdown]
-# All four are equally true to $y$. They differ in the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong
+# All four are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong
 # to somebody else. Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it
 # from $y$ lessons 07 and 08. Both need to know what there is to steer.
 #
@@ -154,20 +154,20 @@ print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published net
 # %% [markdown]
 # ### $z \to w$: the mapping network
 #
-# $z \sim \mathcal N(0, I)$ is as featureless as can be: in $D$ dimensions, all directions are equally likely. Properties of images are not. Dark skin with blond hair is rare, so a
+# $z \sim \mathcal N(0, I)$ is as featureless as can be: in $m$ dimensions, all directions are equally likely. Properties of images are not: a hat and a fringe rarely go together, so a
 # direct map from a round cloud to faces would have to warp. StyleGAN gives the warping to a small network of its own. It normalises $z$, so that only its direction counts, then applies
-# linear layers with leaky ReLUs:
+# $K$ linear layers with leaky ReLUs:
 #
-# $$h_0 = z \Big/ \sqrt{\textstyle\frac1D \sum_k z_k^2 + 10^{-8}}, \qquad
-# h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt D}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_n. \tag{1}$$
+# $$h_0 = z \Big/ \sqrt{\textstyle\frac1m \sum_k z_k^2 + 10^{-8}}, \qquad
+# h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_K. \tag{1}$$
 #
-# Two habits of all StyleGAN layers show here. The stored $W_l$ has entries of size one (for $\lambda = 1$); the factor $1/\sqrt D$, usually hidden in the initialisation, acts at run time, so that Adam's steps
-# mean the same for every layer (*equalised learning rate*). And $\sqrt2$ makes up for what the leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
+# Two habits of all StyleGAN layers show here. The factor $1/\sqrt m$, usually hidden in the initialisation, acts at run time, so that Adam's steps
+# mean the same for every layer (*equalised learning rate*); $\sqrt2$ makes up for what the leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
 
 
 # %% tags=["nbval-check-output"]
 def mapping(z):
-    """z (N, D) -> w (N, D), equation (1)."""
+    """z (N, m) -> w (N, m), equation (1)."""
     h = z / (z.square().mean(1, keepdim=True) + 1e-8).sqrt()
     for layer in G64.style[1:]:
         a = h @ (0.01 / math.sqrt(G.style_dim) * layer.weight).T + 0.01 * layer.bias
@@ -199,17 +199,17 @@ plt.show()
 # The image itself starts from a *constant*, a learned $4 \times 4$ array, the same for all images. All that is particular to one image enters through the weights: layer by layer an affine map turns $w$ into a
 # *style* $s$, one factor for each input channel, and the convolution's weight $W_{oikl}$ (output, input, row, column) is scaled by it:
 #
-# $$s = \tfrac{1}{\sqrt D}\, M w + b, \qquad W'_{oikl} = c\, s_i\, W_{oikl}, \qquad
+# $$s = \tfrac{1}{\sqrt m}\, M w + b, \qquad W'_{oikl} = c\, s_i\, W_{oikl}, \qquad
 # W''_{oikl} = W'_{oikl} \Big/ \sqrt{\textstyle\sum_{ikl} {W'_{oikl}}^2 + 10^{-8}} . \tag{2}$$
 #
 # The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
-# Without it one huge style would blow up all layers after it. (Earlier, StyleGAN normalised the features themselves, and a blob showed up in every image where the network smuggled strength past the normalisation.) $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised learning rate again; it
-# cancels, except where demodulation is left out, in the layers that write colours.
+# Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised learning rate again; it
+# cancels, except in the layers that write colours, which are not demodulated.
 
 
 # %% tags=["nbval-check-output"]
 def modulated(x, w, layer):
-    """x (N, in, H, W), w (N, D) -> (N, out, H, W), equation (2): one weight for each image."""
+    """x (N, in, H, W), w (N, m) -> (N, out, H, W), equation (2): one weight for each image."""
     s = w @ layer.modulation.weight.T / math.sqrt(w.shape[1]) + layer.modulation.bias  # (N, in)
     out = []
     for x_n, s_n in zip(x, s, strict=True):
@@ -256,17 +256,16 @@ print("zeros and a filter are layers.Upsample, and bilinear inside: True")
 # %% mystnb={"image": {"alt": "Three bright pixels enlarged four times: repeated pixels are squares, zeros in between a grid of points, the filter soft spots"}}
 zeros = torch.zeros(1, 1, 32, 32)
 zeros[..., ::4, ::4] = small.float()
+filtered = upsample(upsample(small))
 shown = {
-    "three pixels": small,
     "pixels repeated": F.interpolate(small, scale_factor=4),
     "zeros in between": zeros,
-    "filtered, twice 2x": upsample(upsample(small)),
+    "filtered, made brighter": filtered / filtered.max(),
 }
 show([*shown.values()], [*shown], height=1.5)
 
 # %% [markdown]
-# Why not let the network learn its own upsampling? Repeated pixels and unfiltered zeros imprint a grid on the features, which later layers would have to undo; the filter is the anti-aliasing of lesson 02,
-# in reverse.
+# Repeated pixels and unfiltered zeros imprint a grid, which later layers would have to undo.
 #
 # ### The whole synthesis, one stage at a time
 #
@@ -276,7 +275,7 @@ show([*shown.values()], [*shown], height=1.5)
 
 # %% tags=["nbval-check-output"]
 def synthesis(w_plus, noise):
-    """w_plus (1, L, D) -> [(features, contribution, sum so far)] for 4, 8, ..., size pixels."""
+    """w_plus (1, L, m) -> [(features, contribution, sum so far)] for 4, 8, ..., size pixels."""
     x = G.conv1(G.input(len(w_plus)), w_plus[:, 0], noise[0])
     rgb = G.to_rgb1(x, w_plus[:, 1])
     seen = [(x, rgb, rgb)]
@@ -289,7 +288,7 @@ def synthesis(w_plus, noise):
     return seen
 
 
-w_plus = G.spread(w[:1])  # one w for all layers: (1, D) -> (1, L, D)
+w_plus = G.spread(w[:1])  # one w for all layers: (1, m) -> (1, L, m)
 seen = synthesis(w_plus, list(G.noises))
 torch.testing.assert_close(seen[-1][2], G(w[:1]))
 print(f"the loop is G(w): True; w_plus is {tuple(w_plus.shape)}: {G.latents} layers are steered")
@@ -355,20 +354,18 @@ names = ["all B", *(f"{k} of A" for k in crossovers[1:-1]), "all A"]
 show(strips, names * 2, columns=len(crossovers), height=1.5)
 
 # %% [markdown]
-# Each picture takes its first $k$ layers from A, the others from B. Early layers set the pose and the shape of the head, late ones the colours. In between
-# no sharp line can be drawn.
+# Each picture takes its first $k$ layers from A, the others from B. Early layers set the pose and the shape of the head, late ones mostly colours; there is no sharp line.
 #
-# How far from real faces can one go in $\mathcal W^+$? Here every layer gets the $w$ of a *different* random face. Mixtures of two were seen in training, mixtures of ten were not.
+# How far from real faces can one go in $\mathcal W^+$? Here every layer gets the $w$ of a *different* random face. Mixtures of two were seen in training, mixtures of so many were not.
 
 # %% mystnb={"image": {"alt": "Six samples with one code for all layers, above six samples with another code for each layer"}}
-scrambled = torch.stack([w[torch.arange(G.latents) * (k + 3) % images] for k in range(6)])  # (6, L, D)
+scrambled = torch.stack([w[torch.arange(G.latents) * (k + 3) % images] for k in range(6)])  # (6, L, m)
 titles = [r"$\mathcal{W}$", *[""] * 5, r"$\mathcal{W}^+$", *[""] * 5]
 show(torch.cat([picture(w[:6]), picture(scrambled)]), titles, columns=6, height=1.25)
 print(f"numbers that steer: W {G.style_dim}, W+ {G.latents * G.style_dim}, pixels {3 * G.size**2}")
 
 # %% [markdown]
-# The last line is what inversion trades with. $\mathcal W$ has few numbers: whatever comes out is a likely face, but hardly yours. $\mathcal W^+$ has many: it can be bent to nearly any picture, and is less and less of a
-# prior. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and has to keep the codes near $\mathcal W$.
+# In $\mathcal W$, with few numbers, whatever comes out is a likely face, but hardly yours. $\mathcal W^+$ can be bent much further, and is the less of a prior for it. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and needs a leash.
 #
 # ### Noise
 #
@@ -398,7 +395,7 @@ print("learned strengths, from 4 px on:", " ".join(f"{strength:+.3f}" for streng
 print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w {spread_codes.mean():.3f}")
 
 # %% [markdown]
-# *The figure:* the two maps show the standard deviation of a pixel, on the same scale (times 2). $w$ decides nearly everything.
+# *The figure:* the two maps show the standard deviation of a pixel, on the same scale (times 2). $w$ decides what is seen, the noise where its finest detail falls.
 #
 # ### Try it
 #
@@ -408,7 +405,7 @@ print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w 
 # %%
 @lru_cache(maxsize=64)
 def code(number):
-    """w (1, D) of person number; lengthy codes of their own, apart from those above."""
+    """w (1, m) of person number; lengthy codes of their own, apart from those above."""
     return G.mapping(codes(1, offset=1000 + number))
 
 
@@ -437,8 +434,8 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Only the noise: at $\psi = 0$ all persons are the mean. (b) Up to about half of the layers the head moves and changes shape; with the last three or four it keeps both. (c) Where colours burn out and
-# features tear differs from person to person; below 1 it hardly happens, above 2 it is the rule.
+# (a) Only the noise: at $\psi = 0$ all persons are the mean. (b) The early layers move the head and change its shape; the last three or four hardly do. (c) It differs from person to person; between 1 and 2 colours burn out and
+# features tear.
 #
 # </details>
 #
@@ -450,7 +447,7 @@ panel(
 
 # %%
 def great_circle(z0, z1, t):
-    """Points (T, D) between z0 and z1 (D,) at the shares t (T,) of the angle."""
+    """Points (T, m) between z0 and z1 (m,) at the shares t (T,) of the angle."""
     angle = torch.acos(torch.dot(z0, z1) / (z0.norm() * z1.norm()))
     t = t[:, None]
     return (torch.sin((1 - t) * angle) * z0 / z0.norm() + torch.sin(t * angle) * z1 / z1.norm()) / torch.sin(angle)
@@ -483,13 +480,12 @@ print(f"through Z {lengths[:, 0].mean():.2f}, through W {lengths[:, 1].mean():.2
 print(f"shorter through W in {(lengths[:, 1] < lengths[:, 0]).sum().item()} of {len(lengths)}")
 
 # %% [markdown]
-# A path that wanders through faces which neither end resembles is long. The mapping network was given the freedom to bend $\mathcal Z$ so that straight lines in $\mathcal W$ are short; the printed numbers say whether it has. One of
-# the losses below asks for more: that steps of equal length in $\mathcal W$ change the image equally.
+# A path that wanders through faces which neither end resembles is long. The mapping network was free to bend $\mathcal Z$ so that straight lines in $\mathcal W$ are short; the printed numbers say whether it has. A
+# loss below asks for more: that equal steps in $\mathcal W$ change the image equally.
 #
 # ## 4. What the discriminator sees
 #
-# $D$ is a convolutional network that halves the side from stage to stage and ends in one number, the *score*: high for what looks like the training images, low for what looks made. It exists to train $G$, and shipping it lets us ask it
-# about anything.
+# $D$ is a convolutional network that halves the side from stage to stage and ends in one number, the *score*: high for what looks like the training images, low for what looks made.
 #
 # One layer is unusual. If $G$ made the same good face again and again, no $D$ that sees one image at a time could object. So $D$ looks at groups of four: the standard deviation over the group, averaged to one number, is appended as one
 # more channel (*minibatch standard deviation*).
@@ -524,7 +520,7 @@ for name, group in groups.items():
 # %% [markdown]
 # So the score of a sample depends on its neighbours, and the score of a *single* image (its statistic is 0.0001) is a number $D$ was never trained to give. Below, all images are scored in groups of four different ones.
 #
-# The training photographs are not part of the course, so what does $D$ say about others? Blurring uses lesson 02's operator, $A^\dagger A$ with 2x; *shuffled* moves the four quarters.
+# The training photographs are not part of the course, so what does $D$ say about others? *2x blocks* is lesson 02's range part, $A^\dagger A x$; *shuffled* exchanges the four quarters.
 
 
 # %%
@@ -566,14 +562,18 @@ kinds = {
     "photographs of things": photographs(G.size)[: len(PHOTOGRAPHS) // 4 * 4],
 }
 opinion = {name: score(x_k) for name, x_k in kinds.items()}
+print("pairs in which the sample scores higher than its damaged version (50 %: cannot tell)")
+for name in ("2x blocks", "noise of 0.1", "upside down", "shuffled"):
+    print(f"  {name:12} {(opinion['samples'] > opinion[name]).double().mean():4.0%}")
 
 # %% mystnb={"image": {"alt": "Scores of samples, truncated and corrupted samples, drawn faces and photographs, as dots on one line each"}}
 show([x_k[0] for x_k in kinds.values()], list(kinds), columns=len(kinds), height=1.15)
 show_scores(opinion)
 
 # %% [markdown]
-# *The figure:* each tick is an image, the dot the mean of its kind. Three things to notice. Scores of one kind scatter widely: $D$ judges a *distribution*, and its word on one image is worth little. Small damage that an eye forgives (blocks
-# of two pixels, a little grain) is noticed, because real photographs never had it. And what $D$ thinks of *other* kinds of images, things or drawings, is no judgement of quality at all: it never saw them.
+# *The figure:* each tick is an image, the dot the mean of its kind. Look first at the scatter: $D$ was trained to tell two *distributions* apart, and its word on one image is worth little. Then compare the kinds with the printed
+# percentages: which damage does this $D$ notice, and which that you would call grave does it let pass? It had to learn only what gave *this* $G$ away while it trained; of damage that $G$ never does, of drawings and of things it knows nothing,
+# and a high score there is no praise.
 #
 # ### Try it
 #
@@ -611,7 +611,8 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Noise: $D$ reacts to far weaker grain than an eye does on a picture of this size. (b) No. *Less contrast* and *another face's detail* move the score in ways that no viewer would, in some groups upwards: $D$ learned to tell $G$'s images from real ones, no more.
+# (a) Compare with the scatter between groups: a change of the score smaller than that says nothing. (b) No. *Another face's detail* makes a picture that no viewer accepts, and the score may hardly
+# move, or rise. $D$ learned to tell what $G$ makes from photographs, nothing else; and the gradient says what would please it, not what would be right.
 #
 # </details>
 
@@ -847,10 +848,10 @@ print("the distance to the real images has fallen, from the first step:", fell[-
 print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardstick:.2f}")
 
 # %% [markdown]
-# *The figure:* the same twelve codes at different steps. First the average colours are found, then a head, then eyes and hair, from coarse to fine as in section 2. The distance falls, and is still far
-# from the yardstick: this run takes seconds. The scores on the right of real and of generated images stay near each other, as they must in a game that goes well; when they run apart for good, $D$ has won, and $G$ learns nothing more.
+# *The figures:* the same twelve codes at different steps. First the colours are tamed, then there is a head, then hair and features, from coarse to fine as in section 2. The distance falls, and is still far
+# from the yardstick: this run takes seconds. The scores of real and of generated images stay in reach of each other; when they run apart for good, $D$ has won, and $G$ learns nothing more.
 #
-# The shipped priors were trained by this step on 40 times as many images and more. To train one of your own, on a folder of images (a stopped run goes on where it was):
+# The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
 #
 # ```bash
 # python -m ganprior_null train prior --data FOLDER --out runs/mine
@@ -858,7 +859,7 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 #
 # ## 8. Published weights, and whether they are really there
 #
-# Better priors than ours exist: 30 million parameters, trained for weeks at 1024 pixels. Their files come in the layouts of two programs. `convert` translates the names, tries whether *all* tensors fit, and writes a file
+# Better priors than ours exist: 30 million parameters, 1024 pixels, trained for days on eight GPUs. Their files come in the layouts of two programs. `convert` translates the names, tries whether *all* tensors fit, and writes a file
 # that `load_stylegan2` reads:
 #
 # ```bash
@@ -906,7 +907,7 @@ print(report)
 # %% [markdown]
 # The report counts. Why insist on it? Here is a true story. The GLEAN configurations of mmagic 1.x, a large and careful project, ask for the published StyleGAN2 weights of the bank. But the file's names are those of the bank,
 # and they are offered to the whole GLEAN network, in which every one of them begins with `generator.`; and the loader is not strict. We ran it on a small model: **0 of 153 tensors changed**. The only sign is a line about unexpected keys in the log. The bank then is
-# random, *and frozen*, and the network trains around it for weeks. In five lines:
+# random, *and frozen*, and all training works around it. In five lines:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(seed)
@@ -953,7 +954,7 @@ show(torch.cat([samples[:3], blotches]), ["loaded", "", "", "silently not loaded
 # %% [markdown]
 # <details><summary>Quick check 3: a program says "loaded with strict=False, 4 unexpected keys". Is that harmless?</summary>
 #
-# It says nothing about how many tensors *did* arrive, nor about missing ones. It may be four leftover buffers, or the four names of a wrapper that hides everything. Count what was loaded.
+# It says nothing about how many tensors *did* arrive. Count them.
 #
 # </details>
 #
@@ -977,35 +978,38 @@ for name, row in rows.items():
     show(row, [name, *[""] * 9], columns=10, height=0.95)
 
 # %% [markdown]
-# Look for what is wrong, not for what is right: features that do not match left and right, smears where there are glasses or hands, teeth, backgrounds. A million parameters and 64 pixels are enough for the null space of a small picture, and for learning how such priors behave; they
-# are no match for a published network. And a prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor here, and every restoration that leans on this prior inherits that.
+# Look for what is wrong: sides that do not match, smears for glasses and hands, teeth, backgrounds. A million parameters and 64 pixels are enough to learn how such priors behave; they
+# are no match for a published network. And a prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor here, and every restoration that leans on it inherits that.
 #
 # ### Does it only recite?
 #
 # A generator that had learned its training images by heart would be a poor prior. We cannot compare with them here, but we can use the *birthday paradox* {cite}`arora2018birthday`: of $n$ samples from a list of $N$ images, about $n(n-1)/2N$ pairs show the same image. So look for twins. As a control, a reciter: the same
-# number of images drawn from a list of $N$. What "the same" means, the noise tells: twins are pairs no farther apart than two pictures of one code with different noise.
+# number of images drawn from a list of $N$. What counts as the same? Pairs no farther apart than a picture and its copy shifted by one pixel.
 
 
 # %%
-def pair_distances(x):
-    """Root-mean-square distances of all pairs of images, over 2 x 2 averages: (N, N), infinite on the diagonal."""
+def thumbnails(x):
+    """(N, 3, H, W) -> (N, 3 H W / 4): the averages of 2 x 2 pixels, scaled so that distances are per number."""
     v = AveragePool(2)(x).flatten(1)
-    return (torch.cdist(v, v) / math.sqrt(v.shape[1])).fill_diagonal_(math.inf)
+    return v / math.sqrt(v.shape[1])
+
+
+def twins(x):
+    """Pairs of images that are as near as a picture and its shifted copy."""
+    return int((torch.pdist(thumbnails(x)) <= same).sum())
 
 
 N = 2 * int(read_metadata(shipped_path(prior)).get("training_images", 6239))  # with their mirror images
-same = pair_distances(by_noise)[0, 1:].max().item()
+same = (thumbnails(samples) - thumbnails(samples.roll(1, -1))).norm(dim=1).median()
 drawn = torch.randint(N, (images,), generator=torch.Generator().manual_seed(seed))
 reciter = samples[drawn.unique(return_inverse=True)[1]]
-apart = pair_distances(samples)
-twins = {name: int((pair_distances(x) <= same).sum()) // 2 for name, x in (("prior", samples), ("reciter", reciter))}
-print(f"pairs among {images} samples: the prior {twins['prior']}, the reciter {twins['reciter']}, ", end="")
+apart = torch.pdist(thumbnails(samples))
+print(f"twins among {images} samples: the prior {twins(samples)}, the reciter {twins(reciter)}, ", end="")
 print(f"expected of a reciter {images * (images - 1) / 2 / N:.1f}")
-print(f"nearest pair {apart.min():.2f}, typical pair {apart[apart.isfinite()].median():.2f}, one code twice {same:.2f}")
+print(f"nearest pair {apart.min():.2f}, typical pair {apart.median():.2f}, shifted by a pixel {same:.2f}")
 
-# %% mystnb={"image": {"alt": "The four nearest pairs among the samples, one above the other: similar in colour, different persons"}}
-order = torch.triu(apart, 1).masked_fill(torch.tril(torch.ones_like(apart)).bool(), math.inf).flatten().argsort()[:6]
-i, j = order // len(apart), order % len(apart)
+# %% mystnb={"image": {"alt": "The six nearest pairs among the samples, one above the other: similar in colour, different persons"}}
+i, j = torch.triu_indices(images, images, 1)[:, apart.argsort()[:6]]  # the order of pdist
 show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns=6, height=1.2)
 
 # %% [markdown]
