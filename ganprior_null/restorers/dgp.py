@@ -13,7 +13,7 @@ from ..operators import LinearOperator
 from ..priors import StyleGAN2, StyleGAN2Discriminator
 from .latents import draw_starts, warn_untrained
 from .pulse import PulseResult
-from .search_check import check_measurement, check_numbers
+from .search_check import check_counts, check_measurement, check_positive
 
 Features = list[Tensor]
 
@@ -45,8 +45,8 @@ def dgp(
 
     Ctrl-C: images whose turn did not come are their best candidates. Raises what ``pulse`` raises.
     """
-    check_numbers(steps=steps, restarts=candidates, eps=eps, lr=lr)
-    check_numbers(steps=steps, restarts=1, eps=eps, lr=lr_weights)
+    check_counts(steps=steps, candidates=candidates)
+    check_positive(eps=eps, lr=lr, lr_weights=lr_weights)
     y = check_measurement(y, prior, A)
     warn_untrained(prior)
     starts = [_nearest(prior, discriminator, v[None], A, candidates, seed) for v in y]
@@ -65,7 +65,7 @@ def dgp(
                         images[i], errors[i], w[i] = x[0], error, tuning.w.detach()[0]
                     bar.update()
     except KeyboardInterrupt:
-        warnings.warn(f"interrupted at image {i + 1} of {len(y)}: the best so far", stacklevel=2)
+        warnings.warn(f"interrupted at image {i + 1} of {len(y)}: the best so far is returned", stacklevel=2)
         interrupted = True
     first = torch.zeros(len(y), dtype=torch.long, device=y.device)
     return PulseResult(
@@ -85,7 +85,16 @@ def dgp(
 class FineTuning:
     """One image's copy of the prior, and its code; the finer stages wait for their turn."""
 
-    def __init__(self, prior, discriminator, y: Tensor, A: LinearOperator, w: Tensor, lr: float, lr_weights: float):
+    def __init__(
+        self,
+        prior: StyleGAN2,
+        discriminator: StyleGAN2Discriminator,
+        y: Tensor,
+        A: LinearOperator,
+        w: Tensor,
+        lr: float,
+        lr_weights: float,
+    ):
         self.G = copy.deepcopy(prior).requires_grad_(False)
         self.discriminator, self.y, self.A = discriminator, y, A
         self.w = w.clone().requires_grad_()
@@ -137,7 +146,9 @@ def distance(
 
 
 @torch.no_grad()
-def _nearest(prior, discriminator, y: Tensor, A: LinearOperator, candidates: int, seed: int):
+def _nearest(
+    prior: StyleGAN2, discriminator: StyleGAN2Discriminator, y: Tensor, A: LinearOperator, candidates: int, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Of random samples the one with the smallest loss: w_plus (1, L, D), its image and its mean square error."""
     z, _ = draw_starts(prior, 1, candidates, seed=seed, tile=True)
     w_plus = prior.spread(prior.mapping(z[:, 0]))

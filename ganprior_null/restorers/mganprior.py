@@ -10,8 +10,8 @@ from ..operators import LinearOperator
 from ..priors import StyleGAN2
 from .latents import draw_starts, fit_gaussian, warn_untrained
 from .pulse import PulseResult, collect
-from .search import Iterate, Samples, search
-from .search_check import check_measurement, check_name, check_numbers
+from .search import SCHEDULES, Iterate, Samples, search
+from .search_check import check_counts, check_measurement, check_name, check_positive
 from .search_loss import l2
 
 
@@ -49,8 +49,9 @@ def mganprior(
     Options as in :func:`~ganprior_null.restorers.pulse.pulse`, which says what is raised; ValueError also for fewer
     than one code and for a resolution that the prior does not have.
     """
-    check_numbers(steps=steps, restarts=restarts, eps=eps, lr=lr)
-    check_numbers(steps=codes, restarts=1, eps=eps, lr=lr)
+    check_counts(codes=codes, steps=steps, restarts=restarts)
+    check_positive(eps=eps, lr=lr)
+    check_name(schedule, SCHEDULES, "schedule")
     widths = prior.channels
     check_name(str(resolution), [str(r) for r in widths if r <= prior.size], "resolution")
     y = check_measurement(y, prior, A)

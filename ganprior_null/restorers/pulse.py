@@ -17,7 +17,7 @@ from ..priors import StyleGAN2, StyleGAN2Discriminator
 from .latents import LatentGaussian, draw_starts, fit_gaussian, warn_untrained
 from .null_space import enforce_consistency
 from .search import SCHEDULES, Best, Iterate, Samples, ranked, search
-from .search_check import check_measurement, check_name, check_numbers
+from .search_check import check_counts, check_measurement, check_name, check_positive
 from .search_loss import COMPANIONS, Term, geocross, l1, l2, parse_loss, realism
 
 SPACES = ("sphere", "free", "w+")
@@ -91,7 +91,8 @@ def pulse(
     for value, known, what in ((space, SPACES, "space"), (noise, NOISES, "noise"), (enforce, ENFORCE, "enforce")):
         check_name(value, known, what)
     check_name(schedule, SCHEDULES, "schedule")
-    check_numbers(steps=steps, restarts=restarts, eps=eps, lr=lr)
+    check_counts(steps=steps, restarts=restarts)
+    check_positive(eps=eps, lr=lr)
     terms = parse_loss(loss)
     if any(term.name == "REAL" for term in terms) and discriminator is None:
         raise ValueError(f"the loss {loss!r} asks for REAL, which needs discriminator=")

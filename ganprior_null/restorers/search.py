@@ -131,7 +131,9 @@ def search(
     except KeyboardInterrupt:
         if best is None:
             raise
-        warnings.warn(f"interrupted at step {len(best.history) - 1} of {steps}: the best so far", stacklevel=3)
+        warnings.warn(
+            f"interrupted at step {len(best.history) - 1} of {steps}: the best so far is returned", stacklevel=3
+        )
         return best, True
     return best, False
 

@@ -19,12 +19,16 @@ def check_name(value: str, known, what: str) -> None:
         raise ValueError(f"unknown {what} {value!r}{did_you_mean(str(value), list(known))}")
 
 
-def check_numbers(*, steps: int, restarts: int, eps: float, lr: float) -> None:
-    """ValueError unless the counts are integers of at least 1, and eps and lr positive."""
-    for name, value in (("steps", steps), ("restarts", restarts)):
+def check_counts(**counts: int) -> None:
+    """ValueError, with the name, unless each is an integer of at least 1."""
+    for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-    for name, value in (("eps", eps), ("lr", lr)):
+
+
+def check_positive(**numbers: float) -> None:
+    """ValueError, with the name, unless each is finite and positive."""
+    for name, value in numbers.items():
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a positive number, got {value!r}")
 

@@ -127,10 +127,18 @@ def test_more_codes_come_nearer(prior, y):
     torch.testing.assert_close(again, many.images, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("options", [{"codes": 0}, {"resolution": 32}, {"resolution": 5}])
+@pytest.mark.parametrize("options", [{"codes": 0}, {"resolution": 32}, {"resolution": 5}, {"schedule": "cosine"}])
 def test_mganprior_refuses(prior, y, options):
-    with pytest.raises(ValueError, match=str(next(iter(options.values())))):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{name}.*{value}"):
         mganprior(prior, y, A, progress=False, **options)
+
+
+@pytest.mark.parametrize("options", [{"candidates": 0}, {"lr_weights": -1.0}, {"steps": True}])
+def test_dgp_refuses(prior, y, options):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{name}.*{value}"):
+        dgp(prior, small_discriminator(), y, A, progress=False, **options)
 
 
 # --- DGP
