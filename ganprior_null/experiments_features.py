@@ -114,7 +114,8 @@ def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, p
     if not packs:
         raise ValueError("the feature network needs at least one pack of photographs, got none")
     precision = fastest_precision() if precision == "auto" else precision
-    images, drawn = training_set(packs), drawn_set(DRAWN_PEOPLE, recipe.seed)
+    drawn = drawn_set(min(DRAWN_PEOPLE, recipe.steps * recipe.drawn_pairs), recipe.seed)
+    images = training_set(packs)
     fabric = make_fabric(precision=precision)
     if fabric.world_size > 1:
         raise ValueError(f"batches are compared whole, so one process trains, got {fabric.world_size}")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ganprior_null.cli import main
 from ganprior_null.data import face_factors, faces
 from ganprior_null.experiments_features import LOOK, drawn_set, even_out, factor_table, standardised, training_set
 from ganprior_null.images import from_uint8, to_uint8
@@ -17,6 +18,7 @@ from ganprior_null.training.features import (
     partners,
 )
 from ganprior_null.training.views import blurred, cosine_rate, cropped, random_views, recoloured
+from ganprior_null.weights import load_features64, read_metadata
 
 
 def generator(seed=0):
@@ -144,3 +146,24 @@ def test_evened_out_axes_are_uncorrelated_and_halfway_to_equal():
     torch.testing.assert_close(covariance.diag(), wanted, rtol=1e-2, atol=1e-4)
     assert (covariance - covariance.diag().diag()).abs().max() < 1e-4
     assert z.mean(0).abs().max() < 1e-4
+
+
+def test_the_command_trains_and_writes_weights(tmp_path, capsys, shared):
+    data = shared / "data"
+    words = ["train", "features", "--data", str(data / "cats64"), "--out", str(tmp_path), "--profile", "smoke"]
+    assert main(words) == 0
+    assert "finished" in capsys.readouterr().out
+    network = load_features64(tmp_path / "features64.safetensors")
+    assert read_metadata(tmp_path / "features64.safetensors")["packs"] == ["cats64"]
+    assert network(torch.rand(1, 3, 64, 64)).isfinite().all()
+
+
+def test_the_command_refuses_bad_input(tmp_path, capsys):
+    words = ["train", "features", "--out", str(tmp_path / "run"), "--profile", "smoke"]
+    assert main(words) == 2
+    assert capsys.readouterr().err == "error: the feature network needs at least one pack of photographs, got none\n"
+    assert main([*words, "-p", "step", "5"]) == 2
+    assert "did you mean 'steps'" in capsys.readouterr().err
+    assert main([*words, "--margin", "6"]) == 2
+    assert "for a prior" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
