@@ -51,9 +51,16 @@ def _run(options) -> None:
 
 
 def _add_train(commands) -> None:
-    this = commands.add_parser("train", help="train a StyleGAN2 prior; a stopped run goes on where it was")
-    this.add_argument("experiment", choices=("prior",))
-    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this = commands.add_parser("train", help="train a network; a stopped run goes on where it was")
+    this.add_argument("experiment", choices=("prior", "features"), help="a StyleGAN2, or the network of fd_features64")
+    this.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of images or a pack; default: drawn faces; features takes several packs, portraits first",
+    )
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
     this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
     this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
@@ -72,12 +79,16 @@ def _add_train(commands) -> None:
 
 
 def _train(options) -> None:
+    if options.experiment == "features":
+        return _train_features(options)
     from .experiments import train_prior
     from .profiles import prior
 
+    if len(options.data) > 1:
+        raise ValueError(f"a prior is trained on one folder, got {len(options.data)}")
     profile = prior(options.profile, **{name: read_value(text) for name, text in options.p})
     finished = train_prior(
-        options.data,
+        options.data[0] if options.data else None,
         options.out,
         profile,
         margin=options.margin,
@@ -85,6 +96,18 @@ def _train(options) -> None:
         precision=options.precision,
         start_from=options.start_from,
     )
+    print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
+
+
+def _train_features(options) -> None:
+    from .experiments_features import RECIPES, train_features
+    from .profiles import override, profile_name
+
+    if options.margin or options.start_from:
+        raise ValueError("--margin and --start-from are for a prior; portraits lose their margin by themselves here")
+    changes = {name: read_value(text) for name, text in options.p} | {"seed": options.seed}
+    recipe = override(RECIPES[profile_name(options.profile)], **changes)
+    finished = train_features(options.data, options.out, recipe, precision=options.precision)
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 
 
