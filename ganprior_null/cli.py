@@ -115,7 +115,30 @@ def _add_evaluate(commands) -> None:
     methods = commands.add_parser("evaluate", help="measure a method on images whose truth is known").add_subparsers(
         required=True, metavar="method"
     )
+    _add_evaluate_kernels(methods)
     _add_evaluate_pulse(methods)
+
+
+def _add_evaluate_kernels(methods) -> None:
+    this = methods.add_parser("kernelgan", help="on photographs blurred with known random kernels")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per estimate, and the summary")
+    this.add_argument("--images", type=Path, metavar="DIR", help="a folder of photographs; default: scikit-image's")
+    this.add_argument("--only", nargs="+", metavar="NAME", help="some of the photographs")
+    this.add_argument("--gaussian", nargs=3, type=float, metavar=("SIGMA", "SIGMA", "DEGREES"), help="the same kernel")
+    this.add_argument("--scale", type=int, default=2, choices=(2, 4))
+    this.add_argument("--seeds", type=int, default=4, help="estimates per photograph (default 4)")
+    this.add_argument("--compatible", action="store_true", help="as the published program does it, faults included")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.set_defaults(command=_evaluate_kernels)
+
+
+def _evaluate_kernels(options) -> None:
+    from .evaluate_kernels import cases, evaluate_kernels, recipe_for
+
+    found = cases(options.scale, options.images, options.gaussian, options.only)
+    chosen = recipe_for(options.profile, compatible=options.compatible)
+    summary = evaluate_kernels(options.out, found, chosen, scale=options.scale, seeds=options.seeds)
+    print(json.dumps(summary, indent=1))
 
 
 def _add_evaluate_pulse(methods) -> None:

@@ -92,14 +92,15 @@ class Kernel:
     """An estimation of a blur kernel by KernelGAN."""
 
     steps: int  # of our recipe, at most
+    starts: int  # of our recipe: searches that are averaged
     published_steps: int  # of the published program's
 
 
-KERNELS = {  #        steps  published
-    "smoke": Kernel(     40,        40),
-    "laptop": Kernel(  1000,      3000),
-    "gpu": Kernel(     1000,      3000),
-    "paper": Kernel(   1000,      3000),
+KERNELS = {  #       steps starts published
+    "smoke": Kernel(    20,    1,        20),
+    "laptop": Kernel(  300,    4,      3000),
+    "gpu": Kernel(     300,    4,      3000),
+    "paper": Kernel(   300,    4,      3000),
 }  # fmt: skip
 
 

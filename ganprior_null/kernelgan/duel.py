@@ -1,11 +1,13 @@
-"""Generator against discriminator: one step of each."""
+"""Generators against discriminators: one step of each."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from .crops import CropSampler
-from .losses import adversarial, bicubic_kernel, bicubic_loss, penalty
-from .networks import DeepLinearGenerator, PatchDiscriminator, correlate
+from .losses import adversarial, bicubic_loss, penalty
+from .networks import DeepLinearGenerator, PatchDiscriminator, correlate_each
 from .recipe import Recipe
 from .schedule import PublishedSchedule
 
@@ -13,86 +15,114 @@ NOISE = 1 / 255  # standard deviation, of the published program's noise
 
 
 class Duel:
-    """Both networks, their optimisers and crops of one image (3, H, W); ``step`` trains both once.
+    """A generator and a discriminator per seed, on crops of one image (3, H, W); ``step`` trains them all once.
 
-    The generator starts as antialiased bicubic downsampling, by a short descent on its kernel alone (no image, no
-    discriminator). The published program starts next to zero instead, and has the adversarial training find bicubic.
+    The members know nothing of one another: they share matrix products, in which small networks cost little more
+    together than one alone. ``start``: the kernel (13, 13) that all generators begin with, by a short descent on
+    their kernels alone (no image, no discriminator); the published program begins next to zero instead. The learning
+    rate is constant for the first half of the steps and falls to zero in the second.
     """
 
-    def __init__(self, image: Tensor, recipe: Recipe, generator: torch.Generator):
-        self.recipe, self.random = recipe, generator
-        self.G = DeepLinearGenerator(recipe.filters, recipe.channels).to(image)
-        self.D = PatchDiscriminator().to(image)
+    def __init__(self, image: Tensor, recipe: Recipe, seeds: list[int], start: Tensor | None = None):
+        self.recipe, self.steps = recipe, 0
+        self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.G = _company(lambda m: DeepLinearGenerator(recipe.filters, recipe.channels, members=m), seeds).to(image)
+        self.D = _company(lambda m: PatchDiscriminator(members=m), seeds).to(image)
         small = (recipe.crop - sum(side - 1 for side in recipe.filters)) // 2
-        self.crops = CropSampler(image, recipe.crop, small, recipe.steps * recipe.crops, generator)
-        if not recipe.published:
-            fit(self.G, bicubic_kernel())
+        count = recipe.steps * recipe.crops
+        self.crops = [CropSampler(image.clone(), recipe.crop, small, count, random) for random in self.random]
+        if start is not None:
+            fit(self.G, start)
         self.optimisers = [
             torch.optim.Adam(net.parameters(), lr=recipe.lr, betas=(0.5, 0.999), fused=True) for net in (self.G, self.D)
         ]
-        self.schedule = PublishedSchedule(recipe.lr) if recipe.published else None
-        self.steps = 0
+        self.schedules = [PublishedSchedule(recipe.lr) for _ in seeds] if recipe.published else None
 
-    def step(self) -> tuple[float, float]:
-        """One step of the generator, then one of the discriminator: their adversarial losses."""
+    def kernels(self) -> Tensor:
+        """The generators' kernels now, (m, 13, 13)."""
+        return self.G.kernels().detach()
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One step of the generators, then one of the discriminators: their adversarial losses, (m,) each."""
         which = slice(self.steps * self.recipe.crops, (self.steps + 1) * self.recipe.crops)
-        if self.recipe.published:
-            self.crops.degrade(which, NOISE, self.random)
-        x, real = 2 * self.crops.large(which) - 1, 2 * self.crops.small(which) - 1
-        losses = self._train_generator(x), self._train_discriminator(x, real)
+        if self.schedules:
+            for crops, random in zip(self.crops, self.random, strict=True):
+                crops.degrade(which, NOISE, random)
+        x = 2 * torch.stack([crops.large(which) for crops in self.crops]) - 1  # (m, n, 3, 64, 64)
+        real = 2 * torch.stack([crops.small(which) for crops in self.crops]) - 1
+        judged, start = self._train_generators(x)
+        losses = judged, self._train_discriminators(x, real)
         self.steps += 1
+        if self.schedules:
+            self._follow_schedules(start)
+        else:
+            self._set_lr(self.recipe.lr * min(1, 2 - 2 * self.steps / self.recipe.steps))
         return losses
 
-    def kernel(self) -> Tensor:
-        """The generator's kernel now, (13, 13)."""
-        return self.G.kernel().detach()
-
-    def _train_generator(self, x: Tensor) -> float:
-        k = self.G.kernel()
-        gx = correlate(x, k, 2)
+    def _train_generators(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        k = self.G.kernels()
+        gx = correlate_each(x, k, 2)
         _trainable(self.D, False)
-        loss = adversarial(self.D(gx), real=True)
-        total = loss + penalty(k, self._weights(), self.recipe.power)
-        if self.schedule:
+        loss, start = adversarial(self.D(gx), real=True), None
+        if self.schedules:
             start = bicubic_loss(gx, x, channels_summed=True)
-            total = total + self.schedule.weights.bicubic * start
-        self.optimisers[0].zero_grad()
-        total.backward()
-        self.optimisers[0].step()
+            weights = [schedule.weights for schedule in self.schedules]
+            parts = [penalty(k[i], w) + w.bicubic * start[i] for i, w in enumerate(weights)]
+            total = loss.sum() + sum(parts)
+        else:
+            total = (loss + penalty(k, self.recipe.weights, self.recipe.power)).sum()
+        self._descend(0, total)
         _trainable(self.D, True)
-        if self.schedule:
-            self.schedule.update(self.steps, start.item())
-            for optimiser in self.optimisers:
-                optimiser.param_groups[0]["lr"] = self.schedule.lr
-        return loss.item()
+        return loss.detach(), start
 
-    def _train_discriminator(self, x: Tensor, real: Tensor) -> float:
-        with torch.no_grad():
-            fake = self.G(x)
-        if self.schedule:
-            fake = fake + NOISE * torch.randn(fake.shape, generator=self.random)
-        judged = self.D(real, fake)
-        loss = (adversarial(judged[0], real=True) + adversarial(judged[1], real=False)) / 2
-        self.optimisers[1].zero_grad()
-        loss.backward()
-        self.optimisers[1].step()
-        return loss.item()
+    def _train_discriminators(self, x: Tensor, real: Tensor) -> Tensor:
+        fake = correlate_each(x, self.kernels(), 2)
+        if self.schedules:
+            noise = [torch.randn(fake.shape[1:], generator=random) for random in self.random]
+            fake = fake + NOISE * torch.stack(noise)
+        judged_real, judged_fake = self.D(real, fake)
+        loss = (adversarial(judged_real, real=True) + adversarial(judged_fake, real=False)) / 2
+        self._descend(1, loss.sum())
+        return loss.detach()
 
-    def _weights(self):
-        return self.schedule.weights if self.schedule else self.recipe.weights
+    def _descend(self, which: int, total: Tensor) -> None:
+        self.optimisers[which].zero_grad()
+        total.backward()
+        self.optimisers[which].step()
+
+    def _follow_schedules(self, start: Tensor) -> None:
+        for schedule, loss in zip(self.schedules, start.tolist(), strict=True):
+            schedule.update(self.steps - 1, loss)
+        self._set_lr(self.schedules[0].lr)  # depends on the steps alone: the same for all
+
+    def _set_lr(self, lr: float) -> None:
+        for optimiser in self.optimisers:
+            optimiser.param_groups[0]["lr"] = lr
 
 
-def fit(G: DeepLinearGenerator, kernel: Tensor, steps: int = 500, tolerance: float = 1e-4) -> None:
-    """Descend on G's filters until its kernel is the one given, up to a squared distance of ``tolerance``."""
+def fit(G: DeepLinearGenerator, kernel: Tensor, steps: int = 200) -> None:
+    """Descend on the filters until every member's kernel is the one given."""
     optimiser = torch.optim.Adam(G.parameters(), lr=1e-3, fused=True)
     for _ in range(steps):
-        k = G.kernel()
-        distance = (k - kernel.to(k)).square().sum()
-        if distance < tolerance:
-            return
+        distances = (G.kernels() - kernel.to(G.weights[0])).square().sum((1, 2))
         optimiser.zero_grad()
-        distance.backward()
+        distances.sum().backward()
         optimiser.step()
+
+
+def _company(build: Callable[[int], nn.Module], seeds: list[int]) -> nn.Module:
+    """build(m) with the tensors of m networks built alone, each from its own seed."""
+    with torch.random.fork_rng(devices=[]):  # networks draw from the global generator
+        alone = []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            alone.append(build(1).state_dict())
+        company = build(len(seeds))
+    for name, tensor in company.state_dict().items():
+        parts = [state[name] for state in alone]
+        axis = next((i for i, side in enumerate(tensor.shape) if side != parts[0].shape[i]), 0)
+        tensor.copy_(torch.cat(parts, axis))
+    return company
 
 
 def _trainable(net: nn.Module, on: bool) -> None:

@@ -1,34 +1,22 @@
 """The blur kernel of one image, by patch recurrence across scales (Bell-Kligler, Shocher and Irani 2019)."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..operators import BlurDownsample
-from ..operators.check import check_finite, check_floating
+from .check import check_image, check_scale, check_steps
 from .duel import Duel
-from .kernels import kernel_x4, post_process
+from .kernels import centred, from_sharp, kernel_x4, mean_kernel, post_process
+from .losses import bicubic_kernel
 from .recipe import PUBLISHED, REPAIRED, Recipe
+from .search import EVERY, STEADY, Outcome, Snapshot, search, steady
+from .start import matched_gaussian
 
-BORDER = 10  # pixels not looked at along the image's sides: frames, compression, wrapped blur
-EVERY = 50  # steps between two snapshots
-STEADY, REST = 0.02, 3  # the kernel is at rest when it changes by less than this in so many snapshots
-SUM = 0.02  # how far from 1 the sum of a kernel may end before it is made to sum to 1
-
-
-class Snapshot(NamedTuple):
-    """The state after ``step`` steps."""
-
-    step: int
-    kernel: Tensor  # (13, 13), as it is: not cleaned, not centred
-    generator: float  # its adversarial loss
-    discriminator: float
-    change: float  # L1 distance from the kernel one snapshot before
+SUM = 0.02  # how far from 1 a kernel's sum may be before it is made to sum to 1
+APART = 0.5  # how far (L1) the searches of one estimate may end from their mean, on average
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,9 @@ class KernelEstimate:
     scale: int
     history: list[Snapshot]
     converged: bool
-    reason: str  # why it stopped, and what speaks against trusting it
+    reason: str  # why it ended, and what speaks against trusting it
+    stopped: bool  # by Ctrl-C
+    apart: float  # mean L1 distance of the recipe's searches from their mean; 0 for one search
 
     def operator(self, size: int | tuple[int, int]) -> BlurDownsample:
         """A for HR images of this size, at the scale asked for."""
@@ -70,86 +60,63 @@ def estimate_kernel(
     warning. TypeError for a dtype that is not floating point, ValueError for other shapes and scales, for images
     too small for the crops, constant, not finite or not in [0, 1].
     """
-    if scale not in (2, 4):
-        raise ValueError(f"scale must be 2 or 4, got {scale!r}")
     recipe = PUBLISHED if compatible else recipe
-    recipe = recipe if steps is None else replace(recipe, steps=_check_steps(steps))
-    image = _inner(check_photograph(image, recipe))
-    with torch.random.fork_rng(devices=[]):  # the networks draw from the global generator
-        torch.manual_seed(seed)
-        duel = Duel(image, recipe, torch.Generator().manual_seed(seed))
-        kernel, history, stopped = _search(duel, recipe, progress, watch)
-    found = post_process(kernel, recipe.kept).cpu()
-    converged, reason = _verdict(duel, kernel, history, stopped)
-    return KernelEstimate(found, kernel_x4(found), scale, history, converged, reason)
+    recipe = recipe if steps is None else replace(recipe, steps=check_steps(steps))
+    (estimate,) = estimate_kernels(image, scale, [seed], recipe=recipe, progress=progress, watch=watch)
+    return estimate
 
 
-def check_photograph(image: Tensor, recipe: Recipe) -> Tensor:
-    """(1 | 3 | 4, H, W) -> (3, H, W) float32, refused unless a kernel can be sought in it; see estimate_kernel."""
-    check_floating(image)
-    if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
-        raise ValueError(f"the image must be (C, H, W) with C = 3 (or 1, gray), got shape {tuple(image.shape)}")
-    least = recipe.crop + 2 * BORDER + 2
-    if min(image.shape[-2:]) < least:
-        raise ValueError(f"the image must be at least {least} pixels high and wide, got {tuple(image.shape[-2:])}")
-    check_finite(image, "the image")
-    low, high = image.min().item(), image.max().item()
-    if low < -0.01 or high > 1.01:  # a little over- and undershoot is what linear downsampling leaves
-        raise ValueError(f"the image must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
-    if image.shape[0] == 4:
-        warnings.warn("RGBA image: the alpha channel is dropped", stacklevel=3)
-    return (image.expand(3, -1, -1) if image.shape[0] == 1 else image[:3]).float()
+def estimate_kernels(
+    image: Tensor,
+    scale: int,
+    seeds: list[int],
+    *,
+    recipe: Recipe = REPAIRED,
+    progress: bool = True,
+    watch: Callable[[Snapshot], None] | None = None,
+) -> list[KernelEstimate]:
+    """One estimate per seed, trained side by side: the same as one by one, in a good part less time.
+
+    They end together, when the last of them is steady. ``watch`` sees the first. Errors: as estimate_kernel.
+    """
+    check_scale(scale)
+    image = check_image(image, recipe.crop)
+    members = [seed * recipe.starts + i for seed in seeds for i in range(recipe.starts)]
+    duel = Duel(image, recipe, members, _start(image, recipe))
+    outcome = search(duel, len(seeds), progress, watch)
+    return [_estimate(duel, outcome, i, scale) for i in range(len(seeds))]
 
 
-def _check_steps(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be an integer of at least 1, got {steps!r}")
-    return steps
+def _start(image: Tensor, recipe: Recipe) -> Tensor | None:
+    starts = {"matched": lambda: matched_gaussian(image), "bicubic": bicubic_kernel, "small": lambda: None}
+    if recipe.start not in starts:
+        raise ValueError(f"start must be one of {', '.join(starts)}, got {recipe.start!r}")
+    return starts[recipe.start]()
 
 
-def _inner(image: Tensor) -> Tensor:
-    """A copy without the border, of even sides."""
-    h, w = (side - 2 * BORDER - side % 2 for side in image.shape[-2:])
-    return image[:, BORDER : BORDER + h, BORDER : BORDER + w].clone()
+def _estimate(duel: Duel, outcome: Outcome, which: int, scale: int) -> KernelEstimate:
+    """Average the searches of one seed, clean, and widen; then judge."""
+    recipe, kernels = duel.recipe, outcome.kernels[which]  # (starts, 13, 13)
+    cleaned = torch.stack([post_process(k, recipe.kept) for k in kernels])
+    kernel = centred(from_sharp(post_process(mean_kernel(kernels), recipe.kept), recipe.rounds))
+    apart = (cleaned - cleaned.mean(0)).abs().sum((1, 2)).mean().item()
+    converged, reason = _verdict(duel, outcome, which, apart)
+    return KernelEstimate(
+        kernel, kernel_x4(kernel), scale, outcome.histories[which], converged, reason, outcome.stopped, apart
+    )
 
 
-def _search(duel: Duel, recipe: Recipe, progress: bool, watch) -> tuple[Tensor, list[Snapshot], str]:
-    """The (running mean of the) kernel, snapshots, and why it ended."""
-    mean, history, why = duel.kernel(), [], "steps"
-    last = mean.clone()
-    try:
-        with tqdm(total=recipe.steps, desc="kernel", disable=not progress, leave=False) as bar:
-            while duel.steps < recipe.steps:
-                losses = duel.step()
-                mean = recipe.memory * mean + (1 - recipe.memory) * duel.kernel()
-                bar.update()
-                if duel.steps % EVERY and duel.steps < recipe.steps:
-                    continue
-                history.append(Snapshot(duel.steps, mean.cpu(), *losses, change=(mean - last).abs().sum().item()))
-                last = mean
-                if watch:
-                    watch(history[-1])
-                if not recipe.published and _steady(history):
-                    return mean, history, "steady"
-    except KeyboardInterrupt:
-        why = "stopped"
-    return mean, history, why
-
-
-def _steady(history: list[Snapshot]) -> bool:
-    """Whether the kernel has come to rest: small changes in each of the last snapshots."""
-    return len(history) >= REST and all(shot.change < STEADY for shot in history[-REST:])
-
-
-def _verdict(duel: Duel, kernel: Tensor, history: list[Snapshot], why: str) -> tuple[bool, str]:
+def _verdict(duel: Duel, outcome: Outcome, which: int, apart: float) -> tuple[bool, str]:
     """Whether the kernel can be trusted to be what the search was heading for, and the reason in words."""
-    if why == "stopped":
+    history, total = outcome.histories[which], outcome.kernels[which].sum((1, 2)).mean().item()
+    if outcome.stopped:
         return False, f"stopped by hand after {duel.steps} steps; this is the kernel so far"
-    if duel.schedule and not duel.schedule.handed_over:
+    if duel.schedules and not duel.schedules[which].handed_over:
         return False, "the bicubic target was never reached, so the penalties never came on"
-    total = kernel.sum().item()
     if abs(total - 1) > SUM:
         return False, f"the kernel sums to {total:.3f} before it is made to sum to 1"
-    if not _steady(history):
+    if apart > APART:
+        return False, f"searches from different seeds end {apart:.2f} from their mean: the image does not decide"
+    if not steady(history):
         return False, f"the kernel still moves: by {history[-1].change:.3f} in the last {EVERY} steps"
-    return True, f"steady: moves by less than {STEADY} per {EVERY} steps, after {duel.steps} steps"
+    return True, f"steady after {duel.steps} steps: moves by less than {STEADY} per {EVERY}"

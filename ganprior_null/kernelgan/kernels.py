@@ -73,6 +73,30 @@ def kernel_x4(k: Tensor) -> Tensor:
     return cut * (full.sum() / cut.sum())
 
 
+def from_sharp(k: Tensor, rounds: int = 2) -> Tensor:
+    """The blur seen from a perfectly sharp scene, of which patch recurrence finds only the difference; (n, n) -> same.
+
+    Patches recur from one scale to the next in images that share one blur. Let K be the whole blur of y: a 2x sharper
+    image has K(f / 2), and what recurrence finds is the step between the two, k(f) = K(f) / K(f / 2) (Michaeli and
+    Irani 2013). Hence :math:`K(f) = k(f)\\, k(f/2)\\, k(f/4) \\cdots`, here ``rounds`` factors after the first: a
+    Gaussian's sigma grows by up to 2 / sqrt 3. A photograph that was soft itself gets more than its due.
+    """
+    middle = cell_centre(k.shape[-1])
+    whole = k.double()
+    to = torch.arange(k.shape[-1], dtype=torch.float64) - k.shape[-1] // 2
+    for i in range(1, rounds + 1):
+        at = (torch.arange(k.shape[-1], dtype=torch.float64) - middle) / 2**i
+        shrink = torch.sinc(to[:, None] - at)  # band-limited: the spectrum k(f / 2^i), cut at f = 1/2
+        part = shrink @ k.double() @ shrink.T
+        whole = F.conv2d(whole[None, None], part.flip(0, 1)[None, None] / part.sum(), padding="same")[0, 0]
+    return (whole * (k.double().sum() / whole.sum())).to(k)
+
+
+def mean_kernel(kernels: Tensor) -> Tensor:
+    """(m, n, n) -> (n, n): each moved to the middle of the cell, made to sum to 1, then averaged."""
+    return torch.stack([centred(k / k.sum()) for k in kernels]).mean(0)
+
+
 def kernel_error(k: Tensor, truth: Tensor) -> KernelError:
     """Distance of two kernels of any odd sides, each made to sum to 1 and centred, on one 21 x 21 grid (or larger).
 
@@ -110,5 +134,10 @@ def random_kernel(generator: torch.Generator, factor: int = 2, noise: float = 0.
     variances = (0.3 + 2.2 * torch.rand(2, generator=generator, dtype=torch.float64)) * factor
     angle = math.pi * float(torch.rand(1, generator=generator))
     k = gaussian_kernel(tuple(variances.tolist()), angle, side=5 * factor + 1)
+    return multiplied(k, noise, generator)
+
+
+def multiplied(k: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """k with each weight times U(1 - noise, 1 + noise), centred and made to sum to 1 again."""
     k = k * (1 + noise * (2 * torch.rand(k.shape, generator=generator, dtype=torch.float64) - 1))
     return centred(k / k.sum())

@@ -27,30 +27,33 @@ class Weights:
 
 
 def penalty(k: Tensor, weights: Weights, power: float = 0.2) -> Tensor:
-    """The weighted sum of the four penalties on a kernel (n, n); one of weight 0 is not even evaluated."""
+    """The weighted sum of the four penalties on kernels (..., n, n), (...); one of weight 0 is not even evaluated."""
     parts = {"sum_to_one": sum_to_one, "boundaries": boundaries, "centring": centring}
-    total = sum((getattr(weights, name) * f(k) for name, f in parts.items() if getattr(weights, name)), k.new_zeros(()))
+    total = sum(
+        (getattr(weights, name) * f(k) for name, f in parts.items() if getattr(weights, name)),
+        k.new_zeros(k.shape[:-2]),
+    )
     return total + weights.sparsity * sparsity(k, power) if weights.sparsity else total
 
 
 def adversarial(judged: Tensor, real: bool) -> Tensor:
-    """mean |D - 1| for patches that should pass as real, mean |D| for others."""
-    return (1 - judged if real else judged).abs().mean()
+    """mean |D - 1| for patches that should pass as real, mean |D| for others; (..., N, 1, H, W) -> (...)."""
+    return (1 - judged if real else judged).abs().mean((-4, -3, -2, -1))
 
 
 def sum_to_one(k: Tensor) -> Tensor:
     """|1 - sum k|: brightness is kept."""
-    return (1 - k.sum()).abs()
+    return (1 - k.sum((-2, -1))).abs()
 
 
 def boundaries(k: Tensor) -> Tensor:
     """mean |k m|, with m of :func:`boundary_mask`: weights far from the middle cost."""
-    return (k * boundary_mask(k)).abs().mean()
+    return (k * boundary_mask(k)).abs().mean((-2, -1))
 
 
 def sparsity(k: Tensor, power: float = 0.2) -> Tensor:
     """mean |k|^power: few weights rather than many small ones."""
-    return k.abs().pow(power).mean()
+    return k.abs().pow(power).mean((-2, -1))
 
 
 def centring(k: Tensor) -> Tensor:
@@ -59,13 +62,13 @@ def centring(k: Tensor) -> Tensor:
     A blur and a shifted one make the same patches: only this keeps the LR pixel in the middle of its HR cell, where
     ``BlurDownsample`` and average pooling have it.
     """
-    return (centre_of_mass(k) - cell_centre(k.shape[-1])).square().mean()
+    return (centre_of_mass(k) - cell_centre(k.shape[-1])).square().mean(-1)
 
 
 def centre_of_mass(k: Tensor) -> Tensor:
-    """(row, column) of a kernel (n, n), as a tensor (2,); the first weight is at 0."""
+    """(row, column) of kernels (..., n, n), as a tensor (..., 2); the first weight is at 0."""
     at = torch.arange(k.shape[-1], dtype=k.dtype, device=k.device)
-    return torch.stack([(k.sum(1) * at).sum(), (k.sum(0) * at).sum()]) / k.sum()
+    return torch.stack([(k.sum(-1) * at).sum(-1), (k.sum(-2) * at).sum(-1)], -1) / k.sum((-2, -1))[..., None]
 
 
 def cell_centre(n: int) -> float:
@@ -99,8 +102,9 @@ def bicubic_target(x: Tensor, *, channels_summed: bool = False) -> Tensor:
 
 
 def bicubic_loss(gx: Tensor, x: Tensor, *, channels_summed: bool = False) -> Tensor:
-    """Mean squared distance of G(x) from :func:`bicubic_target`."""
-    return F.mse_loss(gx, bicubic_target(x, channels_summed=channels_summed))
+    """Mean squared distance of G(x) from :func:`bicubic_target`; (..., N, C, H, W) -> (...)."""
+    target = bicubic_target(x.flatten(0, -4), channels_summed=channels_summed).view_as(gx)
+    return (gx - target).square().mean((-4, -3, -2, -1))
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """How an estimation is run: ours, and the published program's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .losses import Weights
 from .networks import FILTERS
@@ -10,18 +10,23 @@ from .networks import FILTERS
 class Recipe:
     """Everything but the image and the seed. ``dataclasses.replace(REPAIRED, filters=(13,))`` makes another one."""
 
-    steps: int = 1000  # at most; the estimate may be steady sooner
-    crops: int = 1  # crops per step, for each network
-    crop: int = 64  # side of the generator's crops; the discriminator's are (crop - 12) / 2
+    steps: int = 300  # at most; the estimate may be steady sooner
+    starts: int = 4  # independent searches, averaged
+    crops: int = 8  # per step and network
+    crop: int = 40  # side of the generator's crops; the discriminator's are (crop - 12) / 2
     lr: float = 2e-4
     filters: tuple[int, ...] = FILTERS
     channels: int = 64
-    weights: Weights = Weights(sum_to_one=0.5, boundaries=0.5, centring=1.0, sparsity=5.0)
+    start: str = "matched"  # the Gaussian of start.py | "bicubic" | "small": random filters, a kernel next to zero
+    weights: Weights = Weights(sum_to_one=2.0, boundaries=0.5, centring=1.0, sparsity=5.0)
     power: float = 0.2  # of the sparsity penalty
     memory: float = 0.98  # of the running mean of the kernel; 0: the last kernel counts alone
     kept: int = 40  # weights that post-processing keeps
-    published: bool = False  # start, schedule, bicubic target and accumulating noise of the published program
+    rounds: int = 2  # of kernels.from_sharp
+    published: bool = False  # schedule, bicubic target and accumulating noise of the published program
 
 
 REPAIRED = Recipe()
-PUBLISHED = replace(REPAIRED, steps=3000, crops=1, crop=64, lr=2e-4, memory=0.0, published=True)
+PUBLISHED = Recipe(
+    steps=3000, starts=1, crops=1, crop=64, start="small", memory=0.0, rounds=0, published=True
+)  # the weights are its schedule's

@@ -1,10 +1,14 @@
 """The linear generator is one kernel, whichever way it is computed; the discriminator sees 7 x 7 pixels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from ganprior_null.kernelgan import DeepLinearGenerator, PatchDiscriminator
+from ganprior_null.data import photographs
+from ganprior_null.kernelgan import REPAIRED, DeepLinearGenerator, PatchDiscriminator, bicubic_kernel
+from ganprior_null.kernelgan.duel import Duel
 
 
 def gradients(G, evaluate, x, weight):
@@ -78,12 +82,27 @@ def test_discriminator_is_the_convolutional_network_it_is_said_to_be():
         D(torch.rand(1, 3, 8, 8).double())
     x = torch.rand(2, 3, 15, 17).double()
 
-    def divided(w):
-        return w / torch.linalg.matrix_norm(w, 2)
+    def divided(i):
+        return D.weights[i][0] / torch.linalg.matrix_norm(D.weights[i][0], 2)
 
-    h = F.conv2d(x, divided(D.first[0]).reshape(16, 3, 7, 7), D.first_bias)
-    for i in range(5):
-        h = F.conv2d(h, divided(D.hidden[i])[..., None, None], D.hidden_bias[i])
-        h = F.batch_norm(h, None, None, D.scale[i], D.shift[i], training=True).relu()
-    h = F.conv2d(h, divided(D.last[0])[..., None, None], D.last_bias).sigmoid()
+    h = F.conv2d(x, divided(0).reshape(16, 3, 7, 7), D.biases[0].flatten())
+    for i in range(1, 6):
+        h = F.conv2d(h, divided(i)[..., None, None], D.biases[i].flatten())
+        h = F.batch_norm(h, None, None, D.scale[i - 1], D.shift[i - 1], training=True).relu()
+    h = F.conv2d(h, divided(6)[..., None, None], D.biases[6].flatten()).sigmoid()
     torch.testing.assert_close(D(x), h, rtol=0, atol=1e-4)  # what 200 power iterations leave of the singular values
+
+
+def test_company_changes_nothing():
+    """Four duels side by side, and each alone: the same kernels after a few steps, up to rounding."""
+    photo = photographs(96, 2)[1]
+    recipe = replace(REPAIRED, steps=4, channels=16)
+    together = Duel(photo.double(), recipe, [3, 5, 8], bicubic_kernel())
+    for _ in range(4):
+        together.step()
+    for i, seed in enumerate([3, 5, 8]):
+        alone = Duel(photo.double(), recipe, [seed], bicubic_kernel())
+        for _ in range(4):
+            alone.step()
+        torch.testing.assert_close(alone.kernels()[0], together.kernels()[i], rtol=0, atol=1e-9)
+    assert (together.kernels()[0] - together.kernels()[1]).abs().max() > 1e-6  # different seeds, different searches

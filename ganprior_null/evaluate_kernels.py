@@ -1,0 +1,184 @@
+"""How well KernelGAN finds kernels that are known: photographs blurred as DIV2KRK's, over several seeds.
+
+The command ``python -m ganprior_null evaluate kernelgan``. A run that was stopped goes on where it was.
+"""
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .data import PHOTOGRAPHS, photograph
+from .images import list_images, load_image, to_uint8
+from .kernelgan import (
+    PUBLISHED,
+    REPAIRED,
+    KernelEstimate,
+    Recipe,
+    bicubic_kernel,
+    estimate_kernels,
+    gaussian_kernel,
+    kernel_error,
+    kernel_x4,
+    multiplied,
+    post_process,
+    random_kernel,
+)
+from .metrics import psnr
+from .operators import BlurDownsample, LinearOperator, Resize
+from .profiles import did_you_mean
+from .profiles import kernel as kernel_profile
+from .restorers import NullSpace
+from .training.record import Run, replace
+
+KNOWN = {"astronaut": (1.99, 0.89, 45.0), "coffee": (1.72, 1.01, 149.0, 0.25)}  # sigma, sigma, degrees, noise
+LARGEST = 1024  # sides of HR images are cut to this, around the middle
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photograph, and the kernel that hides in its LR image."""
+
+    name: str
+    read: Callable[[], Tensor]  # (1, 3, H, W) in [0, 1]
+    kernel: Tensor  # for BlurDownsample at the run's scale
+
+
+def recipe_for(profile: str | None = None, *, compatible: bool = False) -> Recipe:
+    """Ours or the published program's, as long as the profile says."""
+    row = kernel_profile(profile)
+    if compatible:
+        return dataclasses.replace(PUBLISHED, steps=row.published_steps)
+    return dataclasses.replace(REPAIRED, steps=row.steps, starts=row.starts)
+
+
+def cases(
+    scale: int = 2,
+    images: Path | None = None,
+    gaussian: tuple[float, float, float] | None = None,
+    only: list[str] | None = None,
+) -> list[Case]:
+    """The photographs of scikit-image, or a folder's, each with a kernel of its own, always the same.
+
+    gaussian: (sigma, sigma, degrees) of one kernel for all of them, instead of random ones as DIV2KRK has. only: names
+    of the images to take, default all. At 2x, two photographs have the kernels of KNOWN. Raises ValueError for a name
+    that is not there.
+    """
+    readers = {name: (lambda name=name: photograph(name)) for name in PHOTOGRAPHS}
+    if images:
+        readers = {path.stem: (lambda path=path: load_image(path)) for path in list_images(images)}
+    for name in only or ():
+        if name not in readers:
+            raise ValueError(f"no image {name!r}{did_you_mean(name, readers)}")
+    made = []
+    for i, (name, read) in enumerate(readers.items()):
+        kernel = random_kernel(torch.Generator().manual_seed(i), scale)
+        if gaussian or (scale == 2 and not images and name in KNOWN):
+            kernel = _gaussian(*(gaussian or KNOWN[name]), scale=scale)
+        if not only or name in only:
+            made.append(Case(name, read, kernel))
+    return made
+
+
+def _gaussian(first: float, second: float, degrees: float, noise: float = 0.0, *, scale: int) -> Tensor:
+    k = gaussian_kernel((first**2, second**2), math.radians(degrees), 6 * scale + 1)
+    return multiplied(k, noise, torch.Generator().manual_seed(0))
+
+
+def blurred(case: Case, scale: int) -> tuple[Tensor, Tensor]:
+    """x (1, 3, H, W), its sides cut to multiples of 2 s, and y (1, 3, H/s, W/s) of 8 bits."""
+    x = case.read()
+    h, w = (min(side, LARGEST) // (2 * scale) * 2 * scale for side in x.shape[-2:])
+    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    x = x[..., top : top + h, left : left + w]
+    y = BlurDownsample(case.kernel, scale, (h, w))(x)
+    return x, to_uint8(y).to(x.dtype) / 255
+
+
+def evaluate_kernels(
+    out: Path, found: list[Case], recipe: Recipe, *, scale: int = 2, seeds: int = 4, progress: bool = True
+) -> dict:
+    """Estimate every case's kernel ``seeds`` times; rows to ``out/metrics.jsonl``, the summary returned and written.
+
+    The folder belongs to one set of parameters, and what it holds already is not computed again. Raises ValueError
+    for a folder with other parameters or fewer than one seed.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    params = {"scale": scale, "seeds": seeds, "kernels": {case.name: _rounded(case.kernel) for case in found}}
+    run = Run(out, params | {"recipe": dataclasses.asdict(recipe)})
+    done = {(row["image"], row["seed"]) for row in run.history()}
+    for case in found:
+        missing = [seed for seed in range(seeds) if (case.name, seed) not in done]
+        if not missing:
+            continue
+        x, y = blurred(case, scale)
+        estimates = estimate_kernels(y[0], scale, missing, recipe=recipe, progress=progress)
+        if estimates[0].stopped:
+            raise KeyboardInterrupt
+        for seed, estimate in zip(missing, estimates, strict=True):
+            row = {"image": case.name, "seed": seed} | figures(estimate, case, x, y)
+            run.log(len(run.history()), row)
+            print(f"{case.name:24} seed {seed}  L1 {row['l1']:.3f}  converged {row['converged']}", flush=True)
+    summary = summarise(run.history())
+    replace(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    return summary
+
+
+def figures(estimate: KernelEstimate, case: Case, x: Tensor, y: Tensor) -> dict:
+    """One estimate against the truth: as a kernel, and as the A of a null-space method on bicubic upsampling.
+
+    ``bicubic_*``: the same of the assumption that y was made by bicubic downsampling.
+    """
+    scale, size = estimate.scale, tuple(x.shape[-2:])
+    kernel = estimate.kernel if scale == 2 else estimate.kernel_x4
+    assumed = post_process(bicubic_kernel())
+    assumed = assumed if scale == 2 else kernel_x4(assumed)
+    operators = {
+        "estimated": estimate.operator(size),
+        "bicubic": Resize(size, scale),
+        "true": BlurDownsample(case.kernel, scale, size),
+    }
+    row = kernel_error(kernel, case.kernel)._asdict()
+    row |= {f"bicubic_{name}": value for name, value in kernel_error(assumed, case.kernel)._asdict().items()}
+    row |= {f"sr_psnr_{name}": restored(A, x, y) for name, A in operators.items()}
+    row |= {"lr_psnr": float(psnr(operators["estimated"](x), y)), "sum": float(kernel.sum())}
+    last = estimate.history[-1]
+    row |= {"raw_sum": float(last.kernel.sum()), "steps": last.step}
+    return row | {"converged": estimate.converged, "reason": estimate.reason, "kernel": _rounded(kernel)}
+
+
+def restored(A: LinearOperator, x: Tensor, y: Tensor) -> float:
+    """PSNR of A^+ y + (I - A^+ A) x_r, with x_r plain bicubic upsampling; the outermost 8 pixels do not count."""
+
+    def upsample(y: Tensor) -> Tensor:
+        return F.interpolate(y, tuple(x.shape[-2:]), mode="bicubic")
+
+    inner = (..., slice(8, -8), slice(8, -8))
+    return float(psnr(NullSpace(upsample, A)(y)[inner], x[inner]))
+
+
+def summarise(rows: list[dict]) -> dict:
+    """Medians over all rows; the spread over seeds is the mean over the images of the standard deviation."""
+    images = list(dict.fromkeys(row["image"] for row in rows))
+    own = {name: [row["l1"] for row in rows if row["image"] == name] for name in images}
+    summary = {f"median_{key}": statistics.median(row[key] for row in rows) for key in ("l1", "correlation", "psnr")}
+    summary["median_bicubic_l1"] = statistics.median(row["bicubic_l1"] for row in rows)
+    summary["l1_spread"] = statistics.mean(statistics.stdev(v) if len(v) > 1 else 0.0 for v in own.values())
+    summary["l1_by_image"] = {name: statistics.median(v) for name, v in own.items()}
+    summary["largest_sum_error"] = max(abs(row["sum"] - 1) for row in rows)
+    summary["largest_raw_sum_error"] = max(abs(row["raw_sum"] - 1) for row in rows)
+    summary["converged"] = statistics.mean(row["converged"] for row in rows)
+    gains = [row["sr_psnr_estimated"] - row["sr_psnr_bicubic"] for row in rows]
+    return summary | {"sr_gain_over_bicubic": statistics.mean(gains), "runs": len(rows)}
+
+
+def _rounded(kernel: Tensor) -> list[list[float]]:
+    return [[round(v, 5) for v in row] for row in kernel.tolist()]
