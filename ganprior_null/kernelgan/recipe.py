@@ -14,7 +14,7 @@ class Recipe:
     starts: int = 4  # independent searches, averaged
     crops: int = 8  # per step and network
     crop: int = 40  # side of the generator's crops; the discriminator's are (crop - 12) / 2
-    lr: float = 2e-4
+    lr: float = 4e-4
     filters: tuple[int, ...] = FILTERS
     channels: int = 64
     start: str = "matched"  # the Gaussian of start.py | "bicubic" | "small": random filters, a kernel next to zero
@@ -28,5 +28,5 @@ class Recipe:
 
 REPAIRED = Recipe()
 PUBLISHED = Recipe(
-    steps=3000, starts=1, crops=1, crop=64, start="small", memory=0.0, rounds=0, published=True
+    steps=3000, starts=1, crops=1, crop=64, lr=2e-4, start="small", memory=0.0, rounds=0, published=True
 )  # the weights are its schedule's
