@@ -515,10 +515,10 @@ for name, group in groups.items():
 
 # %%
 for name, group in groups.items():
-    print(f"{name}: mean score {score(group).mean():+.2f}")
+    print(f"the first sample's score among {name}: {score(group)[0]:+.2f}")
 
 # %% [markdown]
-# So the score of a sample depends on its neighbours, and the score of a *single* image (its statistic is 0.0001) is a number $D$ was never trained to give. Below, all images are scored in groups of four different ones.
+# The same picture, another score: it depends on the neighbours. And the score of a *single* image (its statistic is 0.0001) is a number $D$ was never trained to give. Below, all images are scored in groups of four different ones.
 #
 # The training photographs are not part of the course, so what does $D$ say about others? *2x blocks* is lesson 02's range part, $A^\dagger A x$; *shuffled* exchanges the four quarters.
 
