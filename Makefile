@@ -88,6 +88,9 @@ lint: .venv/dev.stamp
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/pooling.py
 	$(BIN)/python benchmarks/stylegan2.py
+	$(BIN)/python benchmarks/kernelgan.py
+	$(BIN)/python benchmarks/glean.py
+	$(BIN)/python benchmarks/pulse.py
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache .import_linter_cache

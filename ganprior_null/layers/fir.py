@@ -83,7 +83,7 @@ def _filter(x: Tensor, kernel: Tensor, up: int, down: int, pad: tuple[int, int, 
         if top == bottom >= 0 and left == right >= 0:
             return F.conv2d(x, taps, stride=down, padding=(top, left), groups=channels)
         return F.conv2d(F.pad(x, (left, right, top, bottom)), taps, stride=down, groups=channels)
-    if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # transposed and depthwise has no fast path there: 40 times
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # no fast path there when transposed and depthwise
         return _filter(x.float(), kernel.float(), up, down, pad).to(x.dtype)
     taps = kernel.expand(channels, 1, kh, kw)
     x = F.conv_transpose2d(x, taps, stride=up, groups=channels)  # every overlap: (H - 1) up + kh rows

@@ -2,8 +2,7 @@
 
 from .loop import fit as fit
 from .record import Run as Run
-from .runtime import PRECISIONS as PRECISIONS
-from .runtime import fastest_precision as fastest_precision
 from .runtime import make_fabric as make_fabric
+from .runtime import resolve_precision as resolve_precision
 from .stream import batch_indices as batch_indices
 from .stream import step_generator as step_generator

@@ -19,7 +19,7 @@ from ganprior_null.kernelgan import (
 )
 from ganprior_null.operators import sampling_phase
 
-QUICK = replace(REPAIRED, steps=20, starts=1, crops=2)
+QUICK = replace(REPAIRED, steps=20, starts=1, crops=2, start="bicubic")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 
 from ganprior_null.cli import main
 from ganprior_null.data import face_factors, faces
-from ganprior_null.experiments_features import LOOK, drawn_set, even_out, factor_table, standardised, training_set
+from ganprior_null.experiments.features import LOOK, drawn_set, even_out, factor_table, standardised, training_set
 from ganprior_null.images import from_uint8, to_uint8
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.training import Run, fit, make_fabric

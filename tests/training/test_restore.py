@@ -5,7 +5,7 @@ import torch
 
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.operators import AveragePool
-from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
+from ganprior_null.priors import StyleGAN2Discriminator
 from ganprior_null.restorers import GLEAN, PDN, Panini
 from ganprior_null.restorers.restorer import Restorer
 from ganprior_null.training import make_fabric

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from ganprior_null.experiments import prior_params, recipe_of, train_prior
+from ganprior_null.experiments.prior import prior_params, recipe_of, train_prior
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import prior
 from ganprior_null.training import Run

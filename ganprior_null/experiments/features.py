@@ -4,21 +4,20 @@ import dataclasses
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .data import FaceFactors, face_factors, load_pack, render, split
-from .data.factors import HAIR_STYLES
+from ..data import FaceFactors, Sides, face_factors, load_pack, load_sides, render
+from ..data.factors import HAIR_STYLES
+from ..images import from_uint8, to_uint8
+from ..layers import FeatureNet64
+from ..metrics import AT_ONCE
+from ..training import Run, batch_indices, fit, make_fabric, resolve_precision
+from ..training.features import Drawn, FeatureHeads, FeatureRecipe, Images, feature_state, feature_step
+from ..weights import save_weights
 from .feature_checks import damage_distances, identity_auc, nearest_centroid_accuracy
-from .images import from_uint8, to_uint8
-from .layers import FeatureNet64
-from .metrics import AT_ONCE
-from .training import PRECISIONS, Run, batch_indices, fastest_precision, fit, make_fabric
-from .training.features import Drawn, FeatureHeads, FeatureRecipe, Images, feature_state, feature_step
-from .weights import save_weights
 
 SIZE = 64
 PORTRAIT_MARGIN = 6  # pixels cut from each side of a pack that names its people: aligned portraits, face in the middle
@@ -31,44 +30,21 @@ LOOK = (
 )  # fmt: skip
 
 
-class Side(NamedTuple):
-    """One side of a split pack. x: uint8 (N, 3, 64, 64); people: N names, all different where the pack has none."""
-
-    x: Tensor
-    people: list[str]
-
-
-def pack_sides(folder: Path) -> tuple[Side, Side]:
-    """(training, held-out) images of a pack, split by person where it names them, else by index, as for the priors.
-
-    Portraits lose a margin and are enlarged again. Raises what :func:`~ganprior_null.data.load_pack` raises, and
-    ValueError for a pack of another size.
-    """
-    pack = load_pack(folder)
-    if pack.images.shape[-1] != SIZE:
-        raise ValueError(f"{folder}: the feature network trains on {SIZE} pixels, got {pack.images.shape[-1]}")
-    portraits = "person" in pack.rows[0]
-    people = [row["person"] if portraits else str(i) for i, row in enumerate(pack.rows)]
-    x = _closer(pack.images) if portraits else pack.images
-    sides = split([str(i) for i in range(len(x))], people=people if portraits else None)
-    training, held_out = (Side(x[side], [people[i] for i in side]) for side in sides)
-    return training, held_out
-
-
-def _closer(x: Tensor) -> Tensor:
-    x = x[..., PORTRAIT_MARGIN:-PORTRAIT_MARGIN, PORTRAIT_MARGIN:-PORTRAIT_MARGIN].float() / 255
-    return to_uint8(F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True))
+def pack_sides(folder: Path) -> Sides:
+    """A pack's two sides at 64 pixels; portraits, which name their people, lose a margin and are enlarged again."""
+    margin = PORTRAIT_MARGIN if "person" in load_pack(folder).rows[0] else 0
+    return load_sides(folder, SIZE, margin=margin)
 
 
 def training_set(packs: Sequence[Path]) -> Images:
     """The training sides of all packs; a pack is a category, people are numbered through."""
-    sides = [pack_sides(folder)[0] for folder in packs]
-    names = [f"{k}/{name}" for k, side in enumerate(sides) for name in side.people]
+    sides = [pack_sides(folder) for folder in packs]
+    names = [f"{k}/{name}" for k, side in enumerate(sides) for name in side.training_names]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return Images(
-        x=torch.cat([side.x for side in sides]),
+        x=torch.cat([side.training for side in sides]),
         people=torch.tensor([number[name] for name in names]),
-        category=torch.cat([torch.full((len(side.x),), k) for k, side in enumerate(sides)]),
+        category=torch.cat([torch.full((len(side.training),), k) for k, side in enumerate(sides)]),
     )
 
 
@@ -109,11 +85,9 @@ def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, p
 
     Resumes what ``out`` holds. True when finished, False when stopped by a signal. Raises ValueError for no pack.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if not packs:
         raise ValueError("the feature network needs at least one pack of photographs, got none")
-    precision = fastest_precision() if precision == "auto" else precision
+    precision = resolve_precision(precision)
     drawn = drawn_set(min(DRAWN_PEOPLE, recipe.steps * recipe.drawn_pairs), recipe.seed)
     images = training_set(packs)
     fabric = make_fabric(precision=precision)
@@ -164,12 +138,12 @@ def measure_features(network: FeatureNet64, packs: Sequence[Path]) -> dict[str, 
     halves ("none", given as it is), category accuracy, identity AUC. The first pack must name its people.
     """
     sides = [pack_sides(folder) for folder in packs]
-    held_out = [from_uint8(side.x) for _, side in sides]
+    held_out = [from_uint8(side.held_out) for side in sides]
     distances = damage_distances(held_out[0], network)
     floor = distances.pop("none")
     return {
         "split_half": floor,
         **{name: value / floor for name, value in distances.items()},
-        "accuracy": nearest_centroid_accuracy([from_uint8(side.x[:600]) for side, _ in sides], held_out, network),
-        "identity_auc": identity_auc(held_out[0], sides[0][1].people, network),
+        "accuracy": nearest_centroid_accuracy([from_uint8(side.training[:600]) for side in sides], held_out, network),
+        "identity_auc": identity_auc(held_out[0], sides[0].held_out_names, network),
     }

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .data import PHOTOGRAPHS, photograph
-from .images import list_images, load_image, to_uint8
-from .kernelgan import (
+from ..data import PHOTOGRAPHS, photograph
+from ..images import list_images, load_image, to_uint8
+from ..kernelgan import (
     PUBLISHED,
     REPAIRED,
     KernelEstimate,
@@ -31,12 +31,12 @@ from .kernelgan import (
     post_process,
     random_kernel,
 )
-from .metrics import psnr
-from .operators import BlurDownsample, LinearOperator, Resize
-from .profiles import did_you_mean
-from .profiles import kernel as kernel_profile
-from .restorers import NullSpace
-from .training.record import Run, replace
+from ..metrics import psnr
+from ..operators import BlurDownsample, LinearOperator, Resize
+from ..profiles import did_you_mean
+from ..profiles import kernel as kernel_profile
+from ..restorers import NullSpace
+from ..training.record import Run, replace
 
 KNOWN = {"astronaut": (1.99, 0.89, 45.0), "coffee": (1.72, 1.01, 149.0, 0.25)}  # sigma, sigma, degrees, noise
 LARGEST = 1024  # sides of HR images are cut to this, around the middle

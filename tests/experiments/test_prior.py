@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganprior_null.data import load_pack
-from ganprior_null.experiments import flipped_batches, training_images
+from ganprior_null.experiments.prior import flipped_batches, training_images
 
 
 def test_drawn_faces_without_a_folder():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganprior_null.cli import main
-from ganprior_null.evaluate_inversion import Settings, evaluate_pulse, held_out, read_prior, summarise
+from ganprior_null.experiments.inversion import Settings, evaluate_pulse, held_out, read_prior, summarise
 from ganprior_null.weights import save_weights
 
 from .restorers.priors import small_prior
@@ -66,9 +66,9 @@ def test_c16_is_the_difference_of_the_means():
 
 
 def test_a_stopped_run_goes_on_to_the_same_rows(prior, images, tmp_path, finished, monkeypatch):
-    from ganprior_null import evaluate_inversion
+    from ganprior_null.experiments import inversion
 
-    whole, calls = evaluate_inversion.search_all, []
+    whole, calls = inversion.search_all, []
 
     def stop(*arguments):
         calls.append(1)
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_to_the_same_rows(prior, images, tmp_path, finishe
             raise KeyboardInterrupt
         return whole(*arguments)
 
-    monkeypatch.setattr(evaluate_inversion, "search_all", stop)
+    monkeypatch.setattr(inversion, "search_all", stop)
     with pytest.raises(KeyboardInterrupt):
         evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False)
     assert len(rows(tmp_path / "run")) == 3 * 2 * 2

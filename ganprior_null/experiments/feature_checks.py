@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from .images import from_uint8, to_uint8
-from .layers import FeatureNet64
-from .metrics import AT_ONCE, fd_features64, split_half_distance
-from .training.views import blurred
+from ..images import from_uint8, to_uint8
+from ..layers import FeatureNet64
+from ..metrics import AT_ONCE, fd_features64, split_half_distance
+from ..training.views import blurred
 
 
 def damages() -> dict[str, Callable[[Tensor], Tensor]]:

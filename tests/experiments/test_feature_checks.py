@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from ganprior_null.data import face_factors, render
-from ganprior_null.experiments_features import LOOK, pack_sides
-from ganprior_null.feature_checks import (
+from ganprior_null.experiments.feature_checks import (
     damage_distances,
     identity_auc,
     jpeg,
@@ -18,6 +17,7 @@ from ganprior_null.feature_checks import (
     noisy,
     upscaled,
 )
+from ganprior_null.experiments.features import LOOK, pack_sides
 from ganprior_null.images import from_uint8
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.losses import perceptual_loss
@@ -58,7 +58,7 @@ def test_distance_to_damaged_drawn_faces_grows_with_the_damage(trained, drawn):
 
 
 def test_distance_to_damaged_photographs_grows_with_the_damage(trained, untrained, shared):
-    x = from_uint8(pack_sides(shared / "data" / PACKS[0])[1].x)
+    x = from_uint8(pack_sides(shared / "data" / PACKS[0]).held_out)
     distances = damage_distances(x, trained)
     assert_ordered(distances)
     control = damage_distances(x, untrained)
@@ -69,16 +69,16 @@ def test_distance_to_damaged_photographs_grows_with_the_damage(trained, untraine
 
 def test_categories_lie_apart(trained, untrained, shared):
     sides = [pack_sides(shared / "data" / name) for name in PACKS]
-    training, held_out = [from_uint8(a.x[:300]) for a, _ in sides], [from_uint8(b.x) for _, b in sides]
+    training, held_out = [from_uint8(s.training[:300]) for s in sides], [from_uint8(s.held_out) for s in sides]
     assert nearest_centroid_accuracy(training, held_out, trained) > 0.9
     assert nearest_centroid_accuracy(training, held_out, untrained) < 0.8
 
 
 def test_photographs_of_one_person_lie_near(trained, untrained, shared):
-    held_out = pack_sides(shared / "data" / PACKS[0])[1]
-    x = from_uint8(held_out.x)
-    assert identity_auc(x, held_out.people, trained) > 0.7
-    assert identity_auc(x, held_out.people, untrained) < 0.65
+    sides = pack_sides(shared / "data" / PACKS[0])
+    x = from_uint8(sides.held_out)
+    assert identity_auc(x, sides.held_out_names, trained) > 0.7
+    assert identity_auc(x, sides.held_out_names, untrained) < 0.65
 
 
 def test_two_looks_of_a_drawn_person_lie_near(trained, untrained):

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .data import faces, load_sides
-from .images import to_signed, to_uint8
-from .priors import StyleGAN2, StyleGAN2Discriminator
-from .profiles import Prior
-from .training import PRECISIONS, Run, batch_indices, fastest_precision, fit, make_fabric, step_generator
-from .training.gan import GanRecipe, gan_state, gan_step
-from .training.transfer import begin_from
-from .training.watch import refuse_won_game, sample_sheets
+from ..data import faces, load_sides
+from ..images import to_signed, to_uint8
+from ..priors import StyleGAN2, StyleGAN2Discriminator
+from ..profiles import Prior
+from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
+from ..training.gan import GanRecipe, gan_state, gan_step
+from ..training.transfer import begin_from
+from ..training.watch import refuse_won_game, sample_sheets
 
 DRAWN = 20_000  # procedural faces to train on, at most, when no folder is given
 WATCH_EVERY = 1000  # steps between two sheets of samples, and two looks at who is winning
@@ -37,9 +37,7 @@ def train_prior(
     face of an aligned portrait and eases training). start_from: a run, or its checkpoint, whose networks are the first
     ones here. True when finished, False when stopped by a signal.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    precision = fastest_precision() if precision == "auto" else precision
+    precision = resolve_precision(precision)
     images = training_images(data, profile.size, margin=margin, drawn=min(DRAWN, profile.images))
     fabric = make_fabric(precision=precision)
     torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step

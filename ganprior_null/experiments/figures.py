@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from .images import from_uint8, grid, to_uint8
-from .metrics import consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
-from .operators import LinearOperator
-from .restorers import enforce_consistency
+from ..images import from_uint8, grid, to_uint8
+from ..metrics import consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
+from ..operators import LinearOperator
+from ..restorers import enforce_consistency
 
 BATCH = 50
 

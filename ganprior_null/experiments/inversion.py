@@ -14,16 +14,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .data import faces, load_sides
-from .images import from_uint8, grid, save_image, to_uint8, to_uint8_consistent
-from .layers import FeatureNet64
-from .metrics import consistency_db, fd_features64, ms_ssim, psnr, ssim
-from .operators import AveragePool
-from .priors import StyleGAN2
-from .restorers import enforce_consistency, fit_gaussian, pulse
-from .restorers.latents import LatentGaussian, is_untrained
-from .training.record import Run, replace
-from .weights import load_prior, load_stylegan2, shipped
+from ..data import faces, load_sides
+from ..images import from_uint8, grid, save_image, to_uint8, to_uint8_consistent
+from ..layers import FeatureNet64
+from ..metrics import consistency_db, fd_features64, ms_ssim, psnr, ssim
+from ..operators import AveragePool
+from ..priors import StyleGAN2
+from ..restorers import enforce_consistency, fit_gaussian, pulse
+from ..restorers.latents import LatentGaussian, is_untrained
+from ..training.record import Run, replace
+from ..weights import load_prior, load_stylegan2, shipped
 
 BATCH = 16  # images searched at once
 SHOWN = 8  # images in the picture of a factor

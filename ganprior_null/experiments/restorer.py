@@ -10,20 +10,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .data import Sides, faces, load_sides
-from .evaluation import figures, raw_figures, restore, sheet
-from .images import from_uint8, save_image, to_uint8
-from .operators import AveragePool, LinearOperator
-from .profiles import Restorer as Profile
-from .profiles import did_you_mean
-from .restorers import GLEAN, PDN, Panini
-from .restorers.identify import downsamplers
-from .restorers.restorer import Restorer
-from .training import Run, batch_indices, fit, make_fabric, step_generator
-from .training.record import replace
-from .training.restore import RestorerRecipe, restorer_state, restorer_step
-from .training.runtime import resolve_precision
-from .weights import load_discriminator, load_features64, load_prior
+from ..data import Sides, faces, load_sides
+from ..images import from_uint8, save_image, to_uint8
+from ..operators import AveragePool, LinearOperator
+from ..profiles import Restorer as Profile
+from ..profiles import did_you_mean
+from ..restorers import GLEAN, PDN, Panini
+from ..restorers.identify import downsamplers
+from ..restorers.restorer import Restorer
+from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
+from ..training.record import replace
+from ..training.restore import RestorerRecipe, restorer_state, restorer_step
+from ..weights import load_discriminator, load_features64, load_prior
+from .figures import figures, raw_figures, restore, sheet
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
 MODELS = {"glean": GLEAN, "panini": Panini, "pdn": PDN}

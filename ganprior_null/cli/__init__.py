@@ -1,0 +1,31 @@
+"""The command line: python -m ganprior_null {run,train,evaluate,enforce,convert,publish,report}."""
+
+import argparse
+import sys
+
+from .course import add_report, add_run
+from .evaluate import add_evaluate
+from .files import add_convert, add_enforce, add_publish
+from .train import add_train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and run one command; bad input is one line on stderr and exit status 2, never a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for add in (add_run, add_train, add_evaluate, add_enforce, add_convert, add_publish, add_report):
+        add(commands)
+    return parser

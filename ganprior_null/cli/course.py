@@ -1,0 +1,34 @@
+"""Commands on the course itself: run, report."""
+
+import json
+from pathlib import Path
+
+from .. import report
+from ..runner import read_value, run
+
+
+def add_run(commands) -> None:
+    this = commands.add_parser("run", help="execute lessons with papermill, parameters checked first")
+    this.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb file of notebooks/")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder for the executed notebooks")
+    this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
+    this.set_defaults(command=_run)
+
+
+def _run(options) -> None:
+    parameters = {name: read_value(text) for name, text in options.p}
+    for path in run(options.notebooks, options.out, profile=options.profile, parameters=parameters):
+        print(path)
+
+
+def add_report(commands) -> None:
+    this = commands.add_parser("report", help="every claim: the paper's number, ours, the verdict")
+    this.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    this.set_defaults(command=_report)
+
+
+def _report(options) -> None:
+    rows = report.rows()
+    write = {"text": report.as_text, "markdown": report.as_markdown, "json": lambda rows: json.dumps(rows, indent=1)}
+    print(write[options.format](rows))

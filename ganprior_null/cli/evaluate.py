@@ -1,0 +1,69 @@
+"""Commands that measure a method where the truth is known: evaluate kernelgan, evaluate pulse."""
+
+import json
+from pathlib import Path
+
+
+def add_evaluate(commands) -> None:
+    methods = commands.add_parser("evaluate", help="measure a method on images whose truth is known").add_subparsers(
+        required=True, metavar="method"
+    )
+    _add_evaluate_kernels(methods)
+    _add_evaluate_pulse(methods)
+
+
+def _add_evaluate_kernels(methods) -> None:
+    this = methods.add_parser("kernelgan", help="on photographs blurred with known random kernels")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per estimate, and the summary")
+    this.add_argument("--images", type=Path, metavar="DIR", help="a folder of photographs; default: scikit-image's")
+    this.add_argument("--only", nargs="+", metavar="NAME", help="some of the photographs")
+    this.add_argument("--gaussian", nargs=3, type=float, metavar=("SIGMA", "SIGMA", "DEGREES"), help="the same kernel")
+    this.add_argument("--scale", type=int, default=2, choices=(2, 4))
+    this.add_argument("--seeds", type=int, default=4, help="estimates per photograph (default 4)")
+    this.add_argument("--compatible", action="store_true", help="as the published program does it, faults included")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.set_defaults(command=_evaluate_kernels)
+
+
+def _evaluate_kernels(options) -> None:
+    from ..experiments.kernels import cases, evaluate_kernels, recipe_for
+
+    found = cases(options.scale, options.images, options.gaussian, options.only)
+    chosen = recipe_for(options.profile, compatible=options.compatible)
+    summary = evaluate_kernels(options.out, found, chosen, scale=options.scale, seeds=options.seeds)
+    print(json.dumps(summary, indent=1))
+
+
+def _add_evaluate_pulse(methods) -> None:
+    this = methods.add_parser("pulse", help="on held-out faces, with and without PD")
+    this.add_argument("--prior", required=True, help="a shipped prior's name, the folder of a training run, or a file")
+    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per image, pictures, the summary")
+    this.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
+    this.add_argument("--count", type=int, default=64, help="images (default 64)")
+    this.add_argument("--seeds", type=int, default=3, help="searches per image and factor (default 3)")
+    this.add_argument("--steps", type=int, default=100)
+    this.add_argument("--restarts", type=int, default=1, help="per search, of which the best counts (default 1)")
+    this.add_argument("--eps", type=float, default=1e-4, help="mean square of A x - y that ends a search")
+    this.set_defaults(command=_evaluate_pulse)
+
+
+def _evaluate_pulse(options) -> None:
+    from ..experiments.inversion import Settings, evaluate_pulse, held_out, read_prior
+    from ..weights import load_features64
+
+    prior = read_prior(options.prior)
+    images = held_out(options.data, prior.size, options.count, options.margin)
+    settings = Settings(
+        count=options.count,
+        factors=tuple(options.factors),
+        seeds=options.seeds,
+        steps=options.steps,
+        restarts=options.restarts,
+        eps=options.eps,
+    )
+    data = options.data.name if options.data else "drawn faces"
+    about = {"prior": options.prior, "data": data, "margin": options.margin}
+    summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=load_features64())
+    print(json.dumps(summary, indent=1))

@@ -1,0 +1,63 @@
+"""Commands on files that others, or a run, left: enforce, convert, publish."""
+
+from pathlib import Path
+
+
+def add_enforce(commands) -> None:
+    this = commands.add_parser("enforce", help="make the results of any system consistent with their LR images")
+    this.add_argument("--lr", type=Path, required=True, metavar="DIR", help="the measurements y")
+    this.add_argument("--sr", type=Path, required=True, metavar="DIR", help="the results x_r, same file names")
+    this.add_argument("--gt", type=Path, metavar="DIR", help="the ground truths, where there are any")
+    this.add_argument(
+        "--operator",
+        default="average",
+        help="what made the LR images: average (PD) | bilinear | bicubic | lanczos3 | nearest | bilinear-plain | "
+        "bicubic-plain | lanczos3-plain (not antialiased) | auto: ask the images",
+    )
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="consistent 8-bit files and report.md")
+    this.set_defaults(command=_enforce)
+
+
+def _enforce(options) -> None:
+    from ..experiments.enforce import as_markdown, enforce_folders
+
+    rows = enforce_folders(options.lr, options.sr, options.out, gt=options.gt, operator=options.operator)
+    print(f"\n{as_markdown(rows)}\n\n{options.out / 'report.md'}")
+
+
+def add_convert(commands) -> None:
+    this = commands.add_parser("convert", help="a published checkpoint to our safetensors file, strictly")
+    this.add_argument(
+        "layout",
+        help="whose names the checkpoint uses: rosinality | mmagic (StyleGAN2) | mmagic-glean (GLEAN) | panini",
+    )
+    this.add_argument("source", type=Path, metavar="IN", help="a .pt, .pth or .safetensors file; never runs its code")
+    this.add_argument("target", type=Path, metavar="OUT.safetensors")
+    this.add_argument(
+        "--part",
+        choices=("generator", "discriminator", "degradation"),
+        help="default: the generator, of GLEAN and Panini the restoring network, if there is one",
+    )
+    this.set_defaults(command=_convert)
+
+
+def _convert(options) -> None:
+    from ..weights import convert_file
+
+    print(convert_file(options.layout, options.source, options.target, part=options.part))
+    print(options.target)
+
+
+def add_publish(commands) -> None:
+    this = commands.add_parser("publish", help="weights in half precision, samples and a model card of a prior's run")
+    this.add_argument("run", type=Path, metavar="RUN", help="the folder of a `train prior`, finished or stopped")
+    this.add_argument("name", metavar="NAME", help="of the files, and for load_prior")
+    this.add_argument("--data", type=Path, metavar="DIR", help="what it was trained on; default: drawn faces")
+    this.add_argument("--out", type=Path, default=Path("data/weights"), metavar="DIR", help="default: data/weights")
+    this.set_defaults(command=_publish)
+
+
+def _publish(options) -> None:
+    from ..experiments.publish import publish_prior
+
+    print(publish_prior(options.run, options.name, options.out, data=options.data))

@@ -1,0 +1,107 @@
+"""Commands that train: train prior, train features, train restorer."""
+
+from pathlib import Path
+
+from ..profiles import override, prior, profile_name, restorer
+from ..runner import read_value
+
+
+def add_train(commands) -> None:
+    networks = commands.add_parser("train", help="train a network; a stopped run goes on where it was").add_subparsers(
+        required=True, metavar="network"
+    )
+    _add_prior(networks)
+    _add_features(networks)
+    _add_restorer(networks)
+
+
+def _add_prior(networks) -> None:
+    this = networks.add_parser("prior", help="a StyleGAN2")
+    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
+    this.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="RUN",
+        help="a trained run's folder or checkpoint whose networks to start with",
+    )
+    _add_common(this, _train_prior)
+
+
+def _train_prior(options) -> bool:
+    from ..experiments.prior import train_prior
+
+    return train_prior(
+        options.data,
+        options.out,
+        prior(options.profile, **_fields(options)),
+        margin=options.margin,
+        seed=options.seed,
+        precision=options.precision,
+        start_from=options.start_from,
+    )
+
+
+def _add_features(networks) -> None:
+    this = networks.add_parser("features", help="the network of fd_features64")
+    this.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="PACK", help="one for each pack, portraits first"
+    )
+    _add_common(this, _train_features)
+
+
+def _train_features(options) -> bool:
+    from ..experiments.features import RECIPES, train_features
+
+    recipe = override(RECIPES[profile_name(options.profile)], **_fields(options), seed=options.seed)
+    return train_features(options.data, options.out, recipe, precision=options.precision)
+
+
+def _add_restorer(networks) -> None:
+    this = networks.add_parser("restorer", help="GLEAN, Panini-Net or PDN around a shipped prior")
+    this.add_argument("model", help="glean | panini | pdn")
+    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
+    this.add_argument(
+        "--null-space", default="none", help="none (default) | pd, of average pooling | exact, of what made y"
+    )
+    this.add_argument("--factor", type=int, default=8, help="HR over LR (default 8)")
+    this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
+    this.add_argument("--prior", default="faces64", help="a shipped prior's name (default faces64)")
+    _add_common(this, _train_restorer)
+
+
+def _train_restorer(options) -> bool:
+    from ..experiments.restorer import Experiment, train_restorer
+
+    this = Experiment(
+        model=options.model,
+        null_space=options.null_space,
+        factor=options.factor,
+        downsampler=options.downsampler,
+        prior=options.prior,
+        seed=options.seed,
+    )
+    profile = restorer(options.profile, **_fields(options))
+    return train_restorer(options.data, options.out, this, profile, margin=options.margin, precision=options.precision)
+
+
+def _add_common(this, train) -> None:
+    """The options that all networks share, and what to call."""
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
+    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument("--seed", type=int, default=0)
+    this.add_argument(
+        "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"
+    )
+    this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a field")
+    this.set_defaults(command=_train, train=train)
+
+
+def _train(options) -> None:
+    finished = options.train(options)
+    print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
+
+
+def _fields(options) -> dict:
+    return {name: read_value(text) for name, text in options.p}
