@@ -344,7 +344,7 @@ for name, images in sweep.items():
 # | [02](02_pooling_decomposition.ipynb) | Why are averaging and repeating enough, and do other downsamplers agree? | ready |
 # | [03](03_operators.ipynb) | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | ready |
 # | 04 | What if nobody knows how the picture was shrunk? | planned |
-# | 05 | Where do convincing details come from? Training a StyleGAN2 | planned |
+# | [05](05_gan_prior.ipynb) | Where do convincing details come from? Training a StyleGAN2 | ready |
 # | 06 | Can one search a GAN for the face in $y$? | planned |
 # | 07 | Can a network do it in one pass, and what does PD change in its training? | planned |
 # | 08 | Is it enough to ask for realism alone, if PD takes care of the rest? | planned |

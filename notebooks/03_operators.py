@@ -902,4 +902,4 @@ rounding_law(round_to_sum_solution)
 # python -m ganprior_null run notebooks/03_operators.ipynb --profile paper
 # ```
 #
-# **Next:** so far somebody told us the kernel. Lesson 04 estimates it from a single image.
+# **Next:** so far somebody told us the kernel. [Lesson 04](04_kernelgan.ipynb) estimates it from a single image.

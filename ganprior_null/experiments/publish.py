@@ -62,7 +62,7 @@ def publish_prior(run: Path, name: str, out: Path, *, data: Path | None = None, 
     G, D = build(state["G_ema"]), build(state["D"])
     w_mean = mean_w(G)
     params |= {"images_shown": state["step"] * params["global_batch"]}
-    about = {"license": LICENSE, "params": params}
+    about = {"license": LICENSE, **params}
     half = {key: value.half() for key, value in (G.state_dict() | {MEAN: w_mean}).items()}
     save_weights(out / f"{name}.safetensors", half, {"model": "StyleGAN2", **about})
     half = {key: value.half() for key, value in D.state_dict().items()}

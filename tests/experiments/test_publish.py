@@ -29,7 +29,7 @@ def test_what_is_published_loads_and_says_where_it_is_from(run, tmp_path, monkey
     assert 0 < gap < 2**-8  # half precision: 11 bits of values up to about 4
     assert weights.load_discriminator("tiny32").size == 32
     assert (tmp_path / "out" / "tiny32.webp").stat().st_size > 1000
-    assert weights.read_metadata(weights.shipped_path("tiny32"))["params"]["seed"] == 0
+    assert weights.read_metadata(weights.shipped_path("tiny32"))["seed"] == 0
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path):
