@@ -93,7 +93,7 @@ def from_sharp(k: Tensor, rounds: int = 2) -> Tensor:
 
 
 def mean_kernel(kernels: Tensor) -> Tensor:
-    """(m, n, n) -> (n, n): each moved to the middle of the cell, made to sum to 1, then averaged. One stays as it is."""
+    """(m, n, n) -> (n, n): each moved to the middle of the cell, made to sum to 1; averaged. One stays as it is."""
     if len(kernels) == 1:
         return kernels[0]
     return torch.stack([centred(k / k.sum()) for k in kernels]).mean(0)

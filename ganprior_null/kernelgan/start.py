@@ -15,7 +15,7 @@ from torch import Tensor
 from .losses import cell_centre
 from .networks import RECEPTIVE
 
-LAGS = 24  # of the autocovariance of y, each way: twice those of a patch, and those of k * k~
+LAGS = 24  # of the autocovariance of y, each way: twice the 6 of a patch, plus the 12 of k * k~
 FLOOR = 1e-5  # variance that 8-bit rounding alone makes: components below it tell nothing
 BEGINNINGS = ((0.3, 0.0, 0.3), (0.3, 0.8, 0.0), (0.3, -0.8, 0.0))  # round, and leaning either way
 
@@ -27,12 +27,15 @@ def matched_gaussian(image: Tensor, side: int = 13) -> Tensor:
     a common factor, which is contrast, is free.
     """
     r = autocovariance(image.double())
-    variances, components = torch.linalg.eigh(_patch_covariance(_middle(r, RECEPTIVE - 1)))
-    variances, components = variances[1:].clamp_min(0), components[:, 1:]  # without the mean
+    variances, components = torch.linalg.eigh(_patch_covariance(r))
+    varying = components.sum(0).abs() < 1  # all but the constant, whose sum is 7 and whose variance is taken out
+    variances, components = variances[varying].clamp_min(0), components[:, varying]
+    predict = _coarse_variances(r, components)  # (48, 625)
 
     def gap(p: Tensor) -> Tensor:
-        coarse = _patch_covariance(_downscaled(r, _gaussian(p, side)))
-        seen = torch.einsum("ij,ik,kj->j", components, coarse, components).clamp_min(0)
+        k = _gaussian(p, side)
+        spread = F.conv2d(k[None, None], k[None, None], padding=side - 1).flatten()  # k * k~, (625,)
+        seen = (predict @ spread).clamp_min(0)
         return torch.log((seen + FLOOR) / (variances + FLOOR)).var()
 
     fits = [_descend(gap, beginning) for beginning in BEGINNINGS]
@@ -51,14 +54,17 @@ def autocovariance(image: Tensor) -> Tensor:
     return r.roll((LAGS, LAGS), (0, 1))[: 2 * LAGS + 1, : 2 * LAGS + 1]
 
 
-def _downscaled(r: Tensor, k: Tensor) -> Tensor:
-    """The autocovariance of y correlated with k at every second pixel, as far as a patch reaches."""
-    spread = F.conv2d(k[None, None], k[None, None], padding=k.shape[-1] - 1)[0, 0]  # k * k~
-    return _middle(F.conv2d(r[None, None], spread[None, None])[0, 0][::2, ::2], RECEPTIVE - 1)
+def _coarse_variances(r: Tensor, components: Tensor) -> Tensor:
+    """(49, J) patch components -> (J, 625): their variance in the downscaled image, linear in k * k~ (25, 25)."""
+    seen = components.T.reshape(-1, 1, RECEPTIVE, RECEPTIVE)
+    pairs = F.conv2d(seen.transpose(0, 1), seen, padding=RECEPTIVE - 1, groups=len(seen))[0]  # (J, 13, 13), by lag
+    # r at twice each of a patch's lags, plus each of the kernel's
+    around = F.unfold(r[None, None], LAGS + 1, stride=2)[0]  # (625, 169)
+    return pairs.flatten(1) @ around.T
 
 
 def _patch_covariance(r: Tensor) -> Tensor:
-    """Lags (13, 13) -> covariance (49, 49) of the pixels of a 7 x 7 patch less the patch's mean."""
+    """Autocovariance -> covariance (49, 49) of the pixels of a 7 x 7 patch less the patch's mean."""
     pixel = torch.arange(RECEPTIVE**2)
     row, column = pixel // RECEPTIVE, pixel % RECEPTIVE
     centre = r.shape[0] // 2
@@ -91,8 +97,3 @@ def _descend(gap, beginning: tuple[float, float, float]) -> Tensor:
     optimiser.step(closure)
     # a search that ran off to where numbers end is no better than its beginning
     return p.detach() if math.isfinite(float(gap(p).detach())) else torch.tensor(beginning, dtype=torch.float64)
-
-
-def _middle(r: Tensor, reach: int) -> Tensor:
-    centre = r.shape[0] // 2
-    return r[centre - reach : centre + reach + 1, centre - reach : centre + reach + 1]

@@ -11,7 +11,7 @@ from ganprior_null.data import photograph
 from ganprior_null.kernelgan import bicubic_kernel, from_sharp, gaussian_kernel, kernel_error, matched_gaussian
 from ganprior_null.kernelgan.losses import centre_of_mass
 from ganprior_null.kernelgan.networks import correlate
-from ganprior_null.kernelgan.start import LAGS, autocovariance
+from ganprior_null.kernelgan.start import LAGS, _coarse_variances, autocovariance
 
 
 def noise(size, seed=0):
@@ -29,16 +29,20 @@ def test_autocovariance_is_the_mean_over_pixel_pairs():
         torch.testing.assert_close(r[LAGS + row, LAGS + column], expected)
 
 
-def test_downscaling_in_closed_form_is_downscaling():
-    """The autocovariance of (x * k) at every second pixel, predicted from x's; white noise is short enough to tell."""
-    from ganprior_null.kernelgan.start import _downscaled
-
+def test_the_variances_of_coarse_patches_are_those_of_patches_really_cut():
+    """The closed form against unfold: noise is stationary, so that both see the same covariance."""
     x, k = noise(700) - 0.5, gaussian_kernel((2.0, 0.7), 0.5)
-    predicted = _downscaled(autocovariance(x), k)
-    found = autocovariance(correlate(x[None], k, 2)[0])[LAGS - 6 : LAGS + 7, LAGS - 6 : LAGS + 7]
-    assert (predicted - found).abs().max() < 0.03 * found.max()
-    flipped = _downscaled(autocovariance(x), gaussian_kernel((2.0, 0.7), -0.5))
-    assert (flipped - found).abs().max() > 0.1 * found.max()  # negative control: the other diagonal
+    components = torch.linalg.qr(torch.randn(49, 49, dtype=torch.float64))[0][:, :5]
+    components = torch.linalg.qr(components - components.mean(0))[0]
+    patches = F.unfold(correlate(x[None], k, 2).transpose(0, 1), 7)  # (3, 49, L)
+    found = (components.T @ (patches - patches.mean(1, keepdim=True))).square().mean((0, 2))
+
+    def predicted(k):
+        spread = F.conv2d(k[None, None], k[None, None], padding=12).flatten()
+        return _coarse_variances(autocovariance(x), components) @ spread
+
+    assert (predicted(k) / found - 1).abs().max() < 0.05
+    assert (predicted(gaussian_kernel((2.0, 0.7), -0.5)) / found - 1).abs().max() > 0.1  # control: the other diagonal
 
 
 @pytest.mark.parametrize("degrees", [20, 110])
