@@ -180,5 +180,35 @@ def summarise(rows: list[dict]) -> dict:
     return summary | {"sr_gain_over_bicubic": statistics.mean(gains), "runs": len(rows)}
 
 
+def load_rows(*folders: Path) -> list[dict]:
+    """The rows of finished or unfinished evaluations. Raises FileNotFoundError for a folder without any."""
+    rows = []
+    for folder in folders:
+        path = Path(folder) / "metrics.jsonl"
+        if not path.is_file():
+            raise FileNotFoundError(f"no evaluation in {folder}: it has no metrics.jsonl")
+        rows += [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return rows
+
+
+def compare(ours: list[dict], published: list[dict]) -> dict:
+    """Claims B4 and B5 from two evaluations, over the (image, seed) pairs that both hold.
+
+    B4: median L1 kernel error, ours over published. B5: mean gain in dB of the null-space method with our kernels over
+    the one that assumes bicubic. Raises ValueError when the evaluations share nothing.
+    """
+    shared = {(row["image"], row["seed"]) for row in ours} & {(row["image"], row["seed"]) for row in published}
+    if not shared:
+        raise ValueError("the two evaluations share no image and seed: there is nothing to compare")
+    a, b = (summarise([row for row in rows if (row["image"], row["seed"]) in shared]) for rows in (ours, published))
+    return {
+        "B4": a["median_l1"] / b["median_l1"],
+        "B5": a["sr_gain_over_bicubic"],
+        "spread": a["l1_spread"] / b["l1_spread"] if b["l1_spread"] else math.nan,
+        "ours": a,
+        "published": b,
+    }
+
+
 def _rounded(kernel: Tensor) -> list[list[float]]:
     return [[round(v, 5) for v in row] for row in kernel.tolist()]
