@@ -53,7 +53,8 @@ def estimate_kernel(
 
     The kernel is the one under which the image, made still smaller, has the 7 x 7 patches it has now. It is a
     correlation kernel as ``BlurDownsample`` takes it, its centre of mass in the middle of the s x s cell. At 4x
-    the same 2x kernel is sought, and applied twice (:func:`~ganprior_null.kernelgan.kernel_x4`).
+    the same step of 2x is sought, and taken twice (:func:`~ganprior_null.kernelgan.kernel_x4`); what a sharp scene
+    lost before it (:func:`~ganprior_null.kernelgan.from_sharp`) counts once.
 
     steps: at most, default the recipe's. progress: show a bar. compatible: do as the published program does, faults
     included (``PUBLISHED``). watch: called with every snapshot. Ctrl-C ends the search: the estimate is made of
@@ -61,6 +62,8 @@ def estimate_kernel(
     warning. TypeError for a dtype that is not floating point, ValueError for other shapes and scales, for images
     too small for the crops, constant, not finite or not in [0, 1].
     """
+    if compatible and recipe != REPAIRED:
+        raise ValueError("compatible=True is a recipe of its own (PUBLISHED): give one or the other")
     recipe = PUBLISHED if compatible else recipe
     recipe = recipe if steps is None else replace(recipe, steps=check_steps(steps))
     (estimate,) = estimate_kernels(image, scale, [seed], recipe=recipe, progress=progress, watch=watch)
@@ -99,13 +102,14 @@ def _estimate(duel: Duel, outcome: Outcome, which: int, scale: int) -> KernelEst
     """Average the searches of one seed, clean, and widen; then judge."""
     recipe, kernels = duel.recipe, outcome.kernels[which]  # (starts, 13, 13)
     cleaned = torch.stack([post_process(k, recipe.kept) for k in kernels])
-    kernel = post_process(mean_kernel(kernels), recipe.kept)
-    kernel = centred(from_sharp(kernel, recipe.rounds)) if recipe.rounds else kernel
+    step = post_process(mean_kernel(kernels), recipe.kept)  # from y to y at half size
+    kernel, fourfold = step, kernel_x4(step)
+    if recipe.rounds:
+        kernel = centred(from_sharp(step, recipe.rounds))
+        fourfold = centred(from_sharp(step, recipe.rounds, onto=fourfold))
     apart = (cleaned - cleaned.mean(0)).abs().sum((1, 2)).mean().item()
     converged, reason = _verdict(duel, outcome, which, apart)
-    return KernelEstimate(
-        kernel, kernel_x4(kernel), scale, outcome.histories[which], converged, reason, outcome.stopped, apart
-    )
+    return KernelEstimate(kernel, fourfold, scale, outcome.histories[which], converged, reason, outcome.stopped, apart)
 
 
 def _verdict(duel: Duel, outcome: Outcome, which: int, apart: float) -> tuple[bool, str]:
@@ -123,4 +127,7 @@ def _verdict(duel: Duel, outcome: Outcome, which: int, apart: float) -> tuple[bo
     if moved > MOVING:
         return False, f"the kernel still moves: by {moved:.2f} in the last {EVERY} steps"
     how = f"less than {STEADY} per {EVERY} steps for a while" if steady(history) else f"{moved:.3f} in the last {EVERY}"
-    return True, f"at rest after {duel.steps} steps (it moves by {how}), and its searches agree to {apart:.2f}"
+    others = "one search, with none to agree with"
+    if duel.recipe.starts > 1:
+        others = f"its {duel.recipe.starts} searches end {apart:.2f} from their mean"
+    return True, f"at rest after {duel.steps} steps: it moves by {how}; {others}"

@@ -73,23 +73,25 @@ def kernel_x4(k: Tensor) -> Tensor:
     return cut * (full.sum() / cut.sum())
 
 
-def from_sharp(k: Tensor, rounds: int = 2) -> Tensor:
-    """The blur seen from a perfectly sharp scene, of which patch recurrence finds only the difference; (n, n) -> same.
+def from_sharp(k: Tensor, rounds: int = 2, *, onto: Tensor | None = None) -> Tensor:
+    """The blur seen from a perfectly sharp scene, of which patch recurrence finds only the last step; (n, n) -> same.
 
     Patches recur from one scale to the next in images that share one blur. Let K be the whole blur of y: a 2x sharper
     image has K(f / 2), and what recurrence finds is the step between the two, k(f) = K(f) / K(f / 2) (Michaeli and
     Irani 2013). Hence :math:`K(f) = k(f)\\, k(f/2)\\, k(f/4) \\cdots`, here ``rounds`` factors after the first: a
     Gaussian's sigma grows by up to 2 / sqrt 3. A photograph that was soft itself gets more than its due.
+    onto: :func:`kernel_x4` of k, which gets the same further factors; default k.
     """
     middle = cell_centre(k.shape[-1])
-    whole = k.double()
+    whole = (k if onto is None else onto).double()
+    total = whole.sum()
     to = torch.arange(k.shape[-1], dtype=torch.float64) - k.shape[-1] // 2
     for i in range(1, rounds + 1):
         at = (torch.arange(k.shape[-1], dtype=torch.float64) - middle) / 2**i
         shrink = torch.sinc(to[:, None] - at)  # band-limited: the spectrum k(f / 2^i), cut at f = 1/2
         part = shrink @ k.double() @ shrink.T
         whole = F.conv2d(whole[None, None], part.flip(0, 1)[None, None] / part.sum(), padding="same")[0, 0]
-    return (whole * (k.double().sum() / whole.sum())).to(k)
+    return (whole * (total / whole.sum())).to(k)
 
 
 def mean_kernel(kernels: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def test_kernels_sum_to_one(estimate):
     assert estimate.kernel.shape == (13, 13) and estimate.kernel_x4.shape == (25, 25)
     assert abs(float(estimate.kernel.sum()) - 1) < 1e-3
     assert abs(float(estimate.kernel_x4.sum()) - 1) < 1e-3
+    assert 0 < estimate.apart < 2
 
 
 def test_blind_restoration_beats_the_bicubic_assumption(blurred, estimate):
@@ -180,6 +181,11 @@ def test_steps_are_a_positive_integer(small_photo, steps):
 def test_unknown_start_is_refused(small_photo):
     with pytest.raises(ValueError, match="start must be one of matched, bicubic, small, got 'random'"):
         estimate_kernel(small_photo, recipe=Recipe(start="random"), progress=False)
+
+
+def test_compatible_takes_no_other_recipe(small_photo):
+    with pytest.raises(ValueError, match="give one or the other"):
+        estimate_kernel(small_photo, compatible=True, recipe=QUICK, progress=False)
 
 
 def test_4x_applies_the_same_kernel_twice(small_photo):

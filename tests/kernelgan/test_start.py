@@ -8,7 +8,14 @@ import torch.nn.functional as F
 
 from ganprior_null import BlurDownsample
 from ganprior_null.data import photograph
-from ganprior_null.kernelgan import bicubic_kernel, from_sharp, gaussian_kernel, kernel_error, matched_gaussian
+from ganprior_null.kernelgan import (
+    bicubic_kernel,
+    from_sharp,
+    gaussian_kernel,
+    kernel_error,
+    kernel_x4,
+    matched_gaussian,
+)
 from ganprior_null.kernelgan.losses import centre_of_mass
 from ganprior_null.kernelgan.networks import correlate
 from ganprior_null.kernelgan.start import LAGS, _coarse_variances, autocovariance
@@ -66,6 +73,14 @@ def test_from_sharp_undoes_the_step_between_two_scales():
     torch.testing.assert_close(from_sharp(seen, rounds=0), seen)
     middle = centre_of_mass(from_sharp(seen))
     assert (middle - 6.5).abs().max() < 0.01  # the window reaches half a pixel further to one side
+
+
+def test_from_sharp_at_4x_counts_every_factor_once():
+    """Variances in 4x pixels: 4 v + v of the two steps, v / 4 + v / 16 of what came before."""
+    step, v = gaussian_kernel((1.2, 1.2)), 1.2
+    found = from_sharp(step, onto=kernel_x4(step))
+    assert kernel_error(found, gaussian_kernel((5.3125 * v, 5.3125 * v), side=25)).l1 < 0.03
+    assert kernel_error(kernel_x4(from_sharp(step)), found).l1 > 0.1
 
 
 def test_from_sharp_is_the_product_of_spectra():
