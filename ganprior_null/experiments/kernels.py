@@ -149,7 +149,7 @@ def figures(estimate: KernelEstimate, case: Case, x: Tensor, y: Tensor) -> dict:
     row = kernel_error(kernel, case.kernel)._asdict()
     row |= {f"bicubic_{name}": value for name, value in kernel_error(assumed, case.kernel)._asdict().items()}
     row |= {f"sr_psnr_{name}": restored(A, x, y) for name, A in operators.items()}
-    row |= {"lr_psnr": float(psnr(operators["estimated"](x), y)), "sum": float(kernel.sum())}
+    row |= {"lr_psnr": float(psnr(BlurDownsample(kernel, scale, size)(x), y)), "sum": float(kernel.sum())}
     last = estimate.history[-1]
     row |= {"raw_sum": float(last.kernel.sum()), "steps": last.step}
     return row | {"converged": estimate.converged, "reason": estimate.reason, "kernel": _rounded(kernel)}

@@ -33,9 +33,13 @@ class KernelEstimate:
     stopped: bool  # by Ctrl-C
     apart: float  # mean L1 distance of the recipe's searches from their mean; 0 for one search
 
-    def operator(self, size: int | tuple[int, int]) -> BlurDownsample:
-        """A for HR images of this size, at the scale asked for."""
-        return BlurDownsample(self.kernel if self.scale == 2 else self.kernel_x4, self.scale, size)
+    def operator(self, size: int | tuple[int, int], *, rtol: float = 0.1) -> BlurDownsample:
+        """A for HR images of this size, at the scale asked for.
+
+        rtol: what an estimated kernel passes less of than this share of the most, it is taken to pass nothing of. The
+        inverse would multiply the kernel's own error there; with a known kernel BlurDownsample cuts at 1e-4.
+        """
+        return BlurDownsample(self.kernel if self.scale == 2 else self.kernel_x4, self.scale, size, rtol=rtol)
 
 
 def estimate_kernel(
