@@ -55,6 +55,7 @@ def _evaluate_pulse(options) -> None:
 
     prior = read_prior(options.prior)
     images = held_out(options.data, prior.size, options.count, options.margin)
+    network = load_features64() if prior.size >= 32 else None  # it sees nothing smaller
     settings = Settings(
         count=options.count,
         factors=tuple(options.factors),
@@ -65,5 +66,5 @@ def _evaluate_pulse(options) -> None:
     )
     data = options.data.name if options.data else "drawn faces"
     about = {"prior": options.prior, "data": data, "margin": options.margin}
-    summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=load_features64())
+    summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
     print(json.dumps(summary, indent=1))

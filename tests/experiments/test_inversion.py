@@ -9,7 +9,7 @@ from ganprior_null.cli import main
 from ganprior_null.experiments.inversion import Settings, evaluate_pulse, held_out, read_prior, summarise
 from ganprior_null.weights import save_weights
 
-from .restorers.priors import small_prior
+from ..restorers.priors import small_prior
 
 SETTINGS = Settings(count=3, factors=(2, 4), seeds=2, steps=4)
 

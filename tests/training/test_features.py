@@ -164,6 +164,4 @@ def test_the_command_refuses_bad_input(tmp_path, capsys):
     assert capsys.readouterr().err == "error: the feature network needs at least one pack of photographs, got none\n"
     assert main([*words, "-p", "step", "5"]) == 2
     assert "did you mean 'steps'" in capsys.readouterr().err
-    assert main([*words, "--margin", "6"]) == 2
-    assert "for a prior" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
