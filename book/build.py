@@ -126,7 +126,10 @@ def still_widgets(lesson) -> None:
                 cell.outputs.remove(output)
             else:
                 output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{LIVE}</div>'}
-    if not any("_esm" in model["state"] for model in models.values()):
+    live = {identity: model for identity, model in models.items() if "_esm" in model["state"]}
+    if live:
+        lesson.metadata["widgets"][STATE]["state"] = live
+    else:
         lesson.metadata.pop("widgets", None)
 
 

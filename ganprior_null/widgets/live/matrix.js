@@ -1,0 +1,176 @@
+// Range and null part of a point under a 1 x 2 or 2 x 2 matrix, by dragging. A: list of one or two rows [a, b].
+
+const EPSILON = 2 ** -52;
+
+/** A v. */
+export function times(A, v) {
+  return A.map((row) => row[0] * v[0] + row[1] * v[1]);
+}
+
+/** Number of singular values above 2 epsilon times the largest, the rule of ganprior_null.Matrix. */
+export function rank(A) {
+  const total = A.flat().reduce((sum, v) => sum + v * v, 0); // of the squared singular values
+  if (total === 0) return 0;
+  const det = A.length === 2 ? A[0][0] * A[1][1] - A[0][1] * A[1][0] : 0; // their product, up to its sign
+  const largest = (total + Math.sqrt(Math.max(0, total * total - 4 * det * det))) / 2; // squared
+  return Math.abs(det) > 2 * EPSILON * largest ? 2 : 1;
+}
+
+/** A^+: the inverse at rank 2, A^T / sigma^2 at rank 1, zero at rank 0. */
+export function pinv(A) {
+  const r = rank(A);
+  if (r === 2) {
+    const [[a, b], [c, d]] = A;
+    const det = a * d - b * c;
+    return [[d / det, -b / det], [-c / det, a / det]];
+  }
+  const total = r === 1 ? A.flat().reduce((sum, v) => sum + v * v, 0) : Infinity;
+  return [0, 1].map((column) => A.map((row) => row[column] / total));
+}
+
+/** x -> {y: A x, range: A^+ A x, nullPart: x - A^+ A x}. */
+export function decompose(A, x) {
+  const y = times(A, x);
+  const range = pinv(A).map((row) => row.reduce((sum, v, i) => sum + v * y[i], 0));
+  return { y, range, nullPart: [x[0] - range[0], x[1] - range[1]] };
+}
+
+const [SIDE, UNIT, STEP] = [320, 80, 0.05]; // pixels of the plane, pixels to one, where points may lie
+const show = (v) => `(${v.map((n) => (Math.abs(n) < 5e-3 ? 0 : n).toFixed(2)).join(", ")})`;
+const at = ([a, b]) => [SIDE / 2 + UNIT * a, SIDE / 2 - UNIT * b];
+const snap = (v) => Math.min(1.9, Math.max(-1.9, Math.round(v / STEP) * STEP)); // stays in sight
+
+function line(from, to, style) {
+  const [[x1, y1], [x2, y2]] = [at(from), at(to)];
+  return element("line", { x1, y1, x2, y2, ...style });
+}
+
+function arrow(from, to, colour, width = 3) {
+  const [[x1, y1], [x2, y2]] = [at(from), at(to)];
+  const length = Math.hypot(x2 - x1, y2 - y1);
+  const group = element("g", { stroke: colour, fill: colour, "stroke-width": width });
+  if (length < 1) return group;
+  const [u, v] = [(x2 - x1) / length, (y2 - y1) / length];
+  const [bx, by] = [x2 - 9 * u, y2 - 9 * v];
+  group.append(element("line", { x1, y1, x2: bx, y2: by }));
+  group.append(element("path", { d: `M${x2} ${y2} L${bx - 4 * v} ${by + 4 * u} L${bx + 4 * v} ${by - 4 * u} Z`, "stroke-width": 1 }));
+  return group;
+}
+
+function label(text, point, [dx, dy] = [8, -8]) {
+  const [x, y] = at(point);
+  return element("text", { x: x + dx, y: y + dy }, text);
+}
+
+function plane(panel, title) {
+  const lines = element("g", {});
+  const svg = element("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": title }, lines);
+  panel.pictures.append(element("figure", { style: "flex: 0 1 20rem" }, svg, element("figcaption", {}, title)));
+  return { svg, lines };
+}
+
+const axes = () => [line([-2, 0], [2, 0], { stroke: "currentColor", opacity: 0.35 }), line([0, -2], [0, 2], { stroke: "currentColor", opacity: 0.35 })];
+
+/** Lines through a point along v, from border to border. */
+function through(point, v, style) {
+  const far = 6 / Math.hypot(...v);
+  return line([point[0] - far * v[0], point[1] - far * v[1]], [point[0] + far * v[0], point[1] + far * v[1]], style);
+}
+
+/** The lines and arrows on the side of the images. */
+function sketch(A, x, { range, nullPart }) {
+  const parts = axes();
+  const [blue, orange] = ["var(--live-blue)", "var(--live-orange)"];
+  if (rank(A) === 1) {
+    const along = A.find((row) => row[0] || row[1]);
+    const away = [-along[1], along[0]];
+    parts.push(through([0, 0], along, { stroke: "currentColor", "stroke-dasharray": "2 5", opacity: 0.8 }));
+    parts.push(through([0, 0], away, { stroke: blue, "stroke-dasharray": "7 5" }));
+    parts.push(through(x, away, { stroke: blue, "stroke-width": 2 }));
+  }
+  A.forEach((row) => parts.push(arrow([0, 0], row, "currentColor", 1.5)));
+  parts.push(arrow([0, 0], range, orange), arrow(range, x, blue));
+  if (Math.hypot(...range) > 0.15) parts.push(label("range part", [range[0] / 2, range[1] / 2], [6, 16]));
+  if (Math.hypot(...nullPart) > 0.15) parts.push(label("null part", [range[0] + nullPart[0] / 2, range[1] + nullPart[1] / 2]));
+  return parts;
+}
+
+/** What A x is: a point of a line for one row, of a plane for two. */
+function measured(y) {
+  const point = y.length === 1 ? [y[0], 0] : y;
+  return [...(y.length === 1 ? axes().slice(0, 1) : axes()), arrow([0, 0], point, "var(--live-orange)"), label(`A x = ${show(y)}`, [Math.max(-1.9, Math.min(0.4, point[0])), point[1]], [0, -14])];
+}
+
+/** A point to drag, or to move with the arrow keys (Shift: five steps at once). */
+function handle(svg, name, get, set) {
+  const dot = element("circle", { r: 9, fill: "currentColor", "fill-opacity": 0.25, stroke: "currentColor", "stroke-width": 1.5 });
+  const text = element("text", {}, name);
+  const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "data-handle": name }, dot, text);
+  const move = (v) => set(v.map(snap));
+  node.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab would move to another cell
+    move(get().map((v, i) => v + step[i] * STEP * (event.shiftKey ? 5 : 1)));
+  });
+  node.addEventListener("pointerdown", (event) => {
+    node.setPointerCapture(event.pointerId);
+    node.focus();
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (!node.hasPointerCapture(event.pointerId)) return;
+    const box = svg.getBoundingClientRect();
+    const scale = SIDE / box.width / UNIT;
+    move([(event.clientX - box.left - box.width / 2) * scale, (box.top + box.height / 2 - event.clientY) * scale]);
+  });
+  svg.append(node);
+  return () => {
+    const point = get();
+    node.style.display = point ? "" : "none";
+    if (!point) return;
+    const [cx, cy] = at(point);
+    Object.entries({ cx, cy }).forEach(([key, value]) => dot.setAttribute(key, value));
+    Object.entries({ x: cx + 11, y: cy + 16 }).forEach(([key, value]) => text.setAttribute(key, value));
+    node.setAttribute("aria-label", `${name}, arrow keys move it`);
+    node.setAttribute("aria-valuenow", point[0].toFixed(2));
+    node.setAttribute("aria-valuetext", show(point));
+  };
+}
+
+const MEANING = {
+  0: "A sees nothing: all of x is null part.",
+  1: "Every point of the solid line has this A x.",
+  2: "Two independent rows: A sees everything, the null space is the point 0.",
+};
+
+function render({ model, el }) {
+  const panel = new Panel(model, el, "Range and null part of a point");
+  const left = plane(panel, "two-pixel images: drag x and the rows of A");
+  const right = plane(panel, "what is measured, A x");
+  const row = (i) => [() => model.get("matrix")[i], (v) => panel.set("matrix", model.get("matrix").map((r, k) => (k === i ? v : r)))];
+  const handles = [
+    handle(left.svg, "row 1", ...row(0)),
+    handle(left.svg, "row 2", ...row(1)),
+    handle(left.svg, "x", () => model.get("x"), (v) => panel.set("x", v)),
+  ];
+  const two = element("input", { type: "checkbox" });
+  two.addEventListener("input", () => {
+    const rows = model.get("matrix");
+    panel.set("matrix", two.checked ? [rows[0], rows[0].map((v) => snap(-v / 2))] : [rows[0]]);
+  });
+  panel.controls.append(element("label", {}, two, "a second row"));
+  panel.follow(["matrix", "x"], () => {
+    const [A, x] = [model.get("matrix"), model.get("x")];
+    const parts = decompose(A, x);
+    two.checked = A.length === 2;
+    left.lines.replaceChildren(...sketch(A, x, parts));
+    right.lines.replaceChildren(...measured(parts.y));
+    handles.forEach((update) => update());
+    panel.readout.textContent = `A = ${A.map(show).join("; ")}, rank ${rank(A)}. x = ${show(x)} = range part ${show(parts.range)} + null part ${show(parts.nullPart)}. `
+      + `A x = ${show(parts.y)}, A (null part) = ${show(times(A, parts.nullPart))}. ${MEANING[rank(A)]}`;
+  });
+  return () => panel.close();
+}
+
+export default { render };

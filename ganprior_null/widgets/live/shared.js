@@ -1,0 +1,146 @@
+// What the live figures share: controls that follow the model both ways, canvases, a read-out. Python puts this text
+// before each figure's own module, because a widget is one module: on a page without a server nothing can be imported.
+
+let made = 0; // ids must differ between the figures of a page
+
+export function element(tag, attributes = {}, ...children) {
+  const svg = ["svg", "g", "line", "circle", "rect", "text", "path"].includes(tag);
+  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** One live figure: a row of controls, a row of pictures, a read-out, a line for errors. */
+export class Panel {
+  constructor(model, el, name) {
+    this.model = model;
+    this.listeners = [];
+    this.controls = element("div", { class: "live-row" });
+    this.pictures = element("div", { class: "live-row" });
+    this.readout = element("p", { class: "live-readout", role: "status", "aria-live": "polite" });
+    this.notice = element("p", { class: "live-notice", role: "alert" });
+    this.root = element("div", { class: "live", role: "group", "aria-label": name });
+    this.root.append(this.controls, this.pictures, this.readout, this.notice);
+    el.append(this.root);
+  }
+
+  listen(keys, update) {
+    for (const key of keys) {
+      this.model.on(`change:${key}`, update);
+      this.listeners.push([`change:${key}`, update]);
+    }
+  }
+
+  close() {
+    for (const [event, update] of this.listeners) this.model.off(event, update);
+  }
+
+  /** Redraw at most once per frame, whenever one of the keys changes, here or in Python. */
+  follow(keys, draw) {
+    let waiting = false;
+    this.redraw = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        draw();
+      });
+    };
+    this.listen(keys, this.redraw);
+    draw();
+  }
+
+  set(key, value) {
+    this.model.set(key, value);
+    this.model.save_changes();
+  }
+
+  /** A labelled input; read(input) is the value it shows, write(input, value) makes it show one. */
+  control(key, text, input, read, write) {
+    const shown = element("output", { for: (input.id = `live-${++made}`) });
+    const update = () => {
+      write(input, this.model.get(key));
+      if (input.type === "range") shown.textContent = Number(this.model.get(key)).toString();
+    };
+    input.dataset.key = key;
+    input.addEventListener("input", () => this.set(key, read(input)));
+    this.listen([key], update);
+    update();
+    this.controls.append(element("label", { for: input.id }, `${text} `, input, shown));
+  }
+
+  slider(key, text, min, max, step) {
+    const input = element("input", { type: "range", min, max, step });
+    this.control(key, text, input, (i) => Number(i.value), (i, value) => (i.value = value));
+  }
+
+  choice(key, text, options) {
+    const input = element("select", {}, ...options.map((option) => element("option", { value: option }, `${option}`)));
+    const read = (i) => options[i.selectedIndex];
+    this.control(key, text, input, read, (i, value) => (i.selectedIndex = options.indexOf(value)));
+  }
+
+  tick(key, text) {
+    const input = element("input", { type: "checkbox" });
+    this.control(key, text, input, (i) => i.checked, (i, value) => (i.checked = value));
+  }
+
+  canvas(title, width = "11rem") {
+    const canvas = element("canvas", { role: "img", "aria-label": title });
+    const figure = element("figure", { style: `flex: 0 1 ${width}` }, canvas, element("figcaption", {}, title));
+    this.pictures.append(figure);
+    return canvas;
+  }
+}
+
+/** x: {data: Float64Array (C, H, W) in [0, 1], c, h, w} -> the canvas, one pixel each, values clamped for the screen. */
+export function paint(canvas, { data, c, h, w }) {
+  [canvas.width, canvas.height] = [w, h];
+  const pixels = new ImageData(w, h);
+  for (let i = 0; i < h * w; i++) {
+    for (let k = 0; k < 3; k++) pixels.data[4 * i + k] = 255 * data[(c === 3 ? k : 0) * h * w + i]; // clamps and rounds
+    pixels.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** 8-bit RGBA pixels -> {x, transparent}: colours over white where the picture is transparent. */
+export function fromPixels(rgba, h, w) {
+  const data = new Float64Array(3 * h * w);
+  let transparent = false;
+  for (let i = 0; i < h * w; i++) {
+    const alpha = rgba[4 * i + 3] / 255;
+    transparent ||= alpha < 1;
+    for (let k = 0; k < 3; k++) data[k * h * w + i] = (alpha * rgba[4 * i + k]) / 255 + (1 - alpha);
+  }
+  return { x: { data, c: 3, h, w }, transparent };
+}
+
+/** A picture that is not a multiple of `unit` pixels, or larger than `most`: {width, height} to draw it at, {w, h} to keep. */
+export function fit(width, height, most, unit) {
+  const scale = Math.min(1, most / Math.max(width, height));
+  const [dw, dh] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  return { width: dw, height: dh, w: dw - (dw % unit), h: dh - (dh % unit), scaled: scale < 1 };
+}
+
+/** A bitmap, scaled down on the way so that few pixels are ever read, its middle kept -> {x, transparent, scaled}. */
+export function read(bitmap, most, unit) {
+  const { width, height, w, h, scaled } = fit(bitmap.width, bitmap.height, most, unit);
+  if (w < unit || h < unit)
+    throw new RangeError(`The picture has ${bitmap.width} x ${bitmap.height} pixels; it takes ${unit} x ${unit} or more, and no side 16 times the other.`);
+  const canvas = element("canvas", { width: w, height: h });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, -((width - w) >> 1), -((height - h) >> 1), width, height);
+  return { ...fromPixels(context.getImageData(0, 0, w, h).data, h, w), scaled };
+}
+
+/** A traitlets.Bytes value (a DataView) that holds a picture file -> bitmap. */
+export function decode(view, type) {
+  return createImageBitmap(new Blob([new Uint8Array(view.buffer, view.byteOffset, view.byteLength)], { type }));
+}
+
+export function decibels(meanSquare) {
+  return meanSquare > 0 ? `${(-10 * Math.log10(meanSquare)).toFixed(1)} dB` : "no error at all";
+}
