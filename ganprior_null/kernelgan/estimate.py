@@ -121,6 +121,8 @@ def _verdict(duel: Duel, outcome: Outcome, which: int, apart: float) -> tuple[bo
     history, total = outcome.histories[which], outcome.kernels[which].sum((1, 2)).mean().item()
     if outcome.stopped:
         return False, f"stopped by hand after {duel.steps} steps; this is the kernel so far"
+    if outcome.diverged[which]:
+        return False, "a search diverged: its last finite kernel was taken"
     if duel.schedules and not duel.schedules[which].handed_over:
         return False, "the bicubic target was never reached, so the penalties never came on"
     if abs(total - 1) > SUM:

@@ -14,6 +14,8 @@ from torch import Tensor
 from ..operators import resample_matrix
 from .networks import correlate
 
+TINY = 1e-20  # a weight that counts as 0
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -52,8 +54,9 @@ def boundaries(k: Tensor) -> Tensor:
 
 
 def sparsity(k: Tensor, power: float = 0.2) -> Tensor:
-    """mean |k|^power: few weights rather than many small ones."""
-    return k.abs().pow(power).mean((-2, -1))
+    """mean |k|^power: few weights rather than many small ones. Next to 0, where the slope is infinite, it is 1."""
+    size = k.abs()
+    return torch.where(size > TINY, size.clamp_min(TINY).pow(power), size).mean((-2, -1))
 
 
 def centring(k: Tensor) -> Tensor:

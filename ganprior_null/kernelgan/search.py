@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -28,6 +29,7 @@ class Outcome(NamedTuple):
     kernels: Tensor  # (seeds, starts, 13, 13): running means over the last steps
     histories: list[list[Snapshot]]  # one per seed
     stopped: bool  # by Ctrl-C
+    diverged: list[bool]  # per seed: whether a search ended in NaN; its kernel is the last finite one
 
 
 def search(duel: Duel, seeds: int, progress: bool, watch: Callable[[Snapshot], None] | None = None) -> Outcome:
@@ -39,7 +41,7 @@ def search(duel: Duel, seeds: int, progress: bool, watch: Callable[[Snapshot], N
         with tqdm(total=recipe.steps, desc="kernel", disable=not progress, leave=False) as bar:
             while duel.steps < recipe.steps:
                 losses = duel.step()
-                mean = recipe.memory * mean + (1 - recipe.memory) * duel.kernels()
+                mean = _follow(mean, duel.kernels(), recipe.memory)
                 bar.update()
                 if duel.steps % EVERY and duel.steps < recipe.steps:
                     continue
@@ -53,7 +55,14 @@ def search(duel: Duel, seeds: int, progress: bool, watch: Callable[[Snapshot], N
                     break
     except KeyboardInterrupt:
         stopped = True
-    return Outcome(_by_seed(mean, seeds).cpu(), histories, stopped)
+    lost = ~duel.kernels().isfinite().all((1, 2))
+    return Outcome(_by_seed(mean, seeds).cpu(), histories, stopped, _by_seed(lost, seeds).any(1).tolist())
+
+
+def _follow(mean: Tensor, now: Tensor, memory: float) -> Tensor:
+    """The running mean, held where a search has diverged; (m, 13, 13)."""
+    finite = now.isfinite().all(1, keepdim=True).all(2, keepdim=True)
+    return torch.where(finite, memory * mean + (1 - memory) * now, mean)
 
 
 def steady(history: list[Snapshot]) -> bool:

@@ -126,6 +126,13 @@ def test_ctrl_c_gives_the_kernel_so_far(small_photo):
     assert abs(float(made.kernel.sum()) - 1) < 1e-3
 
 
+def test_a_search_that_diverges_says_so_and_leaves_a_kernel(small_photo):
+    recipe = replace(QUICK, lr=1e30)
+    (made,) = estimate_kernels(small_photo, 2, [0], recipe=recipe, progress=False)
+    assert not made.converged and "diverged" in made.reason
+    assert made.kernel.isfinite().all()
+
+
 def test_gray_is_taken_three_times_and_alpha_is_dropped(small_photo):
     gray = small_photo.mean(0, keepdim=True)
     one = estimate_kernel(gray, recipe=QUICK, progress=False)

@@ -13,7 +13,7 @@ from ganprior_null.kernelgan import (
     post_process,
     random_kernel,
 )
-from ganprior_null.kernelgan.losses import cell_centre, centre_of_mass, centring
+from ganprior_null.kernelgan.losses import cell_centre, centre_of_mass, centring, sparsity
 from ganprior_null.operators import sampling_phase
 
 
@@ -82,6 +82,19 @@ def test_random_kernels_are_those_of_div2krk():
         assert (k - k.flip(0).flip(1)).abs().max() > 1e-3 * k.max()
     assert random_kernel(generator, 4).shape == (21, 21)
     assert kernel_error(seen[0], seen[1]).l1 > 0.1
+
+
+def test_sparsity_has_a_slope_even_at_zero():
+    """|k|^0.2 alone has not: 0 times infinity."""
+    k = torch.zeros(13, 13, dtype=torch.float64)
+    k[6, 6] = 0.5
+    k.requires_grad_()
+    sparsity(k).backward()
+    assert k.grad.isfinite().all() and k.grad[6, 6] > 0
+    plain = k.detach().requires_grad_()
+    plain.abs().pow(0.2).mean().backward()
+    assert plain.grad.isnan().any()
+    assert float(sparsity(k)) == pytest.approx(0.5**0.2 / 169)
 
 
 def test_gaussians_need_positive_variances():
