@@ -94,7 +94,7 @@ def test_sparsity_has_a_slope_even_at_zero():
     plain = k.detach().requires_grad_()
     plain.abs().pow(0.2).mean().backward()
     assert plain.grad.isnan().any()
-    assert float(sparsity(k)) == pytest.approx(0.5**0.2 / 169)
+    assert sparsity(k).item() == pytest.approx(0.5**0.2 / 169)
 
 
 def test_gaussians_need_positive_variances():
