@@ -324,19 +324,17 @@ for name, k in examples.items():
 #
 # ## 6. Training, watched
 #
-# One step of $G$, one of $D$, on a few crops: the loop has no more in it than that. Where should $G$ begin? The published program begins next to zero and imitates bicubic first. We begin with the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same *covariance*: that is patch
-# recurrence in second order, takes no network, and gets the rough shape right.
+# One step of $G$, one of $D$, on a few crops: the loop has no more in it than that. $G$ begins as a round Gaussian here (the published program begins next to zero, and imitates bicubic first).
 
 
 # %%
-def duel(image, G, steps, weights, seed, batch=8):
+def duel(image, G, steps, weights, seed, lr=REPAIRED.lr, batch=8):
     """Train G against a fresh discriminator on crops of image (3, H, W); after each step the kernel and both losses."""
     torch.manual_seed(seed)
     D = PatchDiscriminator()
-    inner = image[:, 10:-10, 10:-10]
     large = 2 * math.ceil((len(G.kernel()) + 13 * G.factor) / 2)  # G makes 14 x 14 of it
-    crops = CropSampler(inner, large, 14, steps * batch, torch.Generator().manual_seed(seed))
-    of_g, of_d = (torch.optim.Adam(net.parameters(), lr=REPAIRED.lr, betas=(0.5, 0.999)) for net in (G, D))
+    crops = CropSampler(image, large, 14, steps * batch, torch.Generator().manual_seed(seed))
+    of_g, of_d = (torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.999)) for net in (G, D))
     for step in range(steps):
         which = slice(step * batch, (step + 1) * batch)
         big, real = 2 * crops.large(which) - 1, 2 * crops.small(which) - 1  # (batch, 3, 40, 40), (batch, 3, 14, 14)
@@ -355,31 +353,32 @@ def duel(image, G, steps, weights, seed, batch=8):
         yield G.kernel().detach(), loss_g.item(), loss_d.item()
 
 
-steps = min(150, 5 * search.steps)
+inner = y[0, :, 10:-10, 10:-10]  # without the border, where our blur wraps around
+steps = min(200, 5 * search.steps)
 torch.manual_seed(seed)
 G = DeepLinearGenerator()
-fit(G, matched_gaussian(y[0]))  # a short descent on the filters alone, until they make this kernel
+fit(G, gaussian_kernel((1.7, 1.7)))  # a short descent on the filters alone, until they make this kernel
 run = [(G.kernel().detach(), math.nan, math.nan)]
 strip = widgets.Image(format="png")
 display(strip)
 with tqdm(total=steps, desc="duel", leave=False) as bar:
-    for state in duel(y[0], G, steps, vars(REPAIRED.weights), seed):
+    for state in duel(inner, G, steps, vars(REPAIRED.weights), seed, lr=1e-3):
         run.append(state)
         bar.update()
-        if len(run) % 15 == 0:  # a strip of kernels that grows as you watch
-            row = torch.cat([picture(k) for k, _, _ in run[::15]], -1)
+        if len(run) % 20 == 1:  # a strip of kernels that grows as you watch
+            row = torch.cat([picture(k) for k, _, _ in run[::20]], -1)
             strip.value = png_bytes(row.repeat_interleave(6, 1).repeat_interleave(6, 2))
 
 # %% [markdown]
-# *The strip:* the kernel at the start and after every 15 steps, white is the largest weight. The start is too long and too thin; the fight over patches shortens and widens it. Nothing has been said about Gaussians here. A single search goes on wobbling, as $D$ finds new faults and $G$ corrects too much.
+# *The strip:* the kernel at the start and after every 20 steps; white is the largest weight. Nobody told the networks about angles, yet the kernel begins to lean the right way. A single search wobbles without end, as $D$ finds new faults and $G$ corrects too much, and it would take thousands of steps to arrive.
 #
-# `estimate_kernel` does the same with more care. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$
-# the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is somewhat too wide.
+# `estimate_kernel` does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
+# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Here at most half of the default number of steps is taken.
 
 # %%
-recipe = replace(REPAIRED, steps=search.steps, starts=search.starts)
+recipe = replace(REPAIRED, steps=min(300, search.steps), starts=search.starts)
 shots = []
-with tqdm(total=search.steps, desc="estimate_kernel", leave=False) as bar:
+with tqdm(total=recipe.steps, desc="estimate_kernel", leave=False) as bar:
 
     def watch(shot):
         shots.append(shot)
@@ -391,7 +390,7 @@ print(f"converged: {estimate.converged} ({estimate.reason})")
 
 # %% mystnb={"image": {"alt": "Kernels: the truth, bicubic, the covariance start and the estimate; beside them the losses and the kernel's error during both runs"}}
 assumed = post_process(bicubic)  # bicubic, cleaned like the estimates
-kernels = {"the truth": truth, "bicubic": assumed, "start": matched_gaussian(y[0]), "estimate": k_hat}
+kernels = {"the truth": truth, "bicubic": assumed, "start": matched_gaussian(inner), "estimate": k_hat}
 fig, axes = plt.subplots(1, 6, figsize=(10, 2), width_ratios=(1, 1, 1, 1, 1.6, 1.6), layout="constrained")
 for ax, (name, k) in zip(axes, kernels.items(), strict=False):
     ax.imshow(picture(k)[0], cmap="gray", vmin=0, vmax=1)
@@ -401,21 +400,23 @@ axes[4].plot([loss for _, loss, _ in run[1:]], color=BLUE, label="$G$")
 axes[4].plot([loss for _, _, loss in run[1:]], color=ORANGE, label="$D$")
 axes[4].set(title="losses of the loop", xlabel="step")
 axes[4].legend()
-axes[5].plot([kernel_error(k / k.sum(), truth).l1 for k, _, _ in run[::5]], color=GRAY, label="the loop")
 axes[5].plot(
-    [shot.step / 5 for shot in shots],
+    range(0, len(run), 5), [kernel_error(k / k.sum(), truth).l1 for k, _, _ in run[::5]], color=GRAY, label="the loop"
+)
+axes[5].plot(
+    [shot.step for shot in shots],
     [kernel_error(shot.kernel, truth).l1 for shot in shots],
     "o-",
     color=BLUE,
     ms=3,
     label="library",
 )
-axes[5].set(title="error of the raw kernel", xlabel="step / 5", ylim=(0, None))
+axes[5].set(title="error of the raw kernel", xlabel="step", ylim=(0, None))
 axes[5].legend()
 plt.show()
 
 # %% [markdown]
-# *The error* is $\sum |k - k^*|$ after both kernels have been centred: 0 is perfect, 2 means that they do not overlap. The losses of a GAN say little, because $G$ and $D$ move against each other. Watch the kernel instead.
+# The hidden kernel is a Gaussian, so the covariance start has an easy task here; kernels of other shapes are left to the networks. *The error* is $\sum |k - k^*|$ after both kernels have been centred: 0 is perfect, 2 means that they do not overlap. The losses of a GAN say little, because $G$ and $D$ move against each other. Watch the kernel instead.
 #
 # **Has it come to rest?** The library says `converged` only if the raw kernel sums to 1, the separate searches agree, and little has changed in the last snapshots; `reason` says which of these failed. An estimate that was cut short says so:
 
@@ -523,7 +524,7 @@ def drop_penalties(image="astronaut", seeds=3):
     for dropped in ("none", "sum_to_one", "boundaries", "sparsity", "centring", "all"):
         off = dict.fromkeys(vars(REPAIRED.weights) if dropped == "all" else {dropped} - {"none"}, 0.0)
         weights = replace(REPAIRED.weights, **off)
-        recipe = replace(REPAIRED, starts=1, weights=weights)
+        recipe = replace(REPAIRED, starts=1, steps=300, weights=weights)
         for s, e in enumerate(estimate_kernels(y[0], 2, list(range(seeds)), recipe=recipe)):
             k = e.history[-1].kernel
             at = torch.arange(13.0)
@@ -549,7 +550,8 @@ first = {row["dropped"]: torch.tensor(row["kernel"]) for row in dropped if row["
 show([picture(k) for k in first.values()], [*first], height=1.4)
 
 # %% [markdown]
-# PENALTIES-TEXT
+# *Sum to one* keeps the scale, *centring* the place, and nothing else does; both could be repaired afterwards, as the error after cleaning shows. *Boundaries* is worth its name: without it some searches leave weights far outside. *Sparsity* we could have done without here; small weights are removed in the end. Without all four the search is lost.
+# With three seeds, differences below 0.1 mean little.
 #
 # ## 9. A bug that nobody sees
 #
@@ -588,9 +590,9 @@ def evaluated(published, scale=2):
     folders = []
     for path in sorted(p for folder in {COMMITTED, results_folder()} for p in folder.glob("kernelgan/*/params.json")):
         params = json.loads(path.read_text("utf-8"))
-        if (params["scale"], params["recipe"]["published"]) == (scale, published) and params["recipe"][
-            "steps"
-        ] >= kernel_profile("laptop").steps:
+        recipe = params["recipe"]
+        tried = recipe["steps"] < 100  # a trial run says nothing
+        if (params["scale"], recipe["published"]) == (scale, published) and not tried:
             folders.append(path.parent)
     return load_rows(*folders)
 
@@ -676,12 +678,13 @@ print(
 
 
 # %%
-def compare_x4(images=("astronaut", "motorcycle"), seeds=3, steps=300):
+def compare_x4(images=("astronaut",), seeds=3, steps=200):
     weights = vars(REPAIRED.weights)
     rows = []
     for image in images:
         _, y, truth = hidden(image, scale=4)
-        start = matched_gaussian(y[0])
+        inner = y[0, :, 10:-10, 10:-10]
+        start = matched_gaussian(inner)
         for s in range(seeds):
             torch.manual_seed(s)
             once, direct = DeepLinearGenerator(), DeepLinearGenerator((13, 9, 5, 1, 1, 1), factor=4)
@@ -689,7 +692,7 @@ def compare_x4(images=("astronaut", "motorcycle"), seeds=3, steps=300):
             fit(direct, kernel_x4(start))
             found = {"start": kernel_x4(start)}
             for name, G, own in (("2x twice", once, weights), ("direct", direct, weights | {"boundaries": 0.0})):
-                last = [k for k, _, _ in tqdm(duel(y[0], G, steps, own, s), total=steps, desc=name)][-steps // 3 :]
+                last = [k for k, _, _ in tqdm(duel(inner, G, steps, own, s), total=steps, desc=name)][-steps // 3 :]
                 k = torch.stack(last).mean(0)
                 k = post_process(k, 40 if len(k) == 13 else 150)
                 found[name] = kernel_x4(k) if len(k) == 13 else k
