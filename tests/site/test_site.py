@@ -47,16 +47,6 @@ class Silent(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def faults(browser, url: str, inside: str) -> list[str]:
     """What is wrong with a page: requests to elsewhere or in vain, console errors, equations or pictures not drawn."""
     page = browser.new_page(viewport={"width": 390, "height": 844})  # a phone

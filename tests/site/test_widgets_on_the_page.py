@@ -1,22 +1,10 @@
 """A page without a kernel shows a panel as its last picture, and no dead controls or finished progress bars."""
 
-import importlib.util
-from pathlib import Path
-
 import nbformat.v4 as v4
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-
-
-@pytest.fixture(scope="module")
-def builder():
-    spec = importlib.util.spec_from_file_location("build_book", ROOT / "book" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def lesson(text: str, models: dict):

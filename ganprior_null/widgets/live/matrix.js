@@ -57,15 +57,15 @@ function arrow(from, to, colour, width = 3) {
   return group;
 }
 
-function label(text, point, [dx, dy] = [8, -8]) {
+function label(text, point, [dx, dy] = [8, -8], anchor = "start") {
   const [x, y] = at(point);
-  return element("text", { x: x + dx, y: y + dy }, text);
+  return element("text", { x: x + dx, y: y + dy, "text-anchor": anchor }, text);
 }
 
 function plane(panel, title) {
   const lines = element("g", {});
   const svg = element("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": title }, lines);
-  panel.pictures.append(element("figure", { style: "flex: 0 1 20rem" }, svg, element("figcaption", {}, title)));
+  panel.pictures.append(element("figure", { style: "flex: 0 1 18rem" }, svg, element("figcaption", {}, title)));
   return { svg, lines };
 }
 
@@ -90,7 +90,7 @@ function sketch(A, x, { range, nullPart }) {
   }
   A.forEach((row) => parts.push(arrow([0, 0], row, "currentColor", 1.5)));
   parts.push(arrow([0, 0], range, orange), arrow(range, x, blue));
-  if (Math.hypot(...range) > 0.15) parts.push(label("range part", [range[0] / 2, range[1] / 2], [6, 16]));
+  if (Math.hypot(...range) > 0.15) parts.push(label("range part", range, [-8, -8], "end"));
   if (Math.hypot(...nullPart) > 0.15) parts.push(label("null part", [range[0] + nullPart[0] / 2, range[1] + nullPart[1] / 2]));
   return parts;
 }
@@ -105,7 +105,7 @@ function measured(y) {
 function handle(svg, name, get, set) {
   const dot = element("circle", { r: 9, fill: "currentColor", "fill-opacity": 0.25, stroke: "currentColor", "stroke-width": 1.5 });
   const text = element("text", {}, name);
-  const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "data-handle": name }, dot, text);
+  const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "aria-label": `${name}, arrow keys move it`, "data-handle": name }, dot, text);
   const move = (v) => set(v.map(snap));
   node.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
@@ -132,7 +132,6 @@ function handle(svg, name, get, set) {
     const [cx, cy] = at(point);
     Object.entries({ cx, cy }).forEach(([key, value]) => dot.setAttribute(key, value));
     Object.entries({ x: cx + 11, y: cy + 16 }).forEach(([key, value]) => text.setAttribute(key, value));
-    node.setAttribute("aria-label", `${name}, arrow keys move it`);
     node.setAttribute("aria-valuenow", point[0].toFixed(2));
     node.setAttribute("aria-valuetext", show(point));
   };
@@ -146,7 +145,7 @@ const MEANING = {
 
 function render({ model, el }) {
   const panel = new Panel(model, el, "Range and null part of a point");
-  const left = plane(panel, "two-pixel images: drag x and the rows of A");
+  const left = plane(panel, "two-pixel images; drag x and the rows of A, or move them with the arrow keys (Shift: faster)");
   const right = plane(panel, "what is measured, A x");
   const row = (i) => [() => model.get("matrix")[i], (v) => panel.set("matrix", model.get("matrix").map((r, k) => (k === i ? v : r)))];
   const handles = [

@@ -12,4 +12,4 @@ class LiveMatrix(LiveFigure):
 
     _esm = module("matrix")
     matrix = traitlets.List(_POINT, [[0.5, 0.5]], minlen=1, maxlen=2).tag(sync=True)  # its rows
-    x = traitlets.List(traitlets.Float(), [0.95, 0.45], minlen=2, maxlen=2).tag(sync=True)
+    x = traitlets.List(traitlets.Float(), [1.5, 0.3], minlen=2, maxlen=2).tag(sync=True)

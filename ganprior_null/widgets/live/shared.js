@@ -1,8 +1,6 @@
 // What the live figures share: controls that follow the model both ways, canvases, a read-out. Python puts this text
 // before each figure's own module, because a widget is one module: on a page without a server nothing can be imported.
 
-let made = 0; // ids must differ between the figures of a page
-
 export function element(tag, attributes = {}, ...children) {
   const svg = ["svg", "g", "line", "circle", "rect", "text", "path"].includes(tag);
   const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -58,7 +56,7 @@ export class Panel {
 
   /** A labelled input; read(input) is the value it shows, write(input, value) makes it show one. */
   control(key, text, input, read, write) {
-    const shown = element("output", { for: (input.id = `live-${++made}`) });
+    const shown = element("output");
     const update = () => {
       write(input, this.model.get(key));
       if (input.type === "range") shown.textContent = Number(this.model.get(key)).toString();
@@ -67,7 +65,7 @@ export class Panel {
     input.addEventListener("input", () => this.set(key, read(input)));
     this.listen([key], update);
     update();
-    this.controls.append(element("label", { for: input.id }, `${text} `, input, shown));
+    this.controls.append(element("label", {}, `${text} `, input, shown));
   }
 
   slider(key, text, min, max, step) {
@@ -86,7 +84,7 @@ export class Panel {
     this.control(key, text, input, (i) => i.checked, (i, value) => (i.checked = value));
   }
 
-  canvas(title, width = "11rem") {
+  canvas(title, width = "8.25rem") {
     const canvas = element("canvas", { role: "img", "aria-label": title });
     const figure = element("figure", { style: `flex: 0 1 ${width}` }, canvas, element("figcaption", {}, title));
     this.pictures.append(figure);

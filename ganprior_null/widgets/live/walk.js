@@ -15,7 +15,7 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 /** The square of samples: drag in it, or use the arrow keys. */
 function map(panel, model, count) {
-  const canvas = panel.canvas("all samples of this truncation: drag, or use the arrow keys", "18rem");
+  const canvas = panel.canvas("all samples of this truncation: drag, or use the arrow keys", "16rem");
   canvas.dataset.handle = "walk";
   for (const [name, value] of Object.entries({ tabindex: 0, role: "slider", "aria-roledescription": "place in the square" })) canvas.setAttribute(name, value);
   const move = (column, row) => {
@@ -50,7 +50,7 @@ async function render({ model, el }) {
   const [count, side, psis, reach] = ["count", "side", "psis", "reach"].map((key) => model.get(key));
   const sheet = await decode(model.get("sheet"), "image/webp");
   panel.choice("psi", "truncation psi", psis);
-  const [overview, large] = [map(panel, model, count), panel.canvas("the sample", "18rem")];
+  const [overview, large] = [map(panel, model, count), panel.canvas("the sample", "16rem")];
   large.classList.add("live-smooth");
   panel.follow(["psi", "column", "row"], () => {
     const [psi, column, row] = ["psi", "column", "row"].map((key) => model.get(key));

@@ -1,0 +1,68 @@
+"""A browser for the pages, and a small site of the live figures alone, built as the course is."""
+
+import importlib.util
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import nbformat
+import nbformat.v4 as v4
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def builder():
+    """book/build.py as a module."""
+    spec = importlib.util.spec_from_file_location("build_book", ROOT / "book" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def live_site(builder, tmp_path_factory):
+    """figures -> a folder with live.html, built by Jupyter Book with the course's settings, and no kernel."""
+
+    def build(figures: list) -> Path:
+        book = tmp_path_factory.mktemp("live")
+        shutil.copytree(ROOT / "book" / "vendor", book / "vendor")
+        for name in ("_config.yml", "references.bib"):
+            shutil.copy(ROOT / "book" / name, book)
+        (book / "_toc.yml").write_text("format: jb-book\nroot: live\n", "utf-8")
+        lesson = notebook(figures)
+        builder.still_widgets(lesson)
+        nbformat.write(lesson, book / "live.ipynb")
+        jupyter_book = Path(sysconfig.get_path("scripts"), "jupyter-book")
+        done = subprocess.run([jupyter_book, "build", book, "-W", "-q"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return book / "_build" / "html"
+
+    return build
+
+
+def notebook(figures: list):
+    """An executed notebook that shows the figures, one a cell, as a kernel would have stored it."""
+    from ipywidgets.embed import embed_data
+
+    embedded = embed_data(views=figures, drop_defaults=False)  # the program is a default
+    cells = [v4.new_markdown_cell("# Live figures")]
+    for view in embedded["view_specs"]:
+        output = v4.new_output("display_data", {VIEW: view, "text/plain": "<a live figure>"})
+        cells.append(v4.new_code_cell("figure", outputs=[output], execution_count=len(cells)))
+    language = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+    return v4.new_notebook(cells=cells, metadata=language | {"widgets": {STATE: embedded["manager_state"]}})

@@ -1,0 +1,245 @@
+"""Each live figure reacts to its controls on a built page, without a kernel and with the network cut off."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganprior_null import AveragePool
+from ganprior_null.images import from_uint8
+from ganprior_null.widgets.live import LiveKernel, LiveMatrix, LivePD, LiveWalk
+
+
+class TinyPrior(torch.nn.Module):
+    """A generator of flat colours, so that the walk needs no weights."""
+
+    size, style_dim = 16, 3
+
+    def mapping(self, z):
+        return z.tanh()
+
+    def forward(self, w):
+        return w[..., None, None].expand(-1, -1, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def address(live_site):
+    walk = LiveWalk(TinyPrior(), torch.zeros(3), count=3, psis=(0.5, 1.0))
+    return (live_site([LivePD(), LiveMatrix(), LiveKernel(), walk]) / "live.html").as_uri()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page on a phone, offline; errors and requests to elsewhere fail the test at its end."""
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page, wrong = context.new_page(), []
+    page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(r.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+    page.goto(address)
+    page.wait_for_function("document.querySelectorAll('.live-readout').length === 4")
+    page.wait_for_function("[...document.querySelectorAll('.live-readout')].every(e => e.textContent)")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def figure(page, number):
+    return page.locator(".live").nth(number)
+
+
+def pixels(canvas) -> np.ndarray:
+    """(H, W, 4) uint8: what a canvas shows."""
+    w, h, data = canvas.evaluate(
+        "c => [c.width, c.height, [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]"
+    )
+    return np.array(data, np.uint8).reshape(h, w, 4)
+
+
+def readout(part) -> str:
+    return part.locator(".live-readout").inner_text()
+
+
+def changes(page, part, act) -> tuple[str, list[bool]]:
+    """Do act(); the new read-out, and which canvases show something else than before."""
+    before, said = [pixels(c) for c in part.locator("canvas").all()], readout(part)
+    act()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    after = [pixels(c) for c in part.locator("canvas").all()]
+    assert readout(part) != said
+    return readout(part), [a.shape != b.shape or bool((a != b).any()) for a, b in zip(before, after, strict=True)]
+
+
+def slide(part, key, value):
+    return lambda: part.locator(f"[data-key={key}]").fill(str(value))
+
+
+def gap(text) -> float:
+    """max |A x_hat - y| out of the read-out."""
+    return float(text.split("y| = ")[1].split(". ")[0])
+
+
+def test_pd_shows_what_python_computes(page):
+    x, y, _, _ = (pixels(c)[..., :3] for c in figure(page, 0).locator("canvas").all())
+    x = from_uint8(torch.tensor(x).movedim(-1, 0)[None])
+    pooled = AveragePool(8)(x)[0].movedim(0, -1) * 255
+    assert y.shape == (16, 16, 3) and np.abs(y - pooled.numpy()).max() < 0.51  # half a level of rounding
+
+
+def test_pd_follows_each_control_and_stays_consistent(page):
+    part = figure(page, 0)
+    for act, moved in (
+        (lambda: part.locator("[data-key=factor]").select_option("4"), [False, True, True, True]),
+        (lambda: part.locator("[data-key=backbone]").select_option("noise"), [False, False, True, True]),
+        (slide(part, "strength", 0.5), [False, False, False, True]),
+        (lambda: part.locator("[data-key=backbone]").select_option("another face"), [False, False, True, True]),
+    ):
+        text, seen = changes(page, part, act)
+        assert seen == moved
+        assert gap(text) < 1e-14
+    assert gap(changes(page, part, lambda: part.locator("[data-key=eight_bits]").check())[0]) > 1e-5
+
+
+def test_a_slider_follows_the_keyboard(page):
+    part = figure(page, 0)
+    part.locator("[data-key=strength]").focus()
+    text, _ = changes(page, part, lambda: page.keyboard.press("ArrowRight"))
+    assert part.locator("label", has_text="strength").locator("output").inner_text() == "1.05"
+    assert gap(text) < 1e-14
+
+
+def file(name, mode, size, colour, kind="PNG") -> dict:
+    stream = io.BytesIO()
+    Image.new(mode, size, colour).save(stream, kind)
+    return {"name": name, "mimeType": "image/png", "buffer": stream.getvalue()}
+
+
+def choose(page, upload) -> str:
+    """Choose a file in the first figure; what is said about it."""
+    notice = figure(page, 0).locator(".live-notice")
+    before = notice.text_content()
+    figure(page, 0).locator("input[type=file]").set_input_files(upload)
+    page.wait_for_function(
+        "([element, before]) => element.textContent !== before", arg=[notice.element_handle(), before]
+    )
+    return notice.inner_text()
+
+
+def test_the_readers_own_picture(page):
+    said = choose(page, file("own.png", "RGB", (100, 70), (255, 0, 0)))
+    assert said == "own.png: 100 x 70 pixels; computed with 96 x 64."
+    x, y, _, x_hat = (pixels(c) for c in figure(page, 0).locator("canvas").all())
+    assert x.shape == (64, 96, 4) and y.shape == (8, 12, 4) and x_hat.shape == (64, 96, 4)
+    assert (x == [255, 0, 0, 255]).all() and gap(readout(figure(page, 0))) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("upload", "message"),
+    [
+        ({"name": "a.txt", "mimeType": "text/plain", "buffer": b"no image"}, "a.txt is no picture that this browser"),
+        (file("dot.png", "RGB", (1, 1), 0), "The picture has 1 x 1 pixels; it takes 16 x 16 or more"),
+        (file("strip.png", "RGB", (9000, 20), 0), "The picture has 9000 x 20 pixels; it takes 16 x 16 or more"),
+    ],
+    ids=["no image", "one pixel", "a strip"],
+)
+def test_a_bad_file_is_one_message_and_changes_nothing(page, upload, message):
+    before, text = pixels(figure(page, 0).locator("canvas").first), readout(figure(page, 0))
+    said = choose(page, upload)
+    assert said.startswith(message) and said.endswith("The picture is the one before.")
+    assert (pixels(figure(page, 0).locator("canvas").first) == before).all() and readout(figure(page, 0)) == text
+
+
+def test_fifty_megapixels_are_scaled_down_first(page):
+    said = choose(page, file("large.png", "L", (8000, 6250), 90))
+    assert said == (
+        "large.png: 8000 x 6250 pixels; scaled down so that the longer side has 256; computed with 256 x 192."
+    )
+    shown = pixels(figure(page, 0).locator("canvas").first)
+    assert shown.shape == (192, 256, 4) and (shown[..., :3] == 90).all()
+
+
+def test_transparency_is_laid_over_white(page):
+    said = choose(page, file("clear.png", "RGBA", (32, 32), (0, 0, 255, 51)))
+    assert said.endswith("transparent parts laid over white.")
+    assert (pixels(figure(page, 0).locator("canvas").first) == [204, 204, 255, 255]).all()  # 1/5 blue, 4/5 white
+
+
+def test_matrix_moves_by_keys(page):
+    part = figure(page, 1)
+    point = part.locator("[data-handle=x]")
+    assert "x = (1.50, 0.30) = range part (0.90, 0.90) + null part (0.60, -0.60)" in readout(part)
+    point.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowUp")
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (1.45, 0.55)')")
+    assert "A x = (1.00), A (null part) = (0.00)" in readout(part)
+    assert point.get_attribute("aria-valuetext") == "(1.45, 0.55)"
+
+
+def test_matrix_moves_by_mouse(page):
+    part = figure(page, 1)
+    point, svg = part.locator("[data-handle=x] circle"), part.locator("svg").first
+    svg.scroll_into_view_if_needed()
+    box, frame = point.bounding_box(), svg.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 4, steps=4)  # (0, 1)
+    page.mouse.up()
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (0.00, 1.00)')")
+    assert "range part (0.50, 0.50) + null part (-0.50, 0.50)" in readout(part)
+
+
+def test_matrix_second_row(page):
+    part = figure(page, 1)
+    part.get_by_label("a second row").check()
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('rank 1. x')")
+    part.locator("[data-handle='row 2']").focus()
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('rank 2')")
+    assert "null part (0.00, 0.00)" in readout(part)
+
+
+def test_kernel_follows_each_control(page):
+    part = figure(page, 2)
+    for key, value in (("width", 3), ("angle", 90), ("eccentricity", 0), ("motion", 10)):
+        text, seen = changes(page, part, slide(part, key, value))
+        assert seen == [True, False, True, True], key
+        assert text.startswith("The weights sum to 1.000000")
+    _, seen = changes(page, part, lambda: part.locator("[data-key=factor]").select_option("8"))
+    assert seen == [False, False, False, True]
+
+
+def test_walk_follows_keys_mouse_and_truncation(page):
+    part = figure(page, 3)
+    square = part.locator("[data-handle=walk]")
+    square.focus()
+    text, _ = changes(page, part, lambda: page.keyboard.press("ArrowRight"))
+    assert text.startswith("z = z0 + (1.50) z1 + (0.00) z2, psi = 1.")
+    at_right = pixels(part.locator("canvas").nth(1))
+    square.scroll_into_view_if_needed()
+    box = square.bounding_box()
+    text, _ = changes(page, part, lambda: page.mouse.click(box["x"] + 5, box["y"] + 5))
+    assert text.startswith("z = z0 + (-1.50) z1 + (1.50) z2")
+    assert (pixels(part.locator("canvas").nth(1)) != at_right).any()
+    _, seen = changes(page, part, lambda: part.locator("[data-key=psi]").select_option("0.5"))
+    assert seen == [True, True]
+
+
+def test_everything_has_a_name_and_fits_a_phone(page):
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('.live :is(input, select, canvas, svg, [role=slider])')]
+            .filter(e => !(e.labels?.length || e.getAttribute('aria-label'))).map(e => e.outerHTML)"""
+    )
+    assert unnamed == []
+    assert page.locator(".live-readout[aria-live=polite]").count() == 4
+
+
+def test_a_widget_that_cannot_start_says_so(browser, live_site, monkeypatch):
+    monkeypatch.setattr(LiveMatrix, "_esm", "export default {render() { throw new Error('no luck') }}")
+    page = browser.new_page()
+    page.goto((live_site([LiveMatrix()]) / "live.html").as_uri())
+    page.get_by_text("This figure needs a newer browser (no luck).").wait_for(timeout=10_000)
+    page.close()
