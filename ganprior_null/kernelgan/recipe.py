@@ -10,7 +10,7 @@ from .networks import FILTERS
 class Recipe:
     """Everything but the image and the seed. ``dataclasses.replace(REPAIRED, filters=(13,))`` makes another one."""
 
-    steps: int = 600  # at most; the estimate may be steady sooner
+    steps: int = 300  # at most; the estimate may be steady sooner
     starts: int = 4  # independent searches, averaged
     crops: int = 8  # per step and network
     crop: int = 40  # side of the generator's crops; the discriminator's are (crop - 12) / 2
