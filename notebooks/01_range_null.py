@@ -120,6 +120,22 @@ plt.show()
 #
 # $$x = \underbrace{A^\dagger A x}_{\text{range part}} + \underbrace{(I - A^\dagger A)\, x}_{\text{null part}}. \tag{3}$$
 #
+# In the figure below you can move them, on the published page too. *Question.* Move $x$ along the solid line: what changes, and what does
+# not? Then give $A$ a second row: when is nothing left of the null part?
+
+# %%
+from ganprior_null.widgets.live import LiveMatrix
+
+LiveMatrix()
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Only the null part changes; range part and $A x$ stay. With a second row that is no multiple of the first, $A$ sees every direction,
+# and the null part is 0 for every $x$.
+#
+# </details>
+#
 # ### A 2 x 2 picture by hand
 #
 # Now four pixels and their mean: $A = \tfrac14 (1\;1\;1\;1)$ and $A^\dagger = (1\;1\;1\;1)^\top$. This picture has the mean 0.45:

@@ -135,7 +135,7 @@ async function render({ model, el }) {
   const other = read(await decode(model.get("other"), "image/jpeg"), MOST, UNIT).x;
   panel.choice("factor", "factor", [2, 4, 8, 16]);
   panel.choice("backbone", "backbone", ["nearest", "bicubic", "noise", "another face"]);
-  panel.slider("strength", "strength of the null part", 0, 2, 0.05);
+  panel.slider("strength", "null-part strength", 0, 2, 0.05);
   panel.tick("eight_bits", "clip and round x̂ to 8 bits");
   const canvases = ["the picture x", "y = A x", "x_r, the backbone's", "x̂, consistent"].map((title) => panel.canvas(title));
   const draw = () => {
