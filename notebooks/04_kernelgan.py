@@ -78,7 +78,6 @@ profile = profile_name(profile)
 cfg, search = lesson(profile), kernel_profile(profile)
 if retrain not in ("", "layers", "penalties", "x4"):
     raise ValueError(f"retrain must be layers, penalties, x4 or empty, got {retrain!r}")
-changed = (photo, along, across, angle, seed) != ("astronaut", 1.99, 0.89, 45.0, 0)
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures, smaller for photographs
@@ -440,10 +439,10 @@ for name, image in {"constant": torch.full((3, 96, 96), 0.5), "too small": y[0, 
 def stored(name, compute):
     """The JSON of a long run, or what ``compute`` makes if the parameter ``retrain`` asks for it."""
     if retrain == name:
-        path = results_folder() / "kernelgan" / f"{name}.json"
+        path = results_folder() / "kernelgan_lesson" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(compute()) + "\n", "utf-8")
-    paths = [folder / "kernelgan" / f"{name}.json" for folder in (results_folder(), COMMITTED)]
+    paths = [folder / "kernelgan_lesson" / f"{name}.json" for folder in (results_folder(), COMMITTED)]
     return json.loads(next(path for path in paths if path.is_file()).read_text("utf-8"))
 
 
@@ -648,7 +647,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# A row or column is an image: `00001` is a portrait with a round blur of 1.1 pixels, `img_...` are buildings, both from outside the course; the rest come with scikit-image. The repaired search is nearer to the truth as a rule, and its seeds lie closer together: the result depends on the image, less on luck. The flag of section 6 does not catch everything. A
+# Each column of the figure is an image: `00001` is a portrait with a round blur of 1.1 pixels, `img_...` are buildings, both from outside the course; the rest come with scikit-image. The repaired search is nearer to the truth as a rule, and its seeds lie closer together: the result depends on the image, less on luck. The flag of section 6 does not catch everything. A
 # kernel can be at rest and wrong. On the portrait *neither* program is much better than no search at all: the picture was soft before we blurred it, so the estimates come out too wide, and a round blur of 1.1 pixels is not far from bicubic anyway.
 #
 # <details><summary>Quick check 2: a gray photograph in the published program. To which sum does the kernel climb first, and does the program recover?</summary>
@@ -980,7 +979,7 @@ def collapse_two_solution(first, second):
 collapse_law(collapse_two_solution)
 
 # %% [markdown]
-# ### Exercise 2 — the smallest eigenvalue of a blur
+# ### Exercise 2 — the shape of a kernel
 #
 # How wide, how narrow, and at which angle is a kernel? Write `shape_of(k)`: $(n, n)$ $\to$ three floats, the larger and the smaller standard deviation of the weights seen as a probability distribution, in pixels, and the angle of the larger one in degrees, in $[0, 180)$, from the direction of the columns
 # towards the rows (as `gaussian_kernel` counts it).
