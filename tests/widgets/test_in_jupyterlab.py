@@ -1,4 +1,4 @@
-"""The lesson's panel in a real JupyterLab, in a real browser: it appears, follows the keyboard, keeps the focus."""
+"""In a real JupyterLab, in a real browser: a lesson's panel follows the keyboard, a live figure talks with Python."""
 
 import json
 import os
@@ -10,19 +10,39 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
+import nbformat.v4 as v4
 import pytest
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
+IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+LIVE = """
+import ipywidgets
+from ganprior_null.widgets.live import LivePD
+
+figure, heard = LivePD(), ipywidgets.Label()
+
+
+def answer(change):
+    heard.value = f"Python heard of factor {change.new}"
+    figure.strength = 0.25
+
+
+figure.observe(answer, "factor")
+ipywidgets.VBox([figure, heard])
+"""
 SECONDS = 90  # for a starting server, or a kernel that imports torch, on a busy machine; each takes a few
 
 
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
-    """The address of a JupyterLab of our own that shows a copy of the lesson."""
+    """The address of a JupyterLab of our own that holds a copy of the lesson, and a notebook with a live figure."""
     if not os.environ.get("CI"):
         pytest.importorskip("jupyterlab")
     home = tmp_path_factory.mktemp("lab")
     shutil.copy(NOTEBOOK, home)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(LIVE)], metadata=kernel), home / "live.ipynb")
     settings = home / "settings" / "@jupyterlab"
     _write(settings / "notebook-extension" / "tracker.jupyterlab-settings", {"windowingMode": "none"})
     _write(settings / "apputils-extension" / "notification.jupyterlab-settings", {"fetchNews": "false"})
@@ -41,27 +61,29 @@ def lab(chromium, tmp_path_factory):
     with (home / "log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
         try:
             _wait_for(f"http://127.0.0.1:{port}/api", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/{NOTEBOOK.name}"
+            yield f"http://127.0.0.1:{port}/lab/tree"
         finally:
             server.terminate()  # its kernels go with it
 
 
 @pytest.fixture
-def page(lab, chromium):
+def page(lab, chromium, request):
+    """The notebook named by the test's parameter, its cells run."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(SECONDS * 1000)
-        page.goto(lab)
+        page.goto(f"{lab}/{request.param}?reset")  # without the notebook of the test before
+        page.wait_for_function(IDLE)
+        page.evaluate("window.jupyterapp.commands.execute('runmenu:run-all')")
         yield page
         browser.close()
 
 
+@pytest.mark.parametrize("page", [NOTEBOOK.name], indirect=True)
 def test_a_key_on_the_slider_changes_the_picture_and_keeps_the_focus(page):
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
-    page.evaluate("window.jupyterapp.commands.execute('runmenu:run-all')")
     picture, caption = page.locator(".widget-image"), page.locator(".jupyter-widgets [role=status]")
     picture.wait_for()
     slider = page.locator(".noUi-handle")
@@ -76,6 +98,16 @@ def test_a_key_on_the_slider_changes_the_picture_and_keeps_the_focus(page):
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     assert slider.evaluate("handle => handle === document.activeElement")  # the next key goes to the slider, too
     assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+@pytest.mark.parametrize("page", ["live.ipynb"], indirect=True)
+def test_a_live_figure_tells_python_and_listens(page):
+    readout = page.locator(".live-readout")
+    readout.wait_for()
+    assert "max |A x̂ − y|" in readout.inner_text()
+    page.locator(".live [data-key=factor]").select_option("4")
+    page.get_by_text("Python heard of factor 4").wait_for()  # the browser's change reached Python
+    page.wait_for_function("document.querySelector('.live [data-key=strength]').value === '0.25'")  # and Python's us
 
 
 def _write(path: Path, settings: dict) -> None:

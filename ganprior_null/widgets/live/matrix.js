@@ -59,7 +59,8 @@ function arrow(from, to, colour, width = 3) {
 
 function label(text, point, [dx, dy] = [8, -8], anchor = "start") {
   const [x, y] = at(point);
-  return element("text", { x: x + dx, y: y + dy, "text-anchor": anchor }, text);
+  const [least, most] = anchor === "end" ? [8 * text.length, SIDE] : [2, SIDE - 8 * text.length]; // stays in sight
+  return element("text", { x: Math.min(most, Math.max(least, x + dx)), y: Math.max(14, y + dy), "text-anchor": anchor }, text);
 }
 
 function plane(panel, title) {
@@ -98,7 +99,7 @@ function sketch(A, x, { range, nullPart }) {
 /** What A x is: a point of a line for one row, of a plane for two. */
 function measured(y) {
   const point = y.length === 1 ? [y[0], 0] : y;
-  return [...(y.length === 1 ? axes().slice(0, 1) : axes()), arrow([0, 0], point, "var(--live-orange)"), label(`A x = ${show(y)}`, [Math.max(-1.9, Math.min(0.4, point[0])), point[1]], [0, -14])];
+  return [...(y.length === 1 ? axes().slice(0, 1) : axes()), arrow([0, 0], point, "var(--live-orange)"), label(`A x = ${show(y)}`, point, [0, -14])];
 }
 
 /** A point to drag, or to move with the arrow keys (Shift: five steps at once). */
@@ -131,7 +132,7 @@ function handle(svg, name, get, set) {
     if (!point) return;
     const [cx, cy] = at(point);
     Object.entries({ cx, cy }).forEach(([key, value]) => dot.setAttribute(key, value));
-    Object.entries({ x: cx + 11, y: cy + 16 }).forEach(([key, value]) => text.setAttribute(key, value));
+    Object.entries({ x: Math.min(SIDE - 8 * name.length, cx + 11), y: Math.min(SIDE - 4, cy + 20) }).forEach(([key, value]) => text.setAttribute(key, value));
     node.setAttribute("aria-valuenow", point[0].toFixed(2));
     node.setAttribute("aria-valuetext", show(point));
   };

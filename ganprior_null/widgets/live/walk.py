@@ -32,7 +32,13 @@ class LiveWalk(LiveFigure):
     row = traitlets.Int().tag(sync=True)
 
     def __init__(
-        self, generator: StyleGAN2, w_mean: Tensor, *, count: int = 9, psis: tuple[float, ...] = (0.4, 0.7, 1.0), seed=0
+        self,
+        generator: StyleGAN2,
+        w_mean: Tensor,
+        *,
+        count: int = 9,
+        psis: tuple[float, ...] = (0.4, 0.7, 1.0),
+        seed: int = 0,
     ):
         if count < 2 or not psis:
             raise ValueError(f"count must be at least 2, with at least one psi, got {count} and {psis}")
