@@ -353,7 +353,7 @@ LivePD()
 # | [01](01_range_null.ipynb) | What does a measurement say about a picture, and what can it never say? | ready |
 # | [02](02_pooling_decomposition.ipynb) | Why are averaging and repeating enough, and do other downsamplers agree? | ready |
 # | [03](03_operators.ipynb) | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | ready |
-# | 04 | What if nobody knows how the picture was shrunk? | planned |
+# | [04](04_kernelgan.ipynb) | What if nobody knows how the picture was shrunk? | ready |
 # | [05](05_gan_prior.ipynb) | Where do convincing details come from? Training a StyleGAN2 | ready |
 # | 06 | Can one search a GAN for the face in $y$? | planned |
 # | 07 | Can a network do it in one pass, and what does PD change in its training? | planned |
