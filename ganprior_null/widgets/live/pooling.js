@@ -137,7 +137,7 @@ async function render({ model, el }) {
   panel.choice("backbone", "backbone", ["nearest", "bicubic", "noise", "another face"]);
   panel.slider("strength", "null-part strength", 0, 2, 0.05);
   panel.tick("eight_bits", "clip and round x̂ to 8 bits");
-  const canvases = ["the picture x", "y = A x", "x_r, the backbone's", "x̂, consistent"].map((title) => panel.canvas(title));
+  const canvases = ["the picture x", "y = A x", "x_r, the backbone's", "x̂, after PD"].map((title) => panel.canvas(title));
   const draw = () => {
     const s = model.get("factor");
     const y = pool(x, s);
