@@ -353,7 +353,7 @@ def duel(image, G, steps, weights, seed, lr=REPAIRED.lr, batch=8):
 
 
 inner = y[0, :, 10:-10, 10:-10]  # without the border, where our blur wraps around
-steps = min(200, 5 * search.steps)
+steps = min(200, search.steps)
 torch.manual_seed(seed)
 G = DeepLinearGenerator()
 fit(G, gaussian_kernel((1.7, 1.7)))  # a short descent on the filters alone, until they make this kernel
@@ -372,10 +372,10 @@ with tqdm(total=steps, desc="duel", leave=False) as bar:
 # *The strip:* the kernel at the start and after every 20 steps; white is the largest weight. Nobody told the networks about angles, yet the kernel begins to lean the right way. A single search wobbles without end, as $D$ finds new faults and $G$ corrects too much, and it would take thousands of steps to arrive.
 #
 # `estimate_kernel` does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
-# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Here at most half of the default number of steps is taken.
+# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Four searches are the default; the stored estimates of section 9 are averages of eight.
 
 # %%
-recipe = replace(REPAIRED, steps=min(300, search.steps), starts=search.starts)
+recipe = replace(REPAIRED, steps=min(300, search.steps), starts=min(4, search.starts))
 shots = []
 with tqdm(total=recipe.steps, desc="estimate_kernel", leave=False) as bar:
 
