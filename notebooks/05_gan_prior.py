@@ -439,6 +439,21 @@ panel(
 #
 # </details>
 #
+# A walk through this prior, on the published page too. Every picture is a sample computed beforehand, at $z_0 + a z_1 + b z_2$; nothing is blended. *Question.* (d) Where do neighbours
+# differ most, and what does a smaller $\psi$ do to the differences?
+
+# %%
+from ganprior_null.widgets.live import LiveWalk
+
+LiveWalk(G, w_mean, count=7, seed=seed)
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# (d) Near the middle, where $a$ and $b$ are small: there a step changes the direction of $z$ most, and only the direction counts. A smaller $\psi$ shrinks all differences, down to none at 0.
+#
+# </details>
+#
 # ### Interpolation, in $\mathcal Z$ and in $\mathcal W$
 #
 # Go from one face to another in 16 steps: along the great circle in $\mathcal Z$ (the straight line passes near the origin, where no code ever was), or straight in $\mathcal W$. The
