@@ -98,7 +98,7 @@ class Kernel:
 
 KERNELS = {  #       steps starts published
     "smoke": Kernel(    20,    1,        20),
-    "laptop": Kernel(  300,    4,      3000),
+    "laptop": Kernel(  300,    8,      3000),
     "gpu": Kernel(     300,    8,      3000),
     "paper": Kernel(   300,    8,      3000),
 }  # fmt: skip

@@ -18,6 +18,7 @@ from ..training import Run, batch_indices, fit, make_fabric, resolve_precision
 from ..training.features import Drawn, FeatureHeads, FeatureRecipe, Images, feature_state, feature_step
 from ..weights import save_weights
 from .feature_checks import damage_distances, identity_auc, nearest_centroid_accuracy
+from .publish import LICENSE
 
 SIZE = 64
 PORTRAIT_MARGIN = 6  # pixels cut from each side of a pack that names its people: aligned portraits, face in the middle
@@ -112,7 +113,7 @@ def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, p
     if finished:
         even_out(network, images.x[batch_indices(len(images.x), min(EVENED, len(images.x)), 0, seed=recipe.seed)])
         halves = {name: tensor.half() for name, tensor in network.state_dict().items()}
-        save_weights(out / "features64.safetensors", halves, params)
+        save_weights(out / "features64.safetensors", halves, {"license": LICENSE, **params})
     return finished
 
 

@@ -51,7 +51,8 @@ def faults(browser, url: str, inside: str) -> list[str]:
     """What is wrong with a page: requests to elsewhere or in vain, console errors, equations or pictures not drawn."""
     page = browser.new_page(viewport={"width": 390, "height": 844})  # a phone
     found = []
-    page.on("request", lambda request: request.url.startswith((inside, "data:")) or found.append(f"asks {request.url}"))
+    own = (inside, "data:", "blob:")  # what a page made itself; live figures are loaded from blobs
+    page.on("request", lambda request: request.url.startswith(own) or found.append(f"asks {request.url}"))
     page.on("requestfailed", lambda request: found.append(f"in vain {request.url}"))
     page.on("response", lambda response: response.status >= 400 and found.append(f"{response.status} {response.url}"))
     page.on("console", lambda message: message.type == "error" and found.append(f"console: {message.text}"))
