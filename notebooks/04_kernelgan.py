@@ -372,7 +372,7 @@ with tqdm(total=steps, desc="duel", leave=False) as bar:
 # *The strip:* the kernel at the start and after every 20 steps; white is the largest weight. Nobody told the networks about angles, yet the kernel begins to lean the right way. A single search wobbles without end, as $D$ finds new faults and $G$ corrects too much, and it would take thousands of steps to arrive.
 #
 # `estimate_kernel` does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
-# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Four searches are the default; the stored estimates of section 9 are averages of eight.
+# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Eight searches are the default, and made the stored estimates of section 9; this lesson's own runs average four.
 
 # %%
 recipe = replace(REPAIRED, steps=min(300, search.steps), starts=min(4, search.starts))

@@ -70,6 +70,7 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     step = restorer_step(pairs(sides.training, A_true, recipe), A, recipe, load_features64().to(fabric.device))
     look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A)
     if fabric.is_global_zero and not run.checkpoint.exists():
+        run.save(state)  # the log of a run without a checkpoint is dropped when it starts
         look(state)  # before the first step
     hooks = [(profile.eval_every, look)]
     return fit(fabric, step, state, run, steps=recipe.steps, global_batch=recipe.global_batch, hooks=hooks)
@@ -94,7 +95,8 @@ def evaluation(run: Run, x: Tensor, A_true: LinearOperator, A: LinearOperator | 
 
 def drawn_sides(size: int, profile: Profile) -> Sides:
     """Procedural faces, those to test on of another seed."""
-    x, other = (to_uint8(faces(count, size, seed)) for seed, count in enumerate((DRAWN, profile.test_images)))
+    counts = min(DRAWN, profile.steps * profile.global_batch), profile.test_images
+    x, other = (to_uint8(faces(count, size, seed)) for seed, count in enumerate(counts))
     return Sides(x, other, [str(i) for i in range(len(x))], [str(i) for i in range(len(other))])
 
 
