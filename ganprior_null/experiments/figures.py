@@ -69,7 +69,10 @@ def blockiness(x: Tensor, y: Tensor) -> float:
     return float(sum(ratios) / 2)
 
 
-def sheet(y: Tensor, x_r: Tensor, x_hat: Tensor, x: Tensor, *, count: int = 12) -> Tensor:
-    """(3, H, W): y enlarged, the network's answer, the consistent one, the truth, a row each; the first images."""
-    big = y[:count].repeat_interleave(x.shape[-1] // y.shape[-1], -1).repeat_interleave(x.shape[-2] // y.shape[-2], -2)
-    return grid(torch.cat([big, x_r[:count], x_hat[:count], x[:count]]).cpu(), columns=min(count, len(x)))
+def sheet(*rows: Tensor, count: int = 12) -> Tensor:
+    """(3, H', W'): the first images of each batch (N, 3, H, W), a row each; smaller ones, such as y, are enlarged."""
+    size, big = rows[-1].shape[-1], []
+    for row in rows:
+        zoom = size // row.shape[-1]
+        big.append(row[:count].repeat_interleave(zoom, -2).repeat_interleave(zoom, -1))
+    return grid(torch.cat(big).cpu(), columns=min(count, len(rows[-1])))

@@ -19,10 +19,12 @@ from ..restorers import GLEAN, PDN, Panini
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
+from ..training.degrade import degrade
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
 from ..weights import load_discriminator, load_features64, load_prior
 from .figures import figures, raw_figures, restore, sheet
+from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
 MODELS = {"glean": GLEAN, "panini": Panini, "pdn": PDN}
@@ -38,6 +40,8 @@ class Experiment(NamedTuple):
     downsampler: str = "bicubic"  # makes y from x; the names of restorers.identify.downsamplers
     prior: str = "faces64"  # shipped weights, of generator and discriminator
     seed: int = 0
+    degraded: bool = False  # half of the training images as Figure 8 has them; those to test on stay clean
+    variant: str = ""  # one departure from PDN's defaults, of experiments.variants
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
@@ -67,8 +71,9 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     }
     run = Run(out, params)
     state = restorer_state(network, load_discriminator(this.prior).to(fabric.device), recipe)
-    step = restorer_step(pairs(sides.training, A_true, recipe), A, recipe, load_features64().to(fabric.device))
-    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A)
+    images = degrade(sides.training) if this.degraded else sides.training
+    step = restorer_step(pairs(images, A_true, recipe), A, recipe, load_features64().to(fabric.device))
+    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A, recipe.steps)
     if fabric.is_global_zero and not run.checkpoint.exists():
         run.save(state)  # the log of a run without a checkpoint is dropped when it starts
         look(state)  # before the first step
@@ -76,8 +81,10 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     return fit(fabric, step, state, run, steps=recipe.steps, global_batch=recipe.global_batch, hooks=hooks)
 
 
-def evaluation(run: Run, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> Callable[[dict], None]:
-    """state -> a line of figures on the held-out x in the run's log, ``summary.json`` and ``sheet.webp`` renewed."""
+def evaluation(
+    run: Run, x: Tensor, A_true: LinearOperator, A: LinearOperator | None, steps: int
+) -> Callable[[dict], None]:
+    """state -> a line of figures on the held-out x in the run's log; ``summary.json`` and the sheets renewed."""
     y, features = measure(A_true, x), load_features64().to(x.device)
 
     def look(state: dict) -> None:
@@ -88,7 +95,10 @@ def evaluation(run: Run, x: Tensor, A_true: LinearOperator, A: LinearOperator | 
             run.path / "summary.json",
             json.dumps({"step": state["step"], "images": len(x), **values}, indent=1).encode(),
         )
-        save_image(sheet(y, x_r, x_hat, x), run.path / "sheet.webp")
+        save_image(sheet(x_r, x_hat), run.path / "sheet.webp")
+        if 2 * state["step"] >= steps and not (half := run.path / "sheet_halfway.webp").exists():
+            save_image(sheet(x_r, x_hat), half)
+        save_image(sheet(y, x_r, x_hat, x), run.path / "sheet_with_truth.webp")  # shows the data: stays here
 
     return look
 
@@ -105,7 +115,8 @@ def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
     shared = {f.name for f in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(RestorerRecipe)}
     recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
     if this.model == "pdn":  # adversarial alone
-        return dataclasses.replace(recipe, pixel_weight=0.0, perceptual_weight=0.0, gan_weight=1.0)
+        alone = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0}
+        return dataclasses.replace(recipe, **alone, **variant(this.model, this.variant).recipe)
     return dataclasses.replace(recipe, pixel="l1" if this.model == "panini" else "l2")
 
 
@@ -117,7 +128,8 @@ def build(this: Experiment, prior, profile: Profile) -> Restorer:
     if rest:
         raise ValueError(f"factor {this.factor} must divide the prior's {prior.size} pixels")
     sizes = {"rrdb_blocks": profile.rrdb_blocks, "rrdb_channels": profile.rrdb_channels}
-    return Restorer(MODELS[this.model].from_prior(prior, in_size, **sizes).network)
+    chosen = variant(this.model, this.variant).network
+    return Restorer(MODELS[this.model].from_prior(prior, in_size, **sizes, **chosen).network)
 
 
 def operators(this: Experiment, size: int) -> tuple[LinearOperator, LinearOperator | None]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ganprior_null.cli import main
+from ganprior_null.images import load_image
 
 
 def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
@@ -14,7 +15,8 @@ def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
     assert [line["step"] for line in lines if "PSNR" in line] == [0, 2]
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["PSNR(LR) enforced"] > 120 > summary["PSNR(LR) raw"]  # without PD y is not reproduced
-    assert (tmp_path / "run" / "sheet.webp").is_file()
+    shown, whole = (load_image(tmp_path / "run" / name) for name in ("sheet.webp", "sheet_with_truth.webp"))
+    assert whole.shape[-2] > 1.9 * shown.shape[-2]  # the sheet to publish holds answers alone: 2 of the 4 rows
 
 
 @pytest.mark.parametrize(
