@@ -6,13 +6,18 @@ the value as JSON; ``python -m ganprior_null report`` and notebook 09 read them 
 
 import hashlib
 import json
+import math
 import operator
 import os
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .profiles import NAMES, did_you_mean, profile_name
+from .report_text import as_json as as_json
+from .report_text import as_markdown as as_markdown
+from .report_text import as_text as as_text
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = ROOT / "data" / "results"
@@ -44,6 +49,7 @@ class Measurement:
     profile: str
     code: str
     details: dict = field(default_factory=dict)
+    path: str = field(default="", compare=False)  # where it is stored
 
 
 def load_claims() -> dict[str, Claim]:
@@ -64,6 +70,8 @@ def claim(id: str, value: float, *, profile: str | None = None, **details) -> No
     """Record the measured value of a claim and print paper | ours | verdict.
 
     profile: the profile it was measured at; details: further numbers or strings a reader should see in the report.
+    The report shows some by their names: seeds, runs, images, photographs (a number, or a list of them), spread, worst
+    (in the claim's unit); runs as names of folders below ``data/results`` become links to them.
     Raises ValueError for an unknown id or profile, or a value that is no number.
     """
     claims = load_claims()
@@ -77,20 +85,47 @@ def claim(id: str, value: float, *, profile: str | None = None, **details) -> No
     path = results_folder() / "claims" / f"{id}.{measured.profile}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(measured), indent=1) + "\n", "utf-8")
+    content = {name: value for name, value in asdict(measured).items() if name != "path"}
+    part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     os.replace(part, path)
     print(f"{id}: {this.statement}\npaper: {this.paper} | ours: {ours(this, measured)} | {verdict(this, measured)}")
 
 
-def measurements(id: str) -> list[Measurement]:
-    """What is stored for a claim, smallest profile first; new results hide committed ones of the same profile."""
-    found = {}
+def measurements(id: str) -> tuple[list[Measurement], list[str]]:
+    """What is stored for a claim, smallest profile first, and what is wrong with files that cannot be read.
+
+    New results hide committed ones of the same profile, unless they are damaged.
+    """
+    found, damaged = {}, []
     for folder in (COMMITTED, results_folder()):
         for profile in NAMES:
             path = folder / "claims" / f"{id}.{profile}.json"
             if path.is_file():
-                found[profile] = Measurement(**json.loads(path.read_text("utf-8")))
-    return [found[profile] for profile in NAMES if profile in found]
+                try:
+                    found[profile] = read_measurement(path)
+                except ValueError as error:
+                    damaged.append(str(error))
+    return [found[profile] for profile in NAMES if profile in found], damaged
+
+
+def read_measurement(path: Path) -> Measurement:
+    """A file that :func:`claim` wrote. Raises ValueError, naming it, for anything else."""
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        measured = Measurement(**stored, path=str(path))
+        value, named = measured.value, f"{measured.id}.{measured.profile}.json"
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"{shown(path)} is damaged: {str(error) or type(error).__name__}") from error
+    if named != path.name:
+        raise ValueError(f"{shown(path)} is damaged: it speaks of {named}")
+    if type(value) not in (int, float) or not math.isfinite(value) or not isinstance(measured.details, dict):
+        raise ValueError(f"{shown(path)} is damaged: the value is {value!r}, the details are {measured.details!r:.40}")
+    return measured
+
+
+def shown(path: Path) -> str:
+    """A path as a reader of the repository writes it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def verdict(claim: Claim, measured: Measurement | None) -> str:
@@ -123,52 +158,81 @@ def ours(claim: Claim, measured: Measurement | None) -> str:
 
 
 def code_hash(notebook: str) -> str:
-    """Identity of a lesson's code: 12 hex digits over its source without comments, so that prose may change."""
+    """Identity of a lesson's code: 12 hex digits over its source, so that prose may change.
+
+    Comments do not count, nor do cells tagged ``live``: they show a figure to play with and measure nothing.
+    """
     source = ROOT / "notebooks" / f"{notebook}.py"
     if not notebook or not source.is_file():
         return ""
-    lines = [line for line in source.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    lines, live = [], False
+    for line in source.read_text("utf-8").splitlines():
+        if line.startswith("# %%"):
+            live = bool(re.search(r'tags=\[[^]]*"live"', line))
+        if line.strip() and not line.startswith("#") and not live:
+            lines.append(line)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def rows() -> list[dict]:
-    """One dict per claim: id, statement, source, paper, ours, verdict, note, notebook."""
-    table = []
-    for this in load_claims().values():
-        stored = measurements(this.id)
-        best = stored[-1] if stored else None
-        stale = best is not None and best.code != code_hash(this.notebook)
-        table.append(
-            {
-                "id": this.id,
-                "statement": this.statement,
-                "source": this.source,
-                "paper": this.paper,
-                "ours": ours(this, best),
-                "verdict": verdict(this, best),
-                "note": "older than the code that made it" if stale else "",
-                "notebook": this.notebook,
-            }
-        )
-    return table
+    """One dict per claim, of text: what is claimed, what was measured, where, and what a reader should know of it."""
+    return [row(this, *measurements(this.id)) for this in load_claims().values()]
 
 
-def as_markdown(table: list[dict]) -> str:
-    """The table for a page."""
-    head = "| | claim | source | paper | ours | verdict |\n|---|---|---|---|---|---|\n"
-    body = []
-    for row in table:
-        note = f" ({row['note']})" if row["note"] else ""
-        cells = (row["id"], row["statement"], row["source"], row["paper"], row["ours"], row["verdict"] + note)
-        body.append("| " + " | ".join(cells) + " |")
-    return head + "\n".join(body)
+def row(this: Claim, stored: list[Measurement], damaged: list[str]) -> dict:
+    """The claim with the measurement at the largest profile."""
+    best = stored[-1] if stored else None
+    notes = [f"{text}; measure it again" for text in damaged]
+    if best is not None and best.code != code_hash(this.notebook):
+        notes.append("older than the code that made it")
+    return {
+        "id": this.id,
+        "statement": this.statement,
+        "source": this.source,
+        "paper": this.paper,
+        "ours": ours(this, best),
+        "evidence": evidence(this, best),
+        "verdict": verdict(this, best),
+        "note": "; ".join(notes),
+        "notebook": this.notebook,
+        "section": section(this.notebook, this.id),
+        "stored": shown(Path(best.path)) if best else "",
+        "runs": run_files(best),
+    }
 
 
-def as_text(table: list[dict]) -> str:
-    """The table for a terminal: one line per claim, the statement below it."""
-    lines = []
-    for row in table:
-        note = f" ({row['note']})" if row["note"] else ""
-        lines.append(f"{row['id']:>3}  {row['verdict']}{note}: {row['ours']}; paper: {row['paper']}")
-        lines.append(f"     {row['statement']}")
-    return "\n".join(lines)
+def evidence(claim: Claim, measured: Measurement | None) -> str:
+    """How many seeds, runs or images stand behind a value, and how far they spread: "5 seeds; spread 0.12 dB"."""
+    found = measured.details if measured else {}
+    parts = []
+    for name in ("seeds", "runs", "images", "photographs"):
+        count = len(found[name]) if isinstance(found.get(name), (list, dict)) else found.get(name)
+        if isinstance(count, int):
+            parts.append(f"{count} {name if count != 1 else name[:-1]}")
+    for name in ("spread", "worst", "worst_image", "worst_photograph"):
+        if isinstance(found.get(name), (int, float)):
+            parts.append(f"{name.replace('_', ' ')} {found[name]:.3g} {claim.unit}".strip())
+    return "; ".join(parts)
+
+
+def run_files(measured: Measurement | None) -> list[str]:
+    """The summaries of the stored runs that a measurement names in its detail ``runs``: folders of data/results."""
+    named = measured.details.get("runs") if measured else None
+    folders = [COMMITTED / name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    return [shown(folder / "summary.json") for folder in folders if (folder / "summary.json").is_file()]
+
+
+def measures(source: str) -> list[str]:
+    """The claims that a piece of a lesson's code records: ``claim("C1", ...)``, or through its own ``record``."""
+    return re.findall(r'\b(?:claim|record)\(\s*"([CB]\d+)"', source)
+
+
+def section(notebook: str, id: str) -> str:
+    """The heading under which a lesson records a claim: "6. How exact is exact?"; empty if it cannot be found."""
+    source = ROOT / "notebooks" / f"{notebook}.py"
+    if not notebook or not source.is_file():
+        return ""
+    for part in re.split(r"(?m)^# ## ", source.read_text("utf-8"))[1:]:
+        if id in measures(part):
+            return part.partition("\n")[0]
+    return ""

@@ -1,10 +1,12 @@
 """A verdict follows from the stored number and the stated rule, and from nothing else."""
 
 import json
+import re
 
 import pytest
 
 from ganprior_null import report
+from ganprior_null.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,130 @@ def test_a_result_older_than_its_code_says_so(fresh_results):
     assert row("C18")["note"] == "older than the code that made it"
     assert "older than the code" in report.as_markdown(report.rows())
     assert "older than the code" in report.as_text(report.rows())
+
+
+LESSON = """# %% [markdown]
+# ## 1. First
+# %%
+x = 1
+# %% [markdown]
+# ## 2. Second
+# %% tags=["{tag}"]
+y = 2
+# %%
+claim(
+    "C18", x)
+"""
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    """lesson(text) -> the source of a lesson named `probe`, in a repository of its own."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    return lambda text: (tmp_path / "notebooks" / "probe.py").write_text(text, "utf-8")
+
+
+def test_a_live_figure_may_change_and_code_that_measures_may_not(lesson):
+    def hash_of(text):
+        lesson(text)
+        return report.code_hash("probe")
+
+    live = LESSON.format(tag="live")
+    same = hash_of(live)
+    assert hash_of(live.replace("y = 2", "y = 3")) == same
+    assert hash_of(live.replace('# %% tags=["live"]\ny = 2\n', "")) == same
+    assert hash_of(live.replace("## 2. Second", "## 2. Another title")) == same
+    # the controls: measuring cells before and after it, and the same cell without the tag
+    assert hash_of(live.replace("x = 1", "x = 2")) != same
+    assert hash_of(live.replace('"C18", x)', '"C18", x + 1)')) != same
+    assert hash_of(LESSON.format(tag="alive")) != same
+    assert hash_of(LESSON.format(tag="alive").replace("y = 2", "y = 3")) != hash_of(LESSON.format(tag="alive"))
+
+
+def test_a_claim_is_found_under_its_heading(lesson):
+    lesson(LESSON)
+    assert report.section("probe", "C18") == "2. Second"
+    assert report.section("probe", "C1") == "" and report.section("none", "C18") == ""
+
+
+def test_every_lesson_with_a_claim_says_where_it_measures_it():
+    for claim in report.load_claims().values():
+        assert not claim.notebook or report.section(claim.notebook, claim.id), claim.id
+
+
+def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
+    run = report.COMMITTED / "restorers" / "glean-0"
+    run.mkdir(parents=True)
+    (run / "summary.json").write_text("{}")
+    report.claim("C18", 41.0, profile="laptop", seeds=[0, 1, 2], spread=0.25, runs=["restorers/glean-0", "gone"])
+    assert row("C18")["evidence"] == "3 seeds; 2 runs; spread 0.25 dB"
+    assert row("C18")["runs"] == [str(run / "summary.json")]
+    assert row("C18")["stored"] == str(fresh_results / "claims" / "C18.laptop.json")
+    page = report.as_markdown(report.rows(), fresh_results)
+    assert (
+        "[value](claims/C18.laptop.json)" in page and "[glean-0](../committed/restorers/glean-0/summary.json)" in page
+    )
+    assert "3 seeds; 2 runs; spread 0.25 dB" in report.as_text(report.rows())
+    assert json.loads(report.as_json(report.rows()))[17]["evidence"].startswith("3 seeds")
+
+
+def test_links_lead_somewhere(tmp_path, monkeypatch):
+    """With the results of the repository itself: every link of the table is a file, seen from the folder it is for."""
+    monkeypatch.setattr(report, "COMMITTED", report.ROOT / "data" / "results")
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "none"))
+    for folder in (report.ROOT, report.ROOT / "notebooks"):
+        links = re.findall(r"\]\(([^)#]+)", report.as_markdown(report.rows(), folder))
+        assert len(links) > 20
+        assert [link for link in links if not (folder / link).is_file()] == []
+
+
+DAMAGE = {
+    "half a file": '{"id": "C18", "val',
+    "nothing": "",
+    "no JSON object": "[1, 2]",
+    "a field is missing": '{"id": "C18"}',
+    "a field too many": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": {}, "extra": 1}',
+    "no number": '{"id": "C18", "value": "41", "profile": "laptop", "code": "", "details": {}}',
+    "not a number": '{"id": "C18", "value": NaN, "profile": "laptop", "code": "", "details": {}}',
+    "another claim": '{"id": "C1", "value": 41, "profile": "laptop", "code": "", "details": {}}',
+    "another profile": '{"id": "C18", "value": 41, "profile": "paper", "code": "", "details": {}}',
+    "details are a list": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": []}',
+    "no text": b"\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_result_is_one_message_and_the_report_goes_on(fresh_results, content):
+    report.claim("C1", 152.1, profile="paper")
+    path = fresh_results / "claims" / "C18.laptop.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert row("C18")["note"].startswith(f"{path} is damaged: ") and row("C18")["note"].endswith("; measure it again")
+    assert "\n" not in row("C18")["note"]
+    assert row("C18")["verdict"] == "not measured yet" and row("C1")["verdict"] == "reproduced"
+    assert report.as_text(report.rows()).count("is damaged") == 1
+    assert report.as_markdown(report.rows()).count("is damaged") == 1
+
+
+def test_a_damaged_new_result_does_not_hide_the_committed_one(fresh_results, monkeypatch):
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(report.COMMITTED))
+    report.claim("C18", 41.0, profile="laptop")
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(fresh_results))
+    (fresh_results / "claims").mkdir(parents=True)
+    (fresh_results / "claims" / "C18.laptop.json").write_text("{")
+    assert row("C18")["verdict"] == "reproduced" and "is damaged" in row("C18")["note"]
+
+
+def test_the_command_line_prints_every_form(capsys):
+    report.claim("C18", 41.0, profile="laptop")
+    capsys.readouterr()
+    printed = {}
+    for form in ("text", "markdown", "json"):
+        assert main(["report", "--format", form]) == 0
+        printed[form] = capsys.readouterr().out
+    assert len(json.loads(printed["json"])) == 25
+    assert printed["markdown"].startswith("| | claim |") and printed["markdown"].count("\n| ") == 25
+    assert "C18  reproduced: 41.0 dB (laptop)" in printed["text"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Commands on the course itself: run, report."""
 
-import json
 from pathlib import Path
 
 from .. import report
@@ -29,6 +28,5 @@ def add_report(commands) -> None:
 
 
 def _report(options) -> None:
-    rows = report.rows()
-    write = {"text": report.as_text, "markdown": report.as_markdown, "json": lambda rows: json.dumps(rows, indent=1)}
-    print(write[options.format](rows))
+    write = {"text": report.as_text, "markdown": report.as_markdown, "json": report.as_json}
+    print(write[options.format](report.rows()))

@@ -1,0 +1,59 @@
+"""The report of claims as text: for a terminal, for a page, for another program."""
+
+import json
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def as_text(table: list[dict]) -> str:
+    """The table for a terminal: a line per claim, then the statement and where the number comes from."""
+    lines = []
+    for row in table:
+        note = f" ({row['note']})" if row["note"] else ""
+        behind = f" [{row['evidence']}]" if row["evidence"] else ""
+        lines.append(f"{row['id']:>3}  {row['verdict']}{note}: {row['ours']}{behind}; paper: {row['paper']}")
+        lines.append(f"     {row['statement']}")
+        if row["stored"]:
+            lines.append("     " + "; ".join([f"{row['notebook']}, {row['section']}", row["stored"], *row["runs"]]))
+    return "\n".join(lines)
+
+
+def as_markdown(table: list[dict], folder: Path = ROOT) -> str:
+    """The table for a page that lies in ``folder``: links to lessons and stored results are relative to it."""
+    lines = ["| | claim | source | paper | ours | verdict | measured in |", "|---|---|---|---|---|---|---|"]
+    for row in table:
+        ours = f"{row['ours']}; {row['evidence']}" if row["evidence"] else row["ours"]
+        verdict = f"**{row['verdict']}**" + (f" ({row['note']})" if row["note"] else "")
+        cells = (row["id"], row["statement"], row["source"], row["paper"], ours, verdict, where(row, folder))
+        lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |")
+    return "\n".join(lines)
+
+
+def as_json(table: list[dict]) -> str:
+    """The rows as they are."""
+    return json.dumps(table, indent=1)
+
+
+def where(row: dict, folder: Path) -> str:
+    """Links to the cell that measures, to the stored value and to the runs behind it."""
+    links = []
+    if row["notebook"]:
+        anchor = f"#{anchor_of(row['id'])}" if row["section"] else ""
+        title = f"{row['notebook'][:2]} · {row['section']}".removesuffix(" · ")
+        links.append(f"[{title}]({relative('notebooks/' + row['notebook'] + '.ipynb', folder)}{anchor})")
+    if row["stored"]:
+        links.append(f"[value]({relative(row['stored'], folder)})")
+    links += [f"[{Path(path).parent.name}]({relative(path, folder)})" for path in row["runs"]]
+    return ", ".join(links) or "-"
+
+
+def anchor_of(id: str) -> str:
+    """The name that the site gives to the cell which measures a claim."""
+    return f"claim-{id.lower()}"
+
+
+def relative(path: str, folder: Path) -> str:
+    """A path from the repository's root, or an absolute one, as a link from ``folder``."""
+    return Path(os.path.relpath(ROOT / path, folder)).as_posix()
