@@ -329,7 +329,7 @@ for name, images in sweep.items():
 # And now with **a picture of your own**. This figure computes in the browser, on the published page as well as here, and your picture
 # stays on your machine. *Question.* (d) Tick "clip and round": with which backbone is most of the consistency lost, and why?
 
-# %%
+# %% tags=["live"]
 from ganprior_null.widgets.live import LivePD
 
 LivePD()

@@ -123,7 +123,7 @@ plt.show()
 # In the figure below you can move them, on the published page too. *Question.* Move $x$ along the solid line: what changes, and what does
 # not? Then give $A$ a second row: when is nothing left of the null part?
 
-# %%
+# %% tags=["live"]
 from ganprior_null.widgets.live import LiveMatrix
 
 LiveMatrix()

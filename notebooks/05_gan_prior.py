@@ -442,7 +442,7 @@ panel(
 # A walk through this prior, on the published page too. Every picture is a sample computed beforehand, at $z_0 + a z_1 + b z_2$; nothing is blended. *Question.* (d) Where do neighbours
 # differ most, and what does a smaller $\psi$ do to the differences?
 
-# %%
+# %% tags=["live"]
 from ganprior_null.widgets.live import LiveWalk
 
 LiveWalk(G, w_mean, count=7, seed=seed)
