@@ -68,6 +68,8 @@ def _add_restorer(networks) -> None:
     this.add_argument("--factor", type=int, default=8, help="HR over LR (default 8)")
     this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
     this.add_argument("--prior", default="faces64", help="a shipped prior's name (default faces64)")
+    this.add_argument("--degraded", action="store_true", help="blur, noise and JPEG on half of the training images")
+    this.add_argument("--variant", default="", help="one departure from PDN's defaults (experiments/variants.py)")
     _add_common(this, _train_restorer)
 
 
@@ -81,6 +83,8 @@ def _train_restorer(options) -> bool:
         downsampler=options.downsampler,
         prior=options.prior,
         seed=options.seed,
+        degraded=options.degraded,
+        variant=options.variant,
     )
     profile = restorer(options.profile, **_fields(options))
     return train_restorer(options.data, options.out, this, profile, margin=options.margin, precision=options.precision)

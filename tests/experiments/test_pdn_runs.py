@@ -1,0 +1,63 @@
+"""PDN by the training command: with and without its null space, at both factors, on degraded images, its variants."""
+
+import json
+
+import pytest
+import torch
+
+from ganprior_null.cli import main
+from ganprior_null.experiments.restorer import Experiment, build, recipe_of
+from ganprior_null.experiments.variants import VARIANTS
+from ganprior_null.profiles import restorer as profile
+from ganprior_null.weights import load_prior
+
+
+def train(folder, *words):
+    start = ["train", "restorer", "pdn", "--profile", "smoke", "-p", "steps", "1", "-p", "eval_every", "1"]
+    assert main([*start, "--out", str(folder), *words]) == 0
+    names = ("params.json", "summary.json")
+    return [json.loads((folder / name).read_text()) for name in names]
+
+
+@pytest.mark.parametrize("factor", ["8", "16"])
+def test_consistent_with_pd_and_only_with_it(factor, tmp_path):
+    _, without = train(tmp_path / "none", "--factor", factor)
+    params, with_pd = train(tmp_path / "pd", "--factor", factor, "--null-space", "pd")
+    assert with_pd["PSNR(LR) enforced"] > 120  # rounding of float32
+    assert "PSNR(LR) enforced" not in without and without["PSNR(LR)"] == without["PSNR(LR) raw"] < 60
+    assert params["pixel_weight"] == params["perceptual_weight"] == 0 and not params["degraded"]
+
+
+def test_degraded_images_change_what_is_learnt_and_not_what_is_tested_on(tmp_path):
+    plain, other = (train(tmp_path / name, *words)[0] for name, words in (("a", ()), ("b", ("--degraded",))))
+    assert other["degraded"] and not plain["degraded"]
+    lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in "ab"]
+    assert lines[0][0] == lines[1][0]  # before the first step: the same test images
+    assert lines[0][-1] != lines[1][-1]
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name])
+def test_a_variant_is_another_network_or_another_recipe(name):
+    prior = load_prior("faces64").generator
+
+    def facts(variant):
+        this = Experiment(model="pdn", variant=variant)
+        network = build(this, prior, profile("smoke")).network
+        learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        return learnt, network.fresh_noise, recipe_of(this, profile("smoke")).r1_gamma
+
+    assert facts(name) != facts("")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("pdn", "--variant", "r2"), "unknown variant 'r2'; did you mean 'r1'?"),
+        (("glean", "--variant", "r1"), "variants are of pdn; glean takes none, got 'r1'"),
+    ],
+)
+def test_a_variant_that_is_none_is_one_line(words, message, tmp_path, capsys):
+    assert main(["train", "restorer", *words, "--profile", "smoke", "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
