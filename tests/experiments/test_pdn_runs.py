@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from ganprior_null.cli import main
 from ganprior_null.experiments.restorer import Experiment, build, recipe_of

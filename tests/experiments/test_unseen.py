@@ -1,0 +1,90 @@
+"""A finished run is judged under other downsamplers; its artefacts and its diversity are measured by laws that hold."""
+
+import json
+
+import pytest
+import torch
+
+from ganprior_null.cli import main
+from ganprior_null.data import faces
+from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_distance, spread_map
+from ganprior_null.experiments.unseen import TESTED, noise, sharpness
+from ganprior_null.images import load_image
+from ganprior_null.operators import AveragePool
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "drawn-16x-pdn-pd-aliased-seed0"
+    words = ["train", "restorer", "pdn", "--null-space", "pd", "--factor", "16", "--downsampler", "bicubic-plain"]
+    assert main([*words, "--profile", "smoke", "-p", "steps", "1", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_under_other_downsamplers(run):
+    assert main(["evaluate", "restorer", str(run)]) == 0
+    found = json.loads((run / "unseen.json").read_text())
+    assert list(found["tested"]) == ["bicubic-plain", *TESTED]
+    trained = json.loads((run / "summary.json").read_text())
+    assert found["tested"]["bicubic-plain"]["PSNR"] == pytest.approx(trained["PSNR"])  # same images, weights and z
+    for figures in found["tested"].values():  # PD holds whatever made y; the true downsampler agrees less
+        assert figures["PSNR(LR) enforced"] > 120 > figures["PSNR(LR)"] or figures["PSNR(LR)"] > 120
+    diverse = json.loads((run / "diversity.json").read_text())
+    assert diverse["PSNR(LR) enforced, worst"] > 120
+    assert diverse["distance"] > 0.9 * max(diverse["distance by z alone"], diverse["distance by noise alone"]) > 0
+    assert load_image(run / "diversity_map.webp").shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--downsamplers", "bicubic", "cubic"), "unknown downsampler 'cubic'; known: average, bilinear, bicubic, "),
+        (("{run}/none",), "none is no complete run: params.json is missing"),
+    ],
+)
+def test_bad_input_is_one_line(run, words, message, capsys):
+    words = [word.format(run=run) for word in words]
+    assert main(["evaluate", "restorer", *([] if "/" in words[0] else [str(run)]), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_a_run_without_its_checkpoint_says_what_to_do(run, tmp_path, capsys):
+    for name in ("params.json", "metrics.jsonl"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    assert main(["evaluate", "restorer", str(tmp_path)]) == 2
+    assert "holds no last.ckpt" in capsys.readouterr().err
+    assert not (tmp_path / "unseen.json").exists()
+
+
+def test_diversity_is_of_networks_with_a_z(run, tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes((run / "metrics.jsonl").read_bytes())
+    params = json.loads((run / "params.json").read_text()) | {"model": "glean"}
+    (tmp_path / "params.json").write_text(json.dumps(params))
+    with pytest.raises(ValueError, match="glean has one answer to each y"):
+        evaluate_diversity(tmp_path)
+
+
+def test_noise_is_read_off_and_blur_is_not_noise():
+    x = faces(4, 64)
+    noisy = x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    assert noise(noisy) == pytest.approx(0.05, rel=0.1)
+    soft = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+    assert noise(soft) < 0.01 and sharpness(soft) < 0.8 * sharpness(x)
+
+
+def test_sharpness_sees_half_of_the_noise():
+    white = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert sharpness(white) == pytest.approx(0.5, rel=0.02)  # 10^5 samples
+
+
+def test_distance_counts_the_null_space_alone():
+    """The mean of squared distances over pairs is twice the unbiased variance; what A sees adds nothing."""
+    A, answers = AveragePool(4), torch.randn(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(0)).double()
+    apart = answers[0] - answers[1]
+    expected = A.project_null(apart).square().mean((1, 2, 3)).sqrt().mean()
+    assert pairwise_distance(answers, A) == pytest.approx(float(expected))
+    shifted = answers + A.project_range(torch.randn_like(answers[0]))
+    assert pairwise_distance(shifted, A) == pytest.approx(float(expected))
+    assert pairwise_distance(torch.stack([A.project_range(part) for part in answers]), A) < 1e-12
+    torch.testing.assert_close(spread_map(answers)[0], (apart.square().mean((0, 1)) / 2).sqrt().float())
