@@ -1,4 +1,4 @@
-"""Commands that measure a method where the truth is known: evaluate kernelgan, evaluate pulse."""
+"""Commands that measure a method where the truth is known: evaluate kernelgan, evaluate pulse, evaluate restorer."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ def add_evaluate(commands) -> None:
     )
     _add_evaluate_kernels(methods)
     _add_evaluate_pulse(methods)
+    _add_evaluate_restorer(methods)
 
 
 def _add_evaluate_kernels(methods) -> None:
@@ -68,3 +69,23 @@ def _evaluate_pulse(options) -> None:
     about = {"prior": options.prior, "data": data, "margin": options.margin}
     summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
     print(json.dumps(summary, indent=1))
+
+
+def _add_evaluate_restorer(methods) -> None:
+    this = methods.add_parser("restorer", help="finished runs on downsamplers they were not trained for, and many z")
+    this.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders with their last.ckpt")
+    this.add_argument("--data", type=Path, metavar="DIR", help="where the packs lie that the runs were trained on")
+    this.add_argument("--downsamplers", nargs="+", metavar="NAME", help="default: bicubic bilinear average lanczos3")
+    this.set_defaults(command=_evaluate_restorer)
+
+
+def _evaluate_restorer(options) -> None:
+    from ..experiments.diversity import evaluate_diversity
+    from ..experiments.runs import read_run
+    from ..experiments.unseen import TESTED, evaluate_restorer
+
+    for path in options.runs:
+        result = evaluate_restorer(path, options.data, options.downsamplers or TESTED)
+        if read_run(path).params["model"] == "pdn":
+            result["diversity"] = evaluate_diversity(path, options.data)
+        print(json.dumps({path.name: result}, indent=1))
