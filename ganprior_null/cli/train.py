@@ -70,6 +70,7 @@ def _add_restorer(networks) -> None:
     this.add_argument("--prior", default="faces64", help="a shipped prior's name (default faces64)")
     this.add_argument("--degraded", action="store_true", help="blur, noise and JPEG on half of the training images")
     this.add_argument("--variant", default="", help="one departure from PDN's defaults (experiments/variants.py)")
+    this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
     _add_common(this, _train_restorer)
 
 
@@ -87,7 +88,15 @@ def _train_restorer(options) -> bool:
         variant=options.variant,
     )
     profile = restorer(options.profile, **_fields(options))
-    return train_restorer(options.data, options.out, this, profile, margin=options.margin, precision=options.precision)
+    return train_restorer(
+        options.data,
+        options.out,
+        this,
+        profile,
+        margin=options.margin,
+        precision=options.precision,
+        accelerator=options.accelerator,
+    )
 
 
 def _add_common(this, train) -> None:

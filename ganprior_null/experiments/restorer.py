@@ -22,6 +22,7 @@ from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, 
 from ..training.degrade import degrade
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
+from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior
 from .figures import figures, raw_figures, restore, sheet
 from .variants import variant
@@ -45,13 +46,13 @@ class Experiment(NamedTuple):
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
-                   precision: str = "auto") -> bool:  # fmt: skip
+                   precision: str = "auto", accelerator: str = "auto") -> bool:  # fmt: skip
     """Train one restorer, evaluate it as it learns, and leave figures, a sheet and weights in ``out``.
 
     data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. True when finished,
     False when stopped by a signal. Raises ValueError for unknown names and sizes that do not fit.
     """
-    fabric = make_fabric(precision=(precision := resolve_precision(precision)))
+    fabric = make_fabric(precision=(precision := resolve_precision(precision)), accelerator=accelerator)
     torch.manual_seed(this.seed)  # the initial weights; every later draw is addressed by step
     prior, recipe = load_prior(this.prior).generator, recipe_of(this, profile)
     A_true, A = operators(this, prior.size)
@@ -78,7 +79,9 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
         run.save(state)  # the log of a run without a checkpoint is dropped when it starts
         look(state)  # before the first step
     hooks = [(profile.eval_every, look)]
-    return fit(fabric, step, state, run, steps=recipe.steps, global_batch=recipe.global_batch, hooks=hooks)
+    batch = recipe.global_batch
+    with memory_advice(f"lower global_batch (now {batch}), then rrdb_channels (now {profile.rrdb_channels})"):
+        return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks)
 
 
 def evaluation(

@@ -1,11 +1,14 @@
 """Where a run executes: the only reader of the launcher's environment."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
+ACCELERATORS = ("auto", "cpu", "cuda")
 
 
 def fastest_precision() -> str:
@@ -27,11 +30,27 @@ def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> Fab
     """A launched Fabric for one process, or for one of torchrun's.
 
     Under ``torchrun --nproc-per-node 2`` Fabric left to itself makes two worlds of one process on CPUs; it must be told
-    devices and nodes. Raises RuntimeError when the world it made is not the launcher's.
+    devices and nodes. Raises RuntimeError when the world it made is not the launcher's and when a GPU is asked for that
+    is not there, ValueError for an unknown accelerator.
     """
+    if accelerator not in ACCELERATORS:
+        raise ValueError(f"accelerator must be one of {', '.join(ACCELERATORS)}, got {accelerator!r}")
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, precision=precision)
     fabric.launch()
     if fabric.world_size != world:
         raise RuntimeError(f"the launcher started {world} processes, Fabric sees {fabric.world_size}")
     return fabric
+
+
+@contextmanager
+def memory_advice(advice: str) -> Iterator[None]:
+    """Turn torch's error for memory that is used up, of a GPU or the machine, into one that says what to lower."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            raise RuntimeError(f"out of memory; {advice}") from error
+        raise

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+import torch
 
 from ganprior_null.cli import main
 from ganprior_null.images import load_image
+from ganprior_null.training.runtime import memory_advice
 
 
 def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
@@ -27,6 +29,7 @@ def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
         (("glean", "--null-space", "pdd"), "unknown null space 'pdd'; did you mean 'pd'?"),
         (("glean", "--prior", "face64"), "no weights named 'face64' come with the course; did you mean 'faces64'?"),
         (("glean", "--factor", "7"), "factor 7"),
+        (("glean", "--accelerator", "gpu"), "accelerator must be one of auto, cpu, cuda, got 'gpu'"),
         (("glean", "--precision", "half"), "precision must be one of auto, 32-true, bf16-mixed, got 'half'"),
     ],
 )
@@ -35,3 +38,20 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path, caps
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_gpu_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    words = ["train", "restorer", "glean", "--accelerator", "cuda", "--precision", "32-true"]
+    assert main([*words, "--profile", "smoke", "--out", str(tmp_path / "run")]) == 2
+    assert (
+        "a GPU was asked for, but torch finds none on this machine; auto takes what is there" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_out_of_memory_says_what_to_lower():
+    with pytest.raises(RuntimeError, match="^out of memory; lower global_batch$"), memory_advice("lower global_batch"):
+        torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
+    with pytest.raises(RuntimeError, match="size"), memory_advice("lower global_batch"):  # other errors stay
+        torch.ones(2) @ torch.ones(3)

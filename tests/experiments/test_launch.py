@@ -1,0 +1,72 @@
+"""A category is found where GANPRIOR_DATA says, a run's folder says what differs, torchrun gets the same experiment."""
+
+import pytest
+
+from ganprior_null.cli import _parser
+from ganprior_null.experiments.launch import Source, find_source, launch, run_name, torchrun
+from ganprior_null.experiments.restorer import Experiment
+from ganprior_null.profiles import restorer
+
+
+def test_a_category_is_a_pack_below_the_folder_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANPRIOR_DATA", str(tmp_path))
+    (tmp_path / "faces_color64").mkdir()
+    found = find_source("faces")
+    assert (found.name, found.folder, found.prior) == ("faces", tmp_path / "faces_color64", "faces64")
+    assert found.margin == 6  # the prior's card says so
+    with pytest.raises(FileNotFoundError, match=r"no pack of cats at .*cats64: set GANPRIOR_DATA to the folder"):
+        find_source("cats")
+
+
+def test_drawn_faces_need_no_folder_and_any_folder_will_do(tmp_path):
+    assert find_source("")[:2] == find_source("drawn")[:2] == ("drawn", None)
+    assert find_source(str(tmp_path), "faces64") == Source(tmp_path.name, tmp_path, "faces64", 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "prior", "message"),
+    [("face", "", "no folder 'face', and no category of that name; did you mean 'faces'?"),
+     ("drawn", "face64", "no weights named 'face64' come with the course; did you mean 'faces64'?")],
+)  # fmt: skip
+def test_unknown_words_are_refused(data, prior, message):
+    with pytest.raises((ValueError, FileNotFoundError)) as raised:
+        find_source(data, prior)
+    assert str(raised.value) == message
+
+
+def test_the_name_tells_what_is_unusual():
+    usual, source = restorer("laptop", gan_weight=1e-2), Source("faces", None, "faces64", 6)
+
+    def name(*, gan_weight=1e-2, rrdb_blocks=usual.rrdb_blocks, **changes):
+        own = restorer("laptop", gan_weight=gan_weight, rrdb_blocks=rrdb_blocks)
+        return run_name(source, Experiment(**changes), own, usual)
+
+    assert name() == "faces-8x-glean-none-seed0"
+    assert name(model="panini", null_space="pd", factor=16, gan_weight=1e-3) == "faces-16x-panini-pd-beta3-seed0"
+    assert name(downsampler="average", seed=2) == "faces-8x-glean-none-pooled-seed2"
+    assert name(rrdb_blocks=1, downsampler="bicubic-plain") == "faces-8x-glean-none-aliased-small-seed0"
+    assert name(model="pdn", degraded=True, variant="r1") == "faces-8x-pdn-none-degraded-r1-seed0"
+
+
+def test_torchrun_is_given_the_same_experiment(tmp_path):
+    this = Experiment(model="pdn", null_space="pd", factor=16, seed=3, degraded=True, variant="r1")
+    source = Source("faces", tmp_path, "faces64", 6)
+    command = torchrun(4, source, tmp_path / "run", this, "smoke", {"steps": 8, "lr": 1e-3})
+    assert "--nproc-per-node=4" in command
+    options = _parser().parse_args(command[command.index("ganprior_null") + 1 :])  # our own command line reads it
+    told = {name: getattr(options, name) for name in this._fields}
+    assert Experiment(**told) == this
+    assert (options.data, options.margin, options.profile) == (tmp_path, 6, "smoke")
+    assert dict(options.p) == {"steps": "8", "lr": "0.001"}
+
+
+def test_several_gpus_are_used_by_torchrun(tmp_path, monkeypatch):
+    """No machine with GPUs is needed: only what would be started is looked at."""
+    started = []
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(
+        "subprocess.run", lambda command: started.append(command) or type("Done", (), {"returncode": 1})
+    )
+    with pytest.raises(RuntimeError, match="did not finish; started again, it goes on"):
+        launch(Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {})
+    assert started[0][:4] == torchrun(2, Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {})[:4]
