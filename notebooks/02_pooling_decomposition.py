@@ -783,12 +783,23 @@ titles = ["the photograph", *(rf"$\hat x$ at {factor}x" for factor in factors)]
 show([x, *(pictures["x_hat"] for pictures, _ in results)], titles, height=1.9)
 
 # %% [markdown]
+# And on the published page too, or with a picture of your own (your browser reads it and sends it nowhere): a drawn face as the proposal
+# for somebody else's portrait. *Question* (d): go from 16x down to 2x. Whose face is it at 16x, whose at 2x, and does the read-out
+# PSNR(LR) of $\hat x$ tell you which?
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LivePD
+
+LivePD(factor=16, backbone="another face")
+
+# %% [markdown]
 # <details><summary>Answers</summary>
 #
 # (a) None: not the backbone, not the strength, not the factor. (b) At 8x the cat's eyes show, at 16x it is a cat in the astronaut's
 # colours: the larger the factor, the more the network is free to invent, and the less consistency alone can guarantee. (c) For
 # bicubic a little more than 1: its null part points the right way, only too timidly. For noise 0: a null part that knows
-# nothing only adds error, and $A^\dagger y$ alone is better.
+# nothing only adds error, and $A^\dagger y$ alone is better. (d) At 16x the drawn face, in the colours of the portrait; at 2x the
+# portrait. The read-out does not tell: $\hat x$ agrees with $y$ at every factor, what shrinks is the room for invention.
 #
 # </details>
 #

@@ -755,11 +755,21 @@ stills = [still[task][kind] for kind in ("plain", "self-tuned") for task in TASK
 show(stills, [*TASKS, *[""] * len(TASKS)], columns=5, height=1.7)
 
 # %% [markdown]
+# A kernel is easier to understand when you draw it. This figure computes in the browser, on the published page too: a slanted Gaussian,
+# smeared along a path, and what `BlurDownsample` makes of a picture with it. *Question* (d): with a motion of 8 pixels, turn the angle.
+# Which edges of the picture stay sharp, and why does a larger factor hide the motion?
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LiveKernel
+
+LiveKernel(motion=8)
+
+# %% [markdown]
 # <details><summary>Answers</summary>
 #
 # (a) Sensing and inpainting. Their singular values are all 1, and noise enters only as many dimensions as are measured: $0.3\,\sigma^2$ per pixel at ratio 0.3, less below. Averages
 # are worse off: $A^\dagger$ writes the error of a mean to *every* pixel that was averaged, $\sigma^2$ on each, however few numbers were measured; bicubic, with unequal singular values, more. (b) $A^\dagger y$ sharpens and, with noise, turns into a pattern along the blur, because the frequencies that the kernel suppresses are divided by a small number. The caption shows where `kept` begins to fall. (c) No: it drops as soon as $\kappa < 1$, on purpose. With noise, agreeing with $y$ exactly means agreeing
-# with its errors.
+# with its errors. (d) Edges along the path: there the blur averages equal pixels. At a larger factor the path is shorter in pixels of $y$: 8 pixels of $x$ are one of $y$ at 8x.
 #
 # </details>
 #

@@ -937,9 +937,18 @@ errors_below = [f"error {kernel_error(k, true).l1:.2f}" for k, true in zip(found
 show([picture(k) for k in (*hidden_ones, *found)], [*STILL, *errors_below], columns=4, height=1.4)
 
 # %% [markdown]
+# The kernel alone, in the browser, on the published page too. *Question* (d): find two settings with clearly different kernels whose $y$
+# you cannot tell apart by eye. What does that mean for a search that sees only $y$?
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LiveKernel
+
+LiveKernel()
+
+# %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Slanted kernels and motion are found well, even in a short search, small ones come out a little too wide. Wide ones are cut by the window of 13 weights, on both sides of the comparison. (b) Nothing, up to the wobbling of the search: a round kernel has no angle. (c) A round one of width 0.8 to 0.9.
+# (a) Slanted kernels and motion are found well, even in a short search, small ones come out a little too wide. Wide ones are cut by the window of 13 weights, on both sides of the comparison. (b) Nothing, up to the wobbling of the search: a round kernel has no angle. (c) A round one of width 0.8 to 0.9. (d) Small ones, for instance: a width of 0.4 and of 0.7 at factor 4 leave almost the same $y$. What $y$ does not hold no search can find; the penalties of section 5 then decide.
 #
 # </details>
 #
