@@ -47,6 +47,9 @@ def _add_evaluate_pulse(methods) -> None:
     this.add_argument("--steps", type=int, default=100)
     this.add_argument("--restarts", type=int, default=1, help="per search, of which the best counts (default 1)")
     this.add_argument("--eps", type=float, default=1e-4, help="mean square of A x - y that ends a search")
+    this.add_argument(
+        "--space", default="sphere", choices=("sphere", "free", "w+"), help="where codes may move (default sphere)"
+    )
     this.set_defaults(command=_evaluate_pulse)
 
 
@@ -64,6 +67,7 @@ def _evaluate_pulse(options) -> None:
         steps=options.steps,
         restarts=options.restarts,
         eps=options.eps,
+        space=options.space,
     )
     data = options.data.name if options.data else "drawn faces"
     about = {"prior": options.prior, "data": data, "margin": options.margin}

@@ -3,32 +3,32 @@
 The command ``python -m ganprior_null evaluate pulse``. A run that was stopped goes on where it was.
 """
 
+import hashlib
 import json
-import statistics
+import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..data import faces, load_sides
-from ..images import from_uint8, grid, save_image, to_uint8, to_uint8_consistent
+from ..images import from_uint8, save_image, to_uint8, to_uint8_consistent
 from ..layers import FeatureNet64
-from ..metrics import consistency_db, fd_features64, ms_ssim, psnr, ssim
+from ..metrics import fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
-from ..restorers import enforce_consistency, fit_gaussian, pulse
+from ..restorers import fit_gaussian, pulse
 from ..restorers.latents import LatentGaussian, is_untrained
 from ..training.record import Run, replace
 from ..weights import load_prior, load_stylegan2, shipped
+from .figures import sheet
+from .inversion_figures import FEWEST, STAGES, judged, references, summarise
 
 BATCH = 16  # images searched at once
-SHOWN = 8  # images in the picture of a factor
-FEWEST = 129  # images that fd_features64 needs
-STAGES = ("search", "PD")
+SHOWN = 12  # images in a sheet
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Settings:
         1e-4  # PSNR(LR) of 40 dB: with the published 2e-3 every search would stop at 27 dB, whatever the factor
     )
     loss: str = "100*L2+0.05*GEOCROSS"
+    space: str = "sphere"  # sphere | free | w+
 
 
 def read_prior(source: str) -> StyleGAN2:
@@ -108,28 +109,46 @@ def evaluate_pulse(
     keep, PSNR(LR) before rounding too. y is the block mean of x, rounded to 8 bits as a file is. about: what else
     belongs to the parameters (prior, data). network: for fd_features64 and identity similarity.
 
-    The folder belongs to one set of parameters, and searches that it holds are not repeated. Raises ValueError for
-    other parameters there, and for factors that do not fit.
+    All searches come first, all judging last. The folder belongs to one set of parameters, and searches that it holds
+    are not repeated. Raises ValueError for other parameters there, and for factors that do not fit.
     """
-    params = {"names": images.names, "batch": BATCH, **(about or {}), **asdict(settings)}
-    run = Run(out, params | {"network": network is not None})
-    done = {(row["factor"], row["seed"]) for row in run.history()}
+    params = {"network": network is not None, **(about or {}), **asdict(settings)}
+    run = Run(out, params | {"names": images.names, "batch": BATCH, **identity(prior)})
+    written = run.path / "summary.json"
+    if written.exists():
+        return json.loads(written.read_text("utf-8"))
     gaussian = fit_gaussian(prior)
     for factor in settings.factors:
         A = AveragePool(factor)
-        y = from_uint8(to_uint8(A(images.x)))
+        y = measured(images.x, A)
         for seed in range(settings.seeds):
-            if (factor, seed) in done:
-                continue
-            found, said = search_all(prior, y, A, settings, seed, gaussian, progress)
-            kept = {"search": to_uint8(found), "PD": to_uint8_consistent(found, y, factor)}
-            rows = [row for stage in STAGES for row in judged(stage, found, kept[stage], images.x, y, A, network)]
-            save_file(kept, run.path / f"{factor}x_seed{seed}.safetensors")
-            for i, row in enumerate(rows):
-                j = i % len(images.names)
-                run.log(j, {"image": images.names[j], "factor": factor, "seed": seed} | said[j] | row)
-            print(f"{factor}x, seed {seed}: done", flush=True)
-    return _finish(run, images, settings, network)
+            path = kept_at(run, factor, seed)
+            if not path.exists():
+                replace(path, save(search_all(prior, y, A, settings, seed, gaussian, progress)))
+                print(f"{factor}x, seed {seed}: done", flush=True)
+    summary = _judge(run, prior, images, settings, network)
+    replace(written, (json.dumps(summary, indent=1) + "\n").encode())
+    for results in run.path.glob("*x_seed*.safetensors"):
+        results.unlink()
+    return summary
+
+
+def measured(x: Tensor, A: AveragePool) -> Tensor:
+    """y, in 8 bits as a file is."""
+    return from_uint8(to_uint8(A(x)))
+
+
+def kept_at(run: Run, factor: int, seed: int) -> Path:
+    """The file of these searches until they are judged."""
+    return run.path / f"{factor}x_seed{seed}.safetensors"
+
+
+def identity(prior: StyleGAN2) -> dict[str, str]:
+    """What made the images: the prior's weights, as 12 hex digits (names outlive training), torch and the machine."""
+    digest = hashlib.sha256()
+    for tensor in prior.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return {"weights": digest.hexdigest()[:12], "torch": torch.__version__, "machine": platform.machine()}
 
 
 def search_all(
@@ -140,9 +159,9 @@ def search_all(
     seed: int,
     gaussian: LatentGaussian,
     progress: bool,
-) -> tuple[Tensor, list[dict]]:
-    """PULSE on all of y, a batch at a time: images (N, 3, H, W) and per image what the search says of itself."""
-    images, rows = [], []
+) -> dict[str, Tensor]:
+    """PULSE on all of y, a batch at a time: images (N, 3, H, W), and what the search says of each, (N,)."""
+    parts = []
     for some in y.split(BATCH):
         found = pulse(
             prior,
@@ -154,76 +173,42 @@ def search_all(
             loss=settings.loss,
             eps=settings.eps,
             gaussian=gaussian,
+            space=settings.space,
             progress=progress,
         )
         if found.interrupted:  # half a batch is no result
             raise KeyboardInterrupt
-        images.append(found.images)
-        rows += [
-            {"lr_error": float(error), "converged": bool(converged)}
-            for error, converged in zip(found.lr_error, found.converged, strict=True)
-        ]
-    return torch.cat(images), rows
+        norm = gaussian.to_z(found.latents).square().mean((1, 2)).sqrt()  # about 1 on the sphere
+        said = {"lr_error": found.lr_error, "converged": found.converged.float(), "norm": norm}
+        parts.append({"images": found.images, **said})
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def judged(
-    stage: str, found: Tensor, kept: Tensor, x: Tensor, y: Tensor, A: AveragePool, network: FeatureNet64 | None
-) -> list[dict]:
-    """A row per image: the 8-bit ``kept`` against the truth x and the measurement y; PSNR(LR) before rounding too."""
-    x_hat = from_uint8(kept)
-    before = enforce_consistency(found, y, A) if stage == "PD" else found
-    same = to_uint8(A(x_hat.double())) == to_uint8(y)
-    table = {
-        "psnr": psnr(x_hat, x),
-        "ssim": ssim(x_hat, x),
-        "ms_ssim": ms_ssim(x_hat, x),
-        "lr_psnr": consistency_db(A, before, y),
-        "lr_psnr_8bit": consistency_db(A, x_hat, y).clamp_max(200),  # exact files would be infinite, which is no JSON
-        "lr_reproduced": same.flatten(1).double().mean(1),
-    }
-    if network is not None:
-        with torch.no_grad():
-            table["identity"] = F.cosine_similarity(network(x_hat), network(x))
-    return [{"stage": stage} | {key: float(value[i]) for key, value in table.items()} for i in range(len(x))]
-
-
-def _finish(run: Run, images: HeldOut, settings: Settings, network: FeatureNet64 | None) -> dict:
-    """summary.json and a picture per factor; the results themselves, which the distance needs, are then deleted."""
-    written = run.path / "summary.json"
-    if written.exists():
-        return json.loads(written.read_text("utf-8"))
-    summary = summarise(run.history())
+def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, network: FeatureNet64 | None) -> dict:
+    """All searches of the folder: the rows, the sheets, and the summary, returned."""
+    rows, shown, distances = [], [], {}
     for factor in settings.factors:
-        kept = [load_file(run.path / f"{factor}x_seed{seed}.safetensors") for seed in range(settings.seeds)]
-        _picture(run.path / f"{factor}x.png", images.x, kept[0], factor)
+        A, results = AveragePool(factor), {stage: [] for stage in STAGES}
+        y = measured(images.x, A)
+        for seed in range(settings.seeds):
+            found = load_file(kept_at(run, factor, seed))
+            kept = {"search": to_uint8(found["images"]), "PD": to_uint8_consistent(found["images"], y, factor)}
+            for stage in STAGES:
+                results[stage].append(kept[stage])
+                for i, row in enumerate(judged(stage, found["images"], kept[stage], images.x, y, A, network)):
+                    said = {name: found[name][i].item() for name in ("lr_error", "converged", "norm")}
+                    rows.append({"image": images.names[i], "factor": factor, "seed": seed} | said | row)
+        first = [from_uint8(results[stage][0][:SHOWN]) for stage in STAGES]
+        save_image(sheet(*first), run.path / f"{factor}x.webp")
+        shown += [y[:SHOWN], *first]
         for stage in STAGES:
-            x_hat = from_uint8(torch.cat([tensors[stage] for tensors in kept]))
+            x_hat = from_uint8(torch.cat(results[stage]))
             if network is not None and min(len(x_hat), len(images.everything)) >= FEWEST:
-                summary[f"{factor}x {stage}"]["fd_features64"] = fd_features64(x_hat, images.everything, network)
-    replace(written, (json.dumps(summary, indent=1) + "\n").encode())
-    for results in run.path.glob("*x_seed*.safetensors"):
-        results.unlink()
-    return summary
-
-
-def summarise(rows: list[dict]) -> dict:
-    """Means over images and seeds per factor and stage, and the value of claim C16: PSNR(LR) at 16x minus at 8x."""
-    summary = {}
-    apart = ("image", "factor", "seed", "stage", "step")
-    for factor in sorted({row["factor"] for row in rows}):
-        for stage in STAGES:
-            own = [row for row in rows if row["factor"] == factor and row["stage"] == stage]
-            keys = [key for key in own[0] if key not in apart]
-            summary[f"{factor}x {stage}"] = {key: statistics.mean(row[key] for row in own) for key in keys}
-            summary[f"{factor}x {stage}"]["lowest_lr_psnr"] = min(row["lr_psnr"] for row in own)
-    if {"8x search", "16x search"} <= summary.keys():
-        summary["C16"] = summary["16x search"]["lr_psnr"] - summary["8x search"]["lr_psnr"]
-    return summary
-
-
-def _picture(path: Path, x: Tensor, images: dict[str, Tensor], factor: int) -> None:
-    """Truth, measurement, search and PD, one below the other, the first eight images."""
-    x = x[:SHOWN]
-    y = F.interpolate(AveragePool(factor)(x), x.shape[-2:], mode="nearest-exact")
-    rows = [x, y, *(from_uint8(images[stage][:SHOWN]) for stage in STAGES)]
-    save_image(grid(torch.cat(rows), columns=len(x)), path)
+                distances[f"{factor}x {stage}"] = fd_features64(x_hat, images.everything, network)
+    save_image(sheet(*shown, images.x[:SHOWN]), run.path / "sheet_with_truth.webp")  # shows the data: stays here
+    replace(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    summary = summarise(rows)
+    for name, distance in distances.items():
+        summary[name]["fd_features64"] = distance
+    count = len(images.x) * settings.seeds
+    return summary | references(prior, images.x, images.everything, settings.factors, count, network)

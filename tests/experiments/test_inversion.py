@@ -1,12 +1,18 @@
 """The evaluation of PULSE: every row is there, PD is consistent in each, and a stopped run goes on."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from ganprior_null.cli import main
-from ganprior_null.experiments.inversion import Settings, evaluate_pulse, held_out, read_prior, summarise
+from ganprior_null.experiments.inversion import Settings, evaluate_pulse, held_out, read_prior
+from ganprior_null.experiments.inversion_figures import bicubic, summarise
+from ganprior_null.images import load_image
+from ganprior_null.metrics import psnr
+from ganprior_null.restorers.latents import draw_starts
 from ganprior_null.weights import save_weights
 
 from ..restorers.priors import small_prior
@@ -41,8 +47,37 @@ def test_a_row_for_every_image_factor_seed_and_stage(finished, images):
     assert {row["image"] for row in rows(out)} == set(images.names)
     assert summary == json.loads((out / "summary.json").read_text())
     assert sorted(path.name for path in out.iterdir()) == [
-        "2x.png", "4x.png", "metrics.jsonl", "params.json", "summary.json"
+        "2x.webp", "4x.webp", "metrics.jsonl", "params.json", "sheet_with_truth.webp", "summary.json"
     ]  # fmt: skip
+
+
+def test_the_sheet_to_publish_holds_no_truth(finished, images):
+    """Two rows, search and PD; the truth is an extra row of the other sheet, which git ignores."""
+    out, _ = finished
+    pitch = images.x.shape[-1] + 2  # a line between two rows
+    rows_of = {name: load_image(out / f"{name}.webp").shape[-2] // pitch for name in ("2x", "4x", "sheet_with_truth")}
+    assert rows_of == {"2x": 2, "4x": 2, "sheet_with_truth": 2 * 3 + 1}  # y, search, PD for each, and the truth
+    ignored = (Path(__file__).parents[2] / ".gitignore").read_text()
+    assert "data/results/**/sheet_with_truth.webp" in ignored
+
+
+def test_bicubic_stands_beside_the_searches(finished, images):
+    summary = finished[1]
+    x_hat = bicubic(images.x, 4)
+    assert summary["4x bicubic"]["psnr"] == pytest.approx(psnr(x_hat, images.x).mean().item(), rel=1e-6)
+    assert summary["4x bicubic"]["psnr"] < summary["2x bicubic"]["psnr"]
+    assert "fd_features64" not in summary["4x bicubic"]  # no network was given
+
+
+def test_the_norm_is_1_on_the_sphere_only(finished, prior, images, tmp_path):
+    free = replace(SETTINGS, space="free", factors=(4,), seeds=1, steps=12)
+    evaluate_pulse(tmp_path / "run", prior, images, free, progress=False)
+    # a start on the sphere of its own radius, not of radius 1: 16 numbers spread by a fifth or so, means by less
+    on, off = ([row["norm"] for row in rows(folder)] for folder in (finished[0], tmp_path / "run"))
+    starts = draw_starts(prior, 3, 1, seed=0)[0].square().mean((1, 2)).sqrt().tolist()
+    kept = [row["norm"] for row in rows(finished[0]) if row["seed"] == 0 and row["stage"] == "search"]
+    assert kept[:3] == pytest.approx(starts, rel=0.1) and min(on) > 0.7
+    assert max(abs(a - b) for a, b in zip(off[:3], starts, strict=True)) > 0.05
 
 
 def test_pd_is_consistent_in_every_row_and_the_search_in_none(finished):
@@ -56,12 +91,13 @@ def test_pd_is_consistent_in_every_row_and_the_search_in_none(finished):
 
 def test_c16_is_the_difference_of_the_means():
     table = [
-        {"factor": factor, "stage": stage, "lr_psnr": value + seed, "seed": seed}
+        {"factor": factor, "stage": stage, "lr_psnr": value + seed, "psnr": 20.0 + seed, "seed": seed}
         for factor, value in ((8, 30.0), (16, 33.0))
         for stage in ("search", "PD")
         for seed in (0, 1)
     ]
     assert summarise(table)["C16"] == 3.0
+    assert summarise(table)["8x search"]["seed_spread"] == pytest.approx(0.5**0.5)
     assert "C16" not in summarise([row for row in table if row["factor"] == 8])
 
 
@@ -79,7 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_rows(prior, images, tmp_path, finishe
     monkeypatch.setattr(inversion, "search_all", stop)
     with pytest.raises(KeyboardInterrupt):
         evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False)
-    assert len(rows(tmp_path / "run")) == 3 * 2 * 2
+    assert len(list((tmp_path / "run").glob("*.safetensors"))) == 2 and not (tmp_path / "run/metrics.jsonl").exists()
     summary = evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False)
     assert len(calls) == 5  # two, the one that stopped, and the two that were left
     assert summary["4x PD"]["psnr"] == pytest.approx(finished[1]["4x PD"]["psnr"], rel=1e-4)
