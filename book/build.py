@@ -16,7 +16,10 @@ from pathlib import Path
 
 import nbformat
 
+from ganprior_null import report
+
 BOOK = Path(__file__).resolve().parent
+ROOT = BOOK.parent
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
@@ -80,6 +83,8 @@ def assemble(notebooks: Path, book: Path) -> None:
         lesson = nbformat.read(path, as_version=4)
         check_executed(path.name, lesson)
         still_widgets(lesson)
+        mark_claims(lesson, path.stem)
+        copy_results(lesson, book)
         save_cover(lesson, book)
         nbformat.write(lesson, book / "notebooks" / path.name)
     copy_mathjax(book / "vendor" / "mathjax")
@@ -92,6 +97,35 @@ def check_executed(name: str, lesson) -> None:
             raise ValueError(f"{name}: code cell {number} was not executed")
         if any(output.output_type == "error" for output in cell.outputs):
             raise ValueError(f"{name}: code cell {number} ended with an error")
+
+
+def mark_claims(lesson, name: str) -> None:
+    """Put a target before each cell that measures a claim, and let links of the report lead there."""
+    cells, missing = [], {id for id, claim in report.load_claims().items() if claim.notebook == name}
+    for cell in lesson.cells:
+        found = sorted(missing & set(report.measures(cell.source))) if cell.cell_type == "code" else []
+        missing -= set(found)
+        if found:
+            cells.append(nbformat.v4.new_markdown_cell("\n".join(f"({report.anchor_of(id)})=" for id in found)))
+        cells.append(cell)
+        for shown in tables(cell):
+            shown["text/markdown"] = re.sub(r"\]\([\w./]+\.ipynb#(claim-\w+)\)", r"](#\1)", shown["text/markdown"])
+    lesson.cells = cells
+
+
+def copy_results(lesson, book: Path) -> None:
+    """Stored results that a lesson links to come along, so that the links lead somewhere on the site too."""
+    text = "\n".join(shown["text/markdown"] for cell in lesson.cells for shown in tables(cell))
+    for link in re.findall(r"\]\((\.\./[^)#]+\.json)\)", text):
+        source, target = ROOT / "notebooks" / link, book / "notebooks" / link
+        if source.is_file() and target.resolve().is_relative_to(book.resolve()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+
+def tables(cell) -> list[dict]:
+    """What a cell shows as Markdown, to be changed in place."""
+    return [output.data for output in cell.get("outputs", []) if "text/markdown" in output.get("data", {})]
 
 
 def save_cover(lesson, book: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .profiles import NAMES, did_you_mean, profile_name
+from .report_text import anchor_of as anchor_of
 from .report_text import as_json as as_json
 from .report_text import as_markdown as as_markdown
 from .report_text import as_text as as_text
@@ -223,7 +224,9 @@ def run_files(measured: Measurement | None) -> list[str]:
 
 
 def measures(source: str) -> list[str]:
-    """The claims that a piece of a lesson's code records: ``claim("C1", ...)``, or through its own ``record``."""
+    """The claims that a piece of code records: ``claim("C1", ...)``, a lesson's own ``record``, or a loop of them."""
+    if re.search(r"(?<!def )\b(?:claim|record)\(\s*[a-z]", source):
+        return re.findall(r'"([CB]\d+)"', source)
     return re.findall(r'\b(?:claim|record)\(\s*"([CB]\d+)"', source)
 
 

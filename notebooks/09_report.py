@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -53,9 +53,9 @@ profile = profile_name(profile)
 # \end{cases}
 # $$
 #
-# Three more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
-# than the claim speaks of, so it decides nothing. *Not measured yet*: the lesson that measures it is still to come. And
-# *older than the code that made it*: the lesson changed after its number was stored.
+# Four more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
+# than the claim speaks of, so it decides nothing. *Not measured yet*: nothing is stored for it. *Older than the code that
+# made it*: the lesson changed after its number was stored. *Damaged*: the stored file cannot be read, and says nothing.
 #
 # For example, the first claim reads:
 
@@ -66,18 +66,21 @@ for field, value in vars(report.load_claims()["C1"]).items():
 # %% [markdown]
 # ## The table
 #
-# C1 to C19 are the paper's claims, B1 to B6 are ours. Behind each of our numbers stands the profile it was measured at:
-# `laptop` runs on two cores without a GPU, `paper` is the paper's own setting.
+# C1 to C19 are the paper's claims, B1 to B6 are ours. Behind each of our numbers stands the profile it was measured at
+# (`laptop` runs on two cores without a GPU, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds,
+# runs or images it rests on and how far those spread or how bad the worst of them was. The last column leads to the cell that
+# measures the claim, to the stored value with all its details, and to the runs behind it.
 
 # %%
 rows = report.rows()
-Markdown(report.as_markdown(rows))
+Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 
 # %% [markdown]
 # The same table in a terminal, or for another program:
 #
 # ```bash
 # python -m ganprior_null report
+# python -m ganprior_null report --format markdown
 # python -m ganprior_null report --format json
 # ```
 #
@@ -86,7 +89,7 @@ Markdown(report.as_markdown(rows))
 # One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
 # N not reproduced, … anything still open.
 
-# %%
+# %% mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
 LOOK = {"reproduced": ("R", "#0072B2"), "partly": ("P", "#E69F00"), "not reproduced": ("N", "#D55E00")}
 figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
 for i, row in enumerate(rows):

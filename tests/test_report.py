@@ -113,6 +113,12 @@ def test_a_claim_is_found_under_its_heading(lesson):
     assert report.section("probe", "C1") == "" and report.section("none", "C18") == ""
 
 
+def test_claims_in_a_loop_are_found_and_mentions_are_not():
+    assert report.measures('for id in ("C3", "B1"):\n    record(id, 1.0)') == ["C3", "B1"]
+    assert report.measures('def record(id, value):\n    print(id, "C3")\nrecord(\n  "C5", 1)') == ["C5"]
+    assert report.measures('stored["C3"]') == []
+
+
 def test_every_lesson_with_a_claim_says_where_it_measures_it():
     for claim in report.load_claims().values():
         assert not claim.notebook or report.section(claim.notebook, claim.id), claim.id
