@@ -59,7 +59,7 @@ class FeatureHeads(nn.Module):
         super().__init__()
         self.project = nn.Sequential(EqualLinear(EMBEDDING, EMBEDDING, activation=True), EqualLinear(EMBEDDING, 64))
         self.factors = EqualLinear(EMBEDDING, factors)
-        self.damage = EqualLinear(EMBEDDING, 3)
+        self.damage = EqualLinear(EMBEDDING, 2)
         self.category = EqualLinear(EMBEDDING, categories)
 
 

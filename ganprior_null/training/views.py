@@ -1,43 +1,36 @@
-"""Random views of images: the same content, cropped, mirrored, recoloured, blurred, noisy, compressed."""
+"""Random views of images: the same content, cropped, mirrored, recoloured, blurred, noisy."""
 
-import io
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from ..images import from_uint8, to_uint8
 
 BLUR, NOISE = 2.0, 0.1  # the largest standard deviations, in pixels and in units of the image range
-BEST, WORST = 90, 10  # JPEG qualities at damage 0 and 1
 REACH = 5  # taps of the blur on each side of a pixel
 
 
 class Views(NamedTuple):
-    """x (N, 3, H, W) in [0, 1] as an 8-bit file would hold it; damage (N, 3): blur, noise, JPEG."""
+    """x (N, 3, H, W) in [0, 1] as an 8-bit file would hold it; damage (N, 2): blur and noise, shares of the largest."""
 
     x: Tensor
     damage: Tensor
 
 
 def random_views(x: Tensor, generator: torch.Generator) -> Views:
-    """One view of each image (N, 3, H, W) in [0, 1]: crop, mirror, colours; then blur, noise and JPEG, in half each.
+    """One view of each image (N, 3, H, W) in [0, 1]: crop, mirror, colours, then blur and noise, each in half of them.
 
     A quarter of the views keep their crop: pixels that are not interpolated belong to what a network should know.
     """
     x = recoloured(cropped(x, generator), generator)
-    kept = torch.rand(len(x), 3, generator=generator) < 0.5
-    damage = torch.rand(len(x), 3, generator=generator) * kept
+    kept = torch.rand(len(x), 2, generator=generator) < 0.5
+    damage = torch.rand(len(x), 2, generator=generator) * kept
     x = blurred(x, BLUR * damage[:, 0])
     x = x + NOISE * damage[:, 1].view(-1, 1, 1, 1) * torch.randn(x.shape, generator=generator)
-    files = to_uint8(x)
-    for i in damage[:, 2].nonzero().flatten().tolist():
-        files[i] = compressed(files[i], round(BEST + (WORST - BEST) * float(damage[i, 2])))
-    return Views(from_uint8(files), damage)
+    return Views(from_uint8(to_uint8(x)), damage)
 
 
 def cropped(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -73,13 +66,6 @@ def blurred(x: Tensor, sigma: Tensor) -> Tensor:
     x = F.pad(x, (REACH,) * 4, mode="reflect").reshape(1, n * channels, x.shape[2] + 2 * REACH, -1)
     x = F.conv2d(F.conv2d(x, taps[:, None, None], groups=n * channels), taps[:, None, :, None], groups=n * channels)
     return x.reshape(n, channels, *x.shape[2:])
-
-
-def compressed(file: Tensor, quality: int) -> Tensor:
-    """What a JPEG file of this quality (1 to 95) keeps of an 8-bit image (3, H, W)."""
-    held = io.BytesIO()
-    Image.fromarray(file.permute(1, 2, 0).contiguous().numpy()).save(held, "JPEG", quality=quality)
-    return torch.from_numpy(np.array(Image.open(held))).permute(2, 0, 1)
 
 
 def cosine_rate(t: int, steps: int, *, warm_up: int) -> float:
