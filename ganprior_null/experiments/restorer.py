@@ -1,6 +1,7 @@
 """GLEAN, Panini-Net and PDN around a shipped prior, with and without a null space in the forward pass."""
 
 import dataclasses
+import hashlib
 import json
 import platform
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from ..training.degrade import degrade
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
 from ..training.runtime import memory_advice
-from ..weights import load_discriminator, load_features64, load_prior
+from ..weights import load_discriminator, load_features64, load_prior, shipped_path
 from .figures import figures, raw_figures, restore, sheet
 from .variants import variant
 
@@ -66,6 +67,7 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
         "precision": precision,
         "torch": torch.__version__,
         "machine": platform.machine(),
+        "prior_sha256": hashlib.sha256(shipped_path(this.prior).read_bytes()).hexdigest()[:16],
         **this._asdict(),
         **dataclasses.asdict(profile),
         **dataclasses.asdict(recipe),
