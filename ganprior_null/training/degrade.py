@@ -1,11 +1,15 @@
 """Ground truth as it is found: a part of the training images blurred, noisy and compressed (paper, Figure 8)."""
 
+import io
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..images import from_uint8, to_uint8
 from .stream import step_generator
-from .views import blurred, compressed
+from .views import blurred
 
 SHARE = 0.5  # of the images that are degraded; the paper names no figures
 BLUR = (0.5, 1.5)  # standard deviation in pixels
@@ -38,3 +42,10 @@ def degraded(image: Tensor, generator: torch.Generator) -> Tensor:
     x = blurred(from_uint8(image)[None], draw(*BLUR))[0]
     x = x + draw(*NOISE) * torch.randn(x.shape, generator=generator)
     return compressed(to_uint8(x), round(float(draw(*QUALITY))))
+
+
+def compressed(file: Tensor, quality: int) -> Tensor:
+    """What a JPEG file of this quality (1 to 95) keeps of an 8-bit image (3, H, W)."""
+    held = io.BytesIO()
+    Image.fromarray(file.permute(1, 2, 0).contiguous().numpy()).save(held, "JPEG", quality=quality)
+    return torch.from_numpy(np.array(Image.open(held))).permute(2, 0, 1)
