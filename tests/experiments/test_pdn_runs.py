@@ -51,7 +51,7 @@ def test_a_variant_is_another_network_or_another_recipe(name):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("pdn", "--variant", "r2"), "unknown variant 'r2'; did you mean 'r1'?"),
+        (("pdn", "--variant", "trained-bnk"), "unknown variant 'trained-bnk'; did you mean 'trained-bank'?"),
         (("glean", "--variant", "r1"), "variants are of pdn; glean takes none, got 'r1'"),
     ],
 )

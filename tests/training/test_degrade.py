@@ -38,7 +38,7 @@ def test_the_noise_outlives_the_jpeg_file():
 def test_fine_detail_is_blurred_away():
     stripes = (torch.arange(32) % 2 * 255).to(torch.uint8).expand(16, 3, 32, 32)
     contrast = from_uint8(degrade(stripes, share=1.0)).diff(dim=-1).abs().mean((1, 2, 3))
-    assert (contrast < 0.5).all()  # 1 before; a Gaussian of 0.5 pixels leaves exp(-pi^2 / 8) = 0.29 of it
+    assert (contrast < 0.6).all()  # 1 before; sampled taps of a Gaussian of 0.5 pixels leave 0.574 of it
 
 
 def test_the_input_stays_as_it_was(clean):

@@ -30,11 +30,14 @@ def module(name: str) -> str:
     return "\n".join((_HERE / f"{part}.js").read_text("utf-8") for part in ("shared", name))
 
 
-def encode(image: Tensor, *, format: str = "JPEG", quality: int = 85) -> bytes:
-    """(3, H, W) or (1, 3, H, W) in [0, 1] -> a picture file. Raises ValueError for other shapes."""
+def encode(image: Tensor, *, format: str = "JPEG", quality: int = 85, lossless: bool = False) -> bytes:
+    """(3, H, W) or (1, 3, H, W) in [0, 1] -> a picture file. Raises ValueError for other shapes.
+
+    lossless: of WebP; every pixel is kept then, and quality is how long it searches for a small file.
+    """
     pixels = to_uint8(image[0] if image.ndim == 4 and len(image) == 1 else image)
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise ValueError(f"a picture must be (3, H, W) or (1, 3, H, W), got {tuple(image.shape)}")
     file = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy()).save(file, format, quality=quality)
+    Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy()).save(file, format, quality=quality, lossless=lossless)
     return file.getvalue()
