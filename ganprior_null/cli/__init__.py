@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,train,evaluate,enforce,convert,publish,report}."""
+"""The command line: python -m ganprior_null {run,train,evaluate,restore,enforce,convert,publish,report}."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ import sys
 from .course import add_report, add_run
 from .evaluate import add_evaluate
 from .files import add_convert, add_enforce, add_publish
+from .restore import add_restore
 from .train import add_train
 
 
@@ -26,6 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (add_run, add_train, add_evaluate, add_enforce, add_convert, add_publish, add_report):
+    for add in (add_run, add_train, add_evaluate, add_restore, add_enforce, add_convert, add_publish, add_report):
         add(commands)
     return parser

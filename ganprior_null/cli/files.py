@@ -49,15 +49,19 @@ def _convert(options) -> None:
 
 
 def add_publish(commands) -> None:
-    this = commands.add_parser("publish", help="weights in half precision, samples and a model card of a prior's run")
-    this.add_argument("run", type=Path, metavar="RUN", help="the folder of a `train prior`, finished or stopped")
-    this.add_argument("name", metavar="NAME", help="of the files, and for load_prior")
-    this.add_argument("--data", type=Path, metavar="DIR", help="what it was trained on; default: drawn faces")
+    this = commands.add_parser("publish", help="weights in half precision, pictures and a model card of a run")
+    this.add_argument("run", type=Path, metavar="RUN", help="the folder of a `train prior` or `train restorer`")
+    this.add_argument("name", metavar="NAME", help="of the files, and for load_prior or load_restorer")
+    this.add_argument("--data", type=Path, metavar="DIR", help="what a prior was trained on; default: drawn faces")
     this.add_argument("--out", type=Path, default=Path("data/weights"), metavar="DIR", help="default: data/weights")
     this.set_defaults(command=_publish)
 
 
 def _publish(options) -> None:
     from ..experiments.publish import publish_prior
+    from ..experiments.publish_restorer import is_restorer, publish_restorer
 
-    print(publish_prior(options.run, options.name, options.out, data=options.data))
+    if is_restorer(options.run):
+        print(publish_restorer(options.run, options.name, options.out))
+    else:
+        print(publish_prior(options.run, options.name, options.out, data=options.data))

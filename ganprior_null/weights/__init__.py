@@ -8,7 +8,9 @@ from .convert import convert as convert
 from .convert import convert_file as convert_file
 from .course import load_discriminator as load_discriminator
 from .course import load_prior as load_prior
+from .course import load_restorer as load_restorer
 from .course import read_metadata as read_metadata
+from .course import save_restorer as save_restorer
 from .course import shipped as shipped
 from .course import shipped_path as shipped_path
 from .features import load_features64 as load_features64

@@ -5,6 +5,7 @@ import torch
 
 from ganprior_null import weights
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
+from ganprior_null.restorers import Panini
 from ganprior_null.weights import course as module
 
 CHANNELS = {4: 4, 8: 4}
@@ -38,10 +39,39 @@ def test_an_unknown_name_lists_the_known_ones(folder, name):
         weights.shipped_path(name)
 
 
+@pytest.mark.parametrize("limit", [8_000_000, 520_000])
+def test_a_restorer_comes_back_from_one_file_or_two(folder, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(module, "LIMIT", limit)
+    torch.manual_seed(0)
+    saved = Panini(4, 8, CHANNELS, rrdb_blocks=1, rrdb_channels=8, style_dim=4, n_mlp=2).eval()
+    about = {"license": "any", "null_space": "pd"}
+    paths = weights.save_restorer(tmp_path, "panini-test", saved, about)
+    assert len(paths) == (1 if limit > 1e6 else 2)
+    assert weights.shipped() == ["panini-test", "tiny8"]
+    y = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(weights.load_restorer("panini-test")(y), saved(y), rtol=0, atol=2e-2)  # half precision
+    assert weights.read_metadata(paths[0])["null_space"] == "pd"
+    if len(paths) == 2:
+        paths[1].unlink()
+        with pytest.raises(FileNotFoundError, match="no such checkpoint file.*panini-test.rest.safetensors"):
+            weights.load_restorer("panini-test")
+
+
+def test_a_prior_restores_nothing_and_a_giant_does_not_ship(folder, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="tiny8 is a StyleGAN2, which restores nothing"):
+        weights.load_restorer("tiny8")
+    monkeypatch.setattr(module, "LIMIT", 300_000)
+    giant = Panini(4, 8, CHANNELS, rrdb_blocks=1, rrdb_channels=16, style_dim=4, n_mlp=2)
+    with pytest.raises(ValueError, match="do not fit into two files"):
+        weights.save_restorer(tmp_path, "giant", giant, {"license": "any"})
+    assert not (tmp_path / "giant.safetensors").exists()
+
+
 def test_every_shipped_file_has_a_card_and_is_small():
     paths = list(module.FOLDER.glob("*.safetensors"))
     assert sum(path.stat().st_size for path in paths) <= 40e6
     for path in paths:
         assert path.stat().st_size <= 8e6, path.name
-        assert path.name.endswith(".discriminator.safetensors") or path.with_suffix(".md").is_file(), path.name
+        belongs = path.name.endswith((".discriminator.safetensors", ".rest.safetensors"))
+        assert belongs or path.with_suffix(".md").is_file(), path.name
         assert weights.read_metadata(path).get("license"), f"{path.name} does not say what it may be used for"

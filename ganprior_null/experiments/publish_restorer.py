@@ -1,0 +1,81 @@
+"""A finished restorer run -> the files that ship: weights in half precision, its sheet of answers, a model card."""
+
+import json
+import shutil
+from pathlib import Path
+
+from ..weights import save_restorer
+from .publish import LICENSE, parameter_count
+from .runs import read_run
+from .trained import load_trained
+
+NULL_SPACES = {
+    "none": "none: nothing makes its answers consistent",
+    "pd": "PD: the null space of average pooling, in training and in use",
+    "exact": "the null space of the operator that made y, in training and in use",
+}
+FIGURES = ("PSNR", "SSIM", "MS-SSIM", "fd_features64", "PSNR(LR) raw", "PSNR(LR)", "PSNR(LR) 8 bit")
+
+CARD = """# {name}
+
+{title}: images of {in_size} x {in_size} pixels to {out_size} x {out_size} ({parameters} parameters, {rrdb_blocks} RRDB
+blocks of {rrdb_channels} channels), around the prior `{prior}`. In half precision. Beside it a sheet of its answers
+to held-out images it never saw: upper row before the null space, lower row after (nothing chosen; the images
+themselves are not distributed).
+
+    python -m ganprior_null restore --model {name} --out restored y.png
+    python -m ganprior_null restore --model {name} --out restored --downsample photograph.jpg
+
+The images must be framed as the sheet shows: one {subject} that fills the square.
+
+| | |
+|---|---|
+| null space | {told_null_space} |
+| y was made by | {downsampler}, {factor}x, rounded to 8 bits |
+| training images | {data}: {training_images}, {margin} pixels cut from every side, mirrored at random |
+| steps, batch | {steps}, {global_batch} |
+| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight} |
+| seed, precision, torch | {seed}, {precision}, {torch} |
+{figures}
+
+PSNR, SSIM, MS-SSIM, fd_features64 and "PSNR(LR) 8 bit" are of 8-bit images, over at most {test_images} held-out
+images. fd_features64 is a Frechet distance of this project's own small feature network: no FID, and not comparable.
+
+**Meant for** this course and for experiments on small images. **Not for** finding out who a person is, or what a thing
+looked like: all but the {in_size} x {in_size} pixels of y is the network's invention.
+
+**Licence.** {license}
+"""
+
+
+def is_restorer(run: Path) -> bool:
+    """Whether a folder holds a ``train restorer``."""
+    params = run / "params.json"
+    return params.is_file() and json.loads(params.read_text("utf-8")).get("experiment") == "restorer"
+
+
+def publish_restorer(run: Path, name: str, out: Path) -> Path:
+    """Write NAME.safetensors (two files if one would be too large), NAME.webp and NAME.md to ``out``; the card's path.
+
+    run: the folder of a finished ``train restorer``, its checkpoint included. Raises what ``load_trained`` raises.
+    """
+    trained, final = load_trained(run), read_run(run).final
+    network, params = trained.network.network, trained.params
+    figures = {key: final[key] for key in FIGURES if key in final}
+    save_restorer(out, name, trained.network, {"model": network.title, "license": LICENSE, **params, **figures})
+    shutil.copyfile(run / "sheet.webp", out / f"{name}.webp")
+    card = out / f"{name}.md"
+    text = CARD.format(
+        name=name,
+        title=network.title,
+        in_size=network.in_size,
+        out_size=network.out_size,
+        parameters=parameter_count(network),
+        told_null_space=NULL_SPACES[params["null_space"]],
+        subject=params["prior"].rstrip("0123456789").removesuffix("s"),
+        license=LICENSE,
+        figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
+        **params,
+    )
+    card.write_text(text, "utf-8")
+    return card

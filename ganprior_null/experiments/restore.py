@@ -1,0 +1,184 @@
+"""A trained restorer on a user's own images: consistent 8-bit files and a sheet. The command ``restore``.
+
+A network takes one size: y of in_size x in_size pixels. So the images are either measurements of exactly that size, or
+photographs (``downsample``) whose middle square is brought to the network's HR size and then measured. Larger pictures
+are not cut into tiles: a prior of faces knows one face that fills the image, not a part of one.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..images import dykstra_box, from_uint8, load_image, save_image, to_uint8, to_uint8_consistent
+from ..metrics import consistency_db
+from ..operators import AveragePool, LinearOperator
+from ..profiles import did_you_mean
+from ..restorers import enforce_consistency
+from ..restorers.identify import downsamplers
+from ..restorers.restorer import Restorer
+from ..runner import check_writable
+from ..training.runtime import memory_advice
+from ..weights import load_restorer, read_metadata, shipped, shipped_path
+from .figures import restore, sheet
+from .restorer import Experiment, operators
+from .runs import read_run
+from .trained import load_trained
+
+BATCH = 50
+LOST = 6.0  # dB of PSNR(LR) raw below that of the test images which are worth a word: twice their error
+AGREE = 35.0  # dB between two measurements of one image; antialiased downsamplers differ by less
+
+
+class Model(NamedTuple):
+    """A restorer and how it was trained: ``this`` names the downsampler and the null space, A_true and A."""
+
+    name: str
+    network: Restorer
+    this: Experiment
+    A_true: LinearOperator
+    A: LinearOperator | None
+    raw_db: float  # PSNR(LR) raw on the images it was tested on
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """(side of y, side of x)."""
+        return self.network.network.in_size, self.network.network.out_size
+
+
+def read_model(name: str) -> Model:
+    """A shipped restorer's name, or the folder of a finished ``train restorer``. Raises ValueError for another."""
+    if (Path(name) / "params.json").is_file():
+        found, final = load_trained(Path(name)), read_run(Path(name)).final
+        return Model(name, found.network, found.this, found.A_true, found.A, final["PSNR(LR) raw"])
+    ours = restorers()
+    if name not in ours:
+        raise ValueError(f"no restorer named {name!r} comes with the course{did_you_mean(name, ours)}")
+    about = read_metadata(shipped_path(name))
+    this, network = Experiment(**{key: about[key] for key in Experiment._fields}), load_restorer(name)
+    A_true, A = operators(this, network.network.out_size)
+    return Model(name, network, this, A_true, A, about["PSNR(LR) raw"])
+
+
+def restorers() -> list[str]:
+    """The shipped weights that restore."""
+    return [name for name in shipped() if "null_space" in read_metadata(shipped_path(name))]
+
+
+def restore_files(
+    model: Model, paths: list[Path], out: Path, *, downsample: str = "", seed: int = 0, device: str = "auto",
+    overwrite: bool = False,
+) -> list[dict]:  # fmt: skip
+    """NAME.png for every image and sheet.png in ``out``; a dict per image: its name, PSNR(LR) raw and of the file.
+
+    downsample: empty for files that are measurements; the name of a downsampler for photographs. Doubts about y, see
+    :func:`doubts`, are printed. Raises, with nothing written, ValueError that lists all that does not fit,
+    FileExistsError unless overwrite, RuntimeError for a GPU that is absent or memory that is used up.
+    """
+    device = pick_device(device)
+    x, y = measured(model, paths, downsample)
+    files = [out / f"{path.stem}.png" for path in paths]
+    check_free([*files, out / "sheet.png"], overwrite)
+    network, parts = model.network.to(device), []
+    with memory_advice("restore fewer images at once, or take --device cpu"), tqdm(total=len(y), unit="image") as bar:
+        for part in y.split(BATCH):
+            parts.append(restore(network, part.to(device), None, seed=seed)[0].cpu())
+            bar.update(len(part))
+    x_r = torch.cat(parts)
+    final = consistent_file(x_r, y, model.A)
+    for line in doubts(model, x, y, x_r):
+        print(line)
+    check_writable(out)
+    for image, file in zip(final, files, strict=True):
+        save_image(image, file)
+    save_image(sheet(*((y, x_r, final) if x is None else (y, x_r, final, x))), out / "sheet.png")
+    raw, file_db = consistency_db(model.A or model.A_true, x_r, y), consistency_db(model.A or model.A_true, final, y)
+    return [
+        {"image": path.stem, "PSNR(LR) raw": float(a), "PSNR(LR) of the file": float(b)}
+        for path, a, b in zip(paths, raw, file_db, strict=True)
+    ]
+
+
+def measured(model: Model, paths: list[Path], downsample: str) -> tuple[Tensor | None, Tensor]:
+    """(x or None, y): photographs' middle squares and their measurements, or the measurements that the files are."""
+    in_size, out_size = model.sizes
+    known = downsamplers((out_size, out_size), (in_size, in_size))
+    if downsample and downsample not in known:
+        raise ValueError(f"unknown downsampler {downsample!r}{did_you_mean(downsample, known)}")
+    images, wrong = [], []
+    for path in paths:
+        try:
+            image = load_image(path)
+        except (ValueError, FileNotFoundError) as error:
+            wrong.append(str(error))
+            continue
+        h, w = image.shape[-2:]
+        if downsample and min(h, w) < out_size:
+            wrong.append(f"{path.name} is {w} x {h}; a photograph to reduce needs {out_size} pixels a side")
+        elif not downsample and (h, w) != (in_size, in_size):
+            wrong.append(
+                f"{path.name} is {w} x {h}; {model.name} takes y of {in_size} x {in_size} pixels "
+                "(--downsample makes it from a photograph)"
+            )
+        images.append(image)
+    twins = sorted({path.stem for path in paths if [p.stem for p in paths].count(path.stem) > 1})
+    wrong += [f"several images are called {stem!r}; their results would overwrite each other" for stem in twins]
+    if wrong:
+        raise ValueError(f"nothing was restored: {'; '.join(wrong)}")
+    if not downsample:
+        return None, torch.cat(images)
+    x = torch.cat([middle(image, out_size) for image in images])
+    return x, from_uint8(to_uint8(known[downsample](x)))
+
+
+def middle(image: Tensor, size: int) -> Tensor:
+    """(1, 3, H, W) -> (1, 3, size, size): the middle square, reduced with antialiasing, as an 8-bit file holds it."""
+    side = min(image.shape[-2:])
+    top, left = ((n - side) // 2 for n in image.shape[-2:])
+    square = image[..., top : top + side, left : left + side]
+    return from_uint8(to_uint8(F.interpolate(square, (size, size), mode="bicubic", antialias=True)))
+
+
+def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator | None) -> Tensor:
+    """What an 8-bit file will hold, (N, 3, H, W) in [0, 1]: block means exactly y for PD, nearly A x = y for others."""
+    if A is None:
+        return from_uint8(to_uint8(x_r))
+    x_hat = enforce_consistency(x_r, y, A)
+    if isinstance(A, AveragePool):
+        return from_uint8(to_uint8_consistent(x_hat, y, A.factor))
+    return from_uint8(to_uint8(dykstra_box(x_hat, lambda v: enforce_consistency(v, y, A))))
+
+
+def doubts(model: Model, x: Tensor | None, y: Tensor, x_r: Tensor) -> list[str]:
+    """Lines for people, where y does not look like what the network was trained on; its downsampler is named."""
+    trained, lines = model.this.downsampler, []
+    if x is not None and (agree := float(consistency_db(model.A_true, x, y).mean())) < AGREE:
+        lines.append(
+            f"warning: {model.name} was trained with {trained!r}, which does not reproduce this y (PSNR {agree:.1f} dB)"
+        )
+    reached = float(consistency_db(model.A_true, x_r, y).mean())
+    if reached < model.raw_db - LOST:
+        lines.append(
+            f"warning: before the null space, {model.name} reproduces this y to {reached:.1f} dB, its test images to "
+            f"{model.raw_db:.1f} dB: perhaps y was not made by {trained!r}, or does not show what it was trained on"
+        )
+    return lines
+
+
+def pick_device(name: str) -> torch.device:
+    """auto | cpu | cuda. Raises ValueError for another word, RuntimeError for a GPU that is not there."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def check_free(files: list[Path], overwrite: bool) -> None:
+    """Raise FileExistsError, naming the first, when a file is there and must not be overwritten."""
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        raise FileExistsError(f"{there[0]} is there already ({len(there)} files in all); --overwrite replaces them")
