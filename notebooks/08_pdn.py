@@ -50,7 +50,7 @@ from IPython import get_ipython
 from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr
+from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, report
 from ganprior_null.data import photograph
 from ganprior_null.experiments.diversity import pairwise_distance, spread_map
 from ganprior_null.experiments.launch import PACKS
@@ -62,7 +62,6 @@ from ganprior_null.images import from_signed, from_uint8, load_image, to_signed,
 from ganprior_null.losses import discriminator_loss, generator_loss
 from ganprior_null.priors import truncate
 from ganprior_null.profiles import profile_name
-from ganprior_null.report import COMMITTED, claim, results_folder
 from ganprior_null.restorers import PDN, Restorer
 from ganprior_null.training import make_fabric, step_generator
 from ganprior_null.training.degrade import degrade
@@ -221,9 +220,7 @@ except ValueError:
 
 # %% tags=["nbval-check-output"]
 scores = gaussian(16, 1, offset=30).double()
-torch.testing.assert_close(
-    F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores)), generator_loss(scores)
-)
+torch.testing.assert_close(F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores)), generator_loss(scores))
 moved = []
 for weight in (1.0, 1e-2):
     a = torch.nn.Parameter(gaussian(50, offset=31))
@@ -278,7 +275,9 @@ print("the encoder's side has moved:", not torch.equal(before, ours[0].network.f
 
 # %%
 photo = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (64, 64), mode="area")
-x = torch.cat([photo, from_signed(G(truncate(G.mapping(gaussian(3, G.style_dim, offset=50)), w_mean, 0.7))).clamp(0, 1)])
+x = torch.cat(
+    [photo, from_signed(G(truncate(G.mapping(gaussian(3, G.style_dim, offset=50)), w_mean, 0.7))).clamp(0, 1)]
+)
 y = measure(Resize((64, 64), 8), x)  # bicubic, as in training
 answers = torch.stack(
     [answer(y, bare.draw(y, step_generator(seed, k, "codes")), step_generator(seed, k, "noise")) for k in range(codes)]
@@ -308,7 +307,7 @@ print("and nearer to the truth than an answer, every time:", min(nearer) > 0)
 print(f"the mean of {codes} answers is nearer by {sum(nearer) / len(nearer):.2f} dB; at best, by equation (2): "
       f"{10 * math.log10(2 / (1 + 1 / codes)):.2f} dB")  # fmt: skip
 print(f"two answers differ by {pairwise_distance(answers, A):.3f} (root mean square); an answer and the truth by "
-      f"{float(A.project_null(answers - x).square().mean().sqrt()):.3f}")  # fmt: skip
+      f"{float(A.project_null((answers - x).flatten(0, 1)).square().mean().sqrt()):.3f}")  # fmt: skip
 
 # %% [markdown]
 # A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is farther from the truth than from its siblings means that the codes explore *less* than what is unknown.
@@ -334,7 +333,7 @@ LiveCodes(answer, y[:1], gaussian(5, bare.bank.style_dim, offset=60), steps=4)
 
 
 # %%
-runs, unfinished = read_runs(*dict.fromkeys((COMMITTED / "restorers", results_folder() / "restorers")))
+runs, unfinished = read_runs(*dict.fromkeys((report.COMMITTED / "restorers", report.results_folder() / "restorers")))
 
 
 def group(**wanted):
@@ -386,11 +385,10 @@ def record(id, value, *groups, **details):
         print(f"{id}: not recorded; it needs runs of two seeds each, there are {seeds}")
         return
     named = sorted({run.name for group in groups for run in group})
-    claim(id, value, profile="laptop", seeds=min(seeds), runs=named, **details)
+    report.claim(id, value, profile="laptop", seeds=min(seeds), runs=named, **details)
 
 
 pdn = {factor: group(model="pdn", null_space="pd", factor=factor) for factor in (8, 16)}
-sizes = [(factor, "diversity.json", name) for factor in pdn for name in ("distance", "distance by z alone")]
 rows = []
 for factor, set_ in pdn.items():
     names = ("distance", "distance by z alone", "distance by noise alone", "distance to the truth")
@@ -410,7 +408,11 @@ maps = {
 if maps:
     show([*maps.values()], [*maps], height=1.5)
     shown = next(run for set_ in pdn.values() for run in set_ if (run.path / "diversity_samples.webp").is_file())
-    show([load_image(shown.path / "diversity_samples.webp")], [f"a row for each y, a column for each z: {shown.name}"], height=3)
+    show(
+        [load_image(shown.path / "diversity_samples.webp")],
+        [f"a row for each y, a column for each z: {shown.name}"],
+        height=3,
+    )
 else:
     print("no stored diversity yet: python -m ganprior_null evaluate restorer RUN")
 
@@ -425,18 +427,17 @@ else:
 with_pd, without = pdn[8], group(model="pdn", null_space="none")
 both = pairs_of(without, with_pd)
 if both:
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
-    for ax, metric in ((left, "PSNR"), (right, "PSNR(LR)")):
-        for pair in both:
-            for run, colour, style in zip(pair, (ORANGE, BLUE), ("--", "-"), strict=True):
-                ax.plot(*run.curve(metric), style, color=colour, label={"none": "without PD", "pd": "with PD"}[run.params["null_space"]])
+    fig, panels = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
+    for ax, metric in zip(panels, ("PSNR", "PSNR(LR)"), strict=True):
+        for i, pair in enumerate(both):
+            for run, name, style in zip(pair, ("without PD", "with PD"), ("--", "-"), strict=True):
+                colour = BLUE if name == "with PD" else ORANGE
+                ax.plot(*run.curve(metric), style, color=colour, label=None if i else name)
         ax.set(xlabel="step", ylabel=f"{metric}, dB")
-    left.legend(*map(list, zip(*dict(zip(*left.get_legend_handles_labels()[::-1])).items()))[::-1], fontsize=8)
+    panels[0].legend(fontsize=8)
     plt.show()
-    show(
-        [load_image(run.path / "sheet.webp")[..., -68:, :] for run in both[0]],
-        ["without PD", "with PD"], columns=1, height=0.8,
-    )  # fmt: skip
+    last_rows = [load_image(run.path / "sheet.webp")[..., -66:, :] for run in both[0]]
+    show(last_rows, ["without PD", "with PD"], columns=1, height=0.8)
 else:
     print("no pair of runs with and without PD yet")
 
@@ -558,7 +559,7 @@ else:
 # %% mystnb={"image": {"alt": "Answers of networks trained on degraded images, a row for each network"}}
 sheets = {name: set_[0].path / "sheet.webp" for name, set_ in degraded.items() if set_}
 if sheets:
-    show([load_image(path)[..., -68:, :] for path in sheets.values()], [*sheets], columns=1, height=0.8)
+    show([load_image(path)[..., -66:, :] for path in sheets.values()], [*sheets], columns=1, height=0.8)
 else:
     print("no runs on degraded images yet")
 
@@ -577,7 +578,14 @@ for factor in (8, 16):
     for name, this in METHODS.items():
         set_ = group(**this, factor=factor)
         if set_:
-            rows.append([f"{factor}x", name, len(set_), *(text(mean(set_, m), 3 if m not in ("PSNR", "fd_features64") else 2) for m in METRICS)])
+            rows.append(
+                [
+                    f"{factor}x",
+                    name,
+                    len(set_),
+                    *(text(mean(set_, m), 3 if m not in ("PSNR", "fd_features64") else 2) for m in METRICS),
+                ]
+            )
 table(["", "", "seeds", *METRICS], rows)
 
 # %%
@@ -594,14 +602,14 @@ for factor in (8, 16):
 # %% [markdown]
 # So what is lost?
 #
-# - **Fidelity.** Up to three decibels go by equation (2), however good the network; a larger gap means that the answers are not yet samples of $p(n \mid y)$. The paper's Table 4 has PDN *above* the regressors in PSNR. By equation (2) that can only happen where those are far from perfect, as they may be on a kernel they do not know.
+# - **Fidelity.** Up to three decibels go by equation (2), however good the network; a larger gap means that the answers are not yet samples of $p(n \mid y)$. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know; and a PDN whose answers hardly differ is no sampler.
 # - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience.
 # - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and *unrelated* measurements.
 #
 # ### The choices that the paper leaves open
 #
-# Each is an argument of `PDN` or of the recipe. A short run for each departure (a fifth of the usual steps, the same seed) says what it does; the first line is the default at the same length.
+# Each is an argument of `PDN` or of the recipe. A short run for each departure, from the same seed, says what it does; the first line is the default at the same length.
 
 # %%
 LABELS = {
@@ -611,12 +619,14 @@ LABELS = {
     "stored-noise": "the bank's stored noise instead of fresh",
     "r1": "R1 penalty of weight 0.05, every 16th step",
 }
-short = {name: group(model="pdn", null_space="pd", variant=name, steps=400) if runs else [] for name in VARIANTS}
+lengths = [run.params["steps"] for run in choose(runs, factor=8, downsampler="bicubic") if run.params["variant"]]
 rows = []
-for name, set_ in short.items():
-    found = [text(mean(set_, m), 3 if m in ("identity",) else 2) for m in ("fd_features64", "PSNR", "identity")]
+for name in VARIANTS if lengths else ():
+    set_ = group(model="pdn", null_space="pd", variant=name, steps=max(lengths))
+    found = [text(mean(set_, m), 3 if m == "identity" else 2) for m in ("fd_features64", "PSNR", "identity")]
     rows.append([LABELS[name], *found, text(over_seeds(set_, "diversity.json", "distance"), 4)])
-table(["400 steps, 8x", "fd_features64", "PSNR", "identity", "distance of two answers"], rows)
+title = f"8x, {max(lengths)} steps" if lengths else "no such runs yet"
+table([title, "fd_features64", "PSNR", "identity", "distance of two answers"], rows)
 
 # %% [markdown]
 # <details><summary>Quick check 3: "vanilla GAN loss or softplus with R1" is often given as one choice. Which part of it is a choice?</summary>
@@ -632,10 +642,9 @@ table(["400 steps, 8x", "fd_features64", "PSNR", "identity", "distance of two an
 # %%
 verdicts = []
 for id in ("C7", "C8", "C9"):
-    from ganprior_null.report import load_claims, measurements, ours as shown_value, verdict
-
-    this, (stored, _) = load_claims()[id], measurements(id)
-    verdicts.append([id, this.statement, this.paper, shown_value(this, stored[-1] if stored else None), verdict(this, stored[-1] if stored else None)])
+    this, (stored, _) = report.load_claims()[id], report.measurements(id)
+    last = stored[-1] if stored else None
+    verdicts.append([id, this.statement, this.paper, report.ours(this, last), report.verdict(this, last)])
 for line in unfinished:
     print("left out:", line)
 table(["", "claim", "paper", "ours", "verdict"], verdicts)
@@ -656,7 +665,9 @@ def law_pairs(mean_square):
         a = torch.randn(count, 7, generator=generator, dtype=torch.float64) + 3
         wanted = torch.pdist(a).square().mean()
         got = torch.as_tensor(mean_square(a))
-        assert torch.isclose(got, wanted), f"for {count} answers the mean is {float(wanted):.4f}, you say {float(got):.4f}"
+        assert torch.isclose(got, wanted), (
+            f"for {count} answers the mean is {float(wanted):.4f}, you say {float(got):.4f}"
+        )
 
 
 def mean_square_of_pairs(answers):

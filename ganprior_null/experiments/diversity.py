@@ -44,7 +44,7 @@ def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IM
         "distance": pairwise_distance(answers, P),
         "distance by z alone": pairwise_distance(only_z, P),
         "distance by noise alone": pairwise_distance(only_noise, P),
-        "distance to the truth": float(rms(P.project_null(answers - x)).mean()),
+        "distance to the truth": float(rms(P.project_null((answers - x).flatten(0, 1))).mean()),
         "largest spread": float(where.max()),
     }
     if trained.A is not None:
