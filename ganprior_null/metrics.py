@@ -32,13 +32,13 @@ def ssim(x: Tensor, reference: Tensor) -> Tensor:
 
     Raises ValueError for images smaller than the window.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
+    from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
     x, reference = _pair(x, reference)
     if min(x.shape[-2:]) < 11:
         raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
-    value = structural_similarity_index_measure(x, reference, data_range=1.0, reduction="none")
-    return value.reshape(-1)
+    # one image at a time stays in the cache
+    return torch.stack([measure(a[None], b[None], data_range=1.0) for a, b in zip(x, reference, strict=True)])
 
 
 def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
