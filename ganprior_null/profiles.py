@@ -81,7 +81,7 @@ class Restorer:
 
 RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  test
     "smoke": Restorer(       1,   8,       4,     4, 1e-3, 1e-5, 1e-2,    2,  132),
-    "laptop": Restorer(      3,  32,   1_000,     8, 1e-3, 1e-6, 1e-2,  100,  200),
+    "laptop": Restorer(      3,  32,     600,     8, 1e-3, 1e-6, 1e-2,  100,  200),
     "gpu": Restorer(        12,  64,  20_000,    32, 5e-4, 1e-6, 1e-2, 1000,  500),
     "paper": Restorer(      23,  64, 100_000,     4, 1e-4, 1e-7, 1e-2, 5000,  100),
 }  # fmt: skip
