@@ -357,7 +357,7 @@ LivePD()
 # | [05](05_gan_prior.ipynb) | Where do convincing details come from? Training a StyleGAN2 | ready |
 # | 06 | Can one search a GAN for the face in $y$? | planned |
 # | 07 | Can a network do it in one pass, and what does PD change in its training? | planned |
-# | 08 | Is it enough to ask for realism alone, if PD takes care of the rest? | planned |
+# | [08](08_pdn.ipynb) | Is it enough to ask for realism alone, if PD takes care of the rest? | ready |
 # | [09](09_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
 #
 # Each lesson states its claims as code that fails if they are wrong, has a panel to play with, and ends with exercises.
