@@ -22,6 +22,9 @@ from ..operators import AveragePool
 from ..priors import StyleGAN2
 from ..restorers import fit_gaussian, pulse
 from ..restorers.latents import LatentGaussian, is_untrained
+from ..restorers.pulse import SPACES
+from ..restorers.search_check import check_counts, check_name, check_positive
+from ..restorers.search_loss import parse_loss
 from ..training.record import Run, replace
 from ..weights import load_prior, load_stylegan2, shipped
 from .figures import sheet
@@ -110,8 +113,10 @@ def evaluate_pulse(
     belongs to the parameters (prior, data). network: for fd_features64 and identity similarity.
 
     All searches come first, all judging last. The folder belongs to one set of parameters, and searches that it holds
-    are not repeated. Raises ValueError for other parameters there, and for factors that do not fit.
+    are not repeated. Raises ValueError, before anything is written, for settings that do not fit, and for a folder of
+    other parameters.
     """
+    check(settings, prior.size)
     params = {"network": network is not None, **(about or {}), **asdict(settings)}
     run = Run(out, params | {"names": images.names, "batch": BATCH, **identity(prior)})
     written = run.path / "summary.json"
@@ -131,6 +136,17 @@ def evaluate_pulse(
     for results in run.path.glob("*x_seed*.safetensors"):
         results.unlink()
     return summary
+
+
+def check(settings: Settings, size: int) -> None:
+    """ValueError, with the value, for settings that no search could follow."""
+    check_counts(count=settings.count, seeds=settings.seeds, steps=settings.steps, restarts=settings.restarts)
+    check_positive(eps=settings.eps)
+    check_name(settings.space, SPACES, "space")
+    parse_loss(settings.loss)
+    for factor in settings.factors:
+        if factor < 1 or size % factor:
+            raise ValueError(f"factor {factor} must divide the prior's {size} pixels")
 
 
 def measured(x: Tensor, A: AveragePool) -> Tensor:

@@ -134,6 +134,25 @@ def test_the_command(tmp_path, capsys):
     assert capsys.readouterr().err.count("error:") == 1
 
 
+BAD = {
+    "factor": ({"factors": (4, 3)}, "factor 3 must divide the prior's 16 pixels"),
+    "no factor": ({"factors": (0,)}, "factor 0 must"),
+    "seeds": ({"seeds": 0}, "seeds must be .* got 0"),
+    "steps": ({"steps": -1}, "steps must be .* got -1"),
+    "eps": ({"eps": 0.0}, "eps must be .* got 0.0"),
+    "space": ({"space": "fre"}, "did you mean 'free'"),
+    "loss": ({"loss": "100*L3"}, "unknown term 'L3'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_settings_that_do_not_fit_leave_nothing_behind(prior, images, tmp_path, case):
+    change, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        evaluate_pulse(tmp_path / "run", prior, images, replace(SETTINGS, **change), progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_prior_of_random_weights_is_refused(tmp_path):
     fresh = small_prior(dtype=torch.float32)
     for name, parameter in fresh.named_parameters():
