@@ -3,7 +3,11 @@
 # make setup    only set up
 # make lab      JupyterLab on the first notebook
 # make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
+# make pdf      the text as one PDF, from the site (needs Chromium)
+# make handout  the lessons for a class: without solutions, answers and outputs
+# make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff and the import floors
+# make sweep    the table of lesson 07, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
 # make bench    timings against references, side by side: ratios, on a quiet machine
 # make clean    remove what was built; rm -rf .venv removes the environment as well
 
@@ -11,8 +15,13 @@ PYTHON  ?= python3
 PROFILE ?= laptop
 NB      ?=
 ARGS    ?=
+# where the sweep runs: a folder of workflow/profiles; and its table of runs
+EXECUTOR ?= local
+SWEEP    ?= workflow/runs.yaml
 # processes that share the tests, with one thread each
 WORKERS ?= 2
+# public address of your copy, https://github.com/you/ganprior-null: the site gets Binder and Colab buttons
+REPOSITORY ?=
 # cpu | gpu: gpu takes PyPI's default build (CUDA on Linux), cpu asks PyTorch's own index for the small one
 TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
@@ -26,7 +35,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course test lab notebooks lint bench clean
+.PHONY: help setup course pdf handout release test lab notebooks lint bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -53,6 +62,10 @@ endif
 	@$(PIP) -e ".[course,dev]"
 	@touch $@
 
+.venv/sweep.stamp: .venv/course.stamp
+	@$(PIP) -e ".[course,sweep]"
+	@touch $@
+
 setup: .venv/course.stamp
 
 # --- the course: a notebook runs again when it, or the package, changed ---------------------------------------------
@@ -67,7 +80,18 @@ $(BUILD)/notebooks/09_report.ipynb: $(RUNS)
 
 $(SITE): $(RUNS) $(BUILD)/notebooks/09_report.ipynb $(wildcard book/* book/vendor/*)
 	@echo "building the site"
-	@$(BIN)/python book/build.py $(BUILD)/notebooks $(BUILD)/site
+	@$(BIN)/python book/build.py $(BUILD)/notebooks $(BUILD)/site --repository "$(REPOSITORY)"
+
+pdf: $(BUILD)/ganprior-null.pdf
+
+$(BUILD)/ganprior-null.pdf: $(SITE) book/print.py | .venv/dev.stamp
+	@$(BIN)/python book/print.py $(BUILD)/site $@
+
+handout: .venv/course.stamp
+	@$(BIN)/python book/handout.py build/handout
+
+release: $(SITE) $(BUILD)/ganprior-null.pdf
+	@$(BIN)/python book/release.py $(BUILD)
 
 # --- working on it --------------------------------------------------------------------------------------------------
 
@@ -84,6 +108,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+sweep: .venv/sweep.stamp
+	$(BIN)/snakemake --snakefile workflow/Snakefile --workflow-profile workflow/profiles/$(EXECUTOR) \
+	  --config profile=$(PROFILE) table=$(SWEEP) $(ARGS)
 
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/pooling.py

@@ -15,6 +15,7 @@ import sysconfig
 from pathlib import Path
 
 import nbformat
+import yaml
 
 from ganprior_null import report
 
@@ -44,22 +45,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", type=Path, help="folder of executed notebooks")
     parser.add_argument("site", type=Path, help="folder to write; what is there is replaced")
+    parser.add_argument(
+        "--repository",
+        default="",
+        metavar="URL",
+        help="public address of the repository: adds Binder and Colab buttons",
+    )
     options = parser.parse_args()
     try:
-        build(options.notebooks, options.site)
+        build(options.notebooks, options.site, options.repository)
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(notebooks: Path, site: Path) -> None:
+def build(notebooks: Path, site: Path, repository: str = "") -> None:
     """Assemble the book beside ``site``, build it, and put it in the place of ``site``.
 
-    Raises FileNotFoundError for no notebooks, ValueError for one that was not executed, RuntimeError for a warning.
+    Raises FileNotFoundError for no notebooks, ValueError for one that was not executed or an address that is none,
+    RuntimeError for a warning.
     """
     book = site.with_name(site.name + ".book")
     assemble(notebooks, book)
+    if repository:
+        config = book / "_config.yml"
+        config.write_text(yaml.safe_dump(launchable(yaml.safe_load(config.read_text("utf-8")), repository)), "utf-8")
     command = [Path(sysconfig.get_path("scripts"), "jupyter-book"), "build", book, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
     html = book / "_build" / "html"
@@ -88,6 +99,17 @@ def assemble(notebooks: Path, book: Path) -> None:
         save_cover(lesson, book)
         nbformat.write(lesson, book / "notebooks" / path.name)
     copy_mathjax(book / "vendor" / "mathjax")
+
+
+def launchable(config: dict, repository: str) -> dict:
+    """The book's configuration with buttons for Binder and Colab. Raises ValueError for what is no address."""
+    if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", repository):
+        raise ValueError(f"the repository's address reads like https://github.com/name/project, got {repository!r}")
+    config["repository"] = {"url": repository, "path_to_book": ".", "branch": "main"}
+    clouds = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
+    config["launch_buttons"] = {"notebook_interface": "jupyterlab", **clouds}
+    config["html"]["use_repository_button"] = True
+    return config
 
 
 def check_executed(name: str, lesson) -> None:

@@ -22,11 +22,13 @@ def as_text(table: list[dict]) -> str:
 
 def as_markdown(table: list[dict], folder: Path = ROOT) -> str:
     """The table for a page that lies in ``folder``: links to lessons and stored results are relative to it."""
-    lines = ["| | claim | source | paper | ours | verdict | measured in |", "|---|---|---|---|---|---|---|"]
+    lines = ["| | claim | paper | ours | verdict |", "|---|---|---|---|---|"]
     for row in table:
         ours = f"{row['ours']}; {row['evidence']}" if row["evidence"] else row["ours"]
         verdict = f"**{row['verdict']}**" + (f" ({row['note']})" if row["note"] else "")
-        cells = (row["id"], row["statement"], row["source"], row["paper"], ours, verdict, where(row, folder))
+        if links := where(row, folder):
+            verdict += f": {links}"
+        cells = (row["id"], f"{row['statement']} *({row['source']})*", row["paper"], ours, verdict)
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |")
     return "\n".join(lines)
 
@@ -44,9 +46,9 @@ def where(row: dict, folder: Path) -> str:
         title = f"{row['notebook'][:2]} · {row['section']}".removesuffix(" · ")
         links.append(f"[{title}]({relative('notebooks/' + row['notebook'] + '.ipynb', folder)}{anchor})")
     if row["stored"]:
-        links.append(f"[value]({relative(row['stored'], folder)})")
+        links.append(f"[stored value]({relative(row['stored'], folder)})")
     links += [f"[{Path(path).parent.name}]({relative(path, folder)})" for path in row["runs"]]
-    return ", ".join(links) or "-"
+    return ", ".join(links)
 
 
 def anchor_of(id: str) -> str:

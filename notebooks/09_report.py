@@ -64,15 +64,37 @@ for field, value in vars(report.load_claims()["C1"]).items():
     print(f"{field:12}{value}")
 
 # %% [markdown]
+# ## At a glance
+#
+# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
+# N not reproduced, … anything still open.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
+rows = report.rows()
+LOOK = {"reproduced": ("R", "#005F99"), "partly": ("P", "#8A5A00"), "not reproduced": ("N", "#B03A00")}
+figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
+for i, row in enumerate(rows):
+    letter, colour = LOOK.get(row["verdict"], ("…", "#707070"))
+    axes.add_patch(plt.Rectangle((i, 0), 0.92, 0.92, color=colour))
+    axes.text(i + 0.46, 0.46, letter, ha="center", va="center", color="white", weight="bold")
+    axes.text(i + 0.46, -0.12, row["id"], ha="center", va="top", fontsize=8)
+axes.set(xlim=(0, len(rows)), ylim=(-0.5, 1), aspect="equal")
+axes.axis("off")
+plt.show()
+
+# %% tags=["hide-input"]
+for word, count in Counter(row["verdict"] for row in rows).most_common():
+    print(f"{count:3d}  {word}")
+
+# %% [markdown]
 # ## The table
 #
 # C1 to C19 are the paper's claims, B1 to B6 are ours. Behind each of our numbers stands the profile it was measured at
 # (`laptop` runs on two cores without a GPU, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds,
-# runs or images it rests on and how far those spread or how bad the worst of them was. The last column leads to the cell that
-# measures the claim, to the stored value with all its details, and to the runs behind it.
+# runs or images it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell
+# that measures the claim, to the stored value with all its details, and to the runs behind it.
 
-# %%
-rows = report.rows()
+# %% tags=["hide-input"]
 Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 
 # %% [markdown]
@@ -84,38 +106,15 @@ Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 # python -m ganprior_null report --format json
 # ```
 #
-# ## At a glance
-#
-# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
-# N not reproduced, … anything still open.
-
-# %% mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
-LOOK = {"reproduced": ("R", "#0072B2"), "partly": ("P", "#E69F00"), "not reproduced": ("N", "#D55E00")}
-figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
-for i, row in enumerate(rows):
-    letter, colour = LOOK.get(row["verdict"], ("…", "#BBBBBB"))
-    axes.add_patch(plt.Rectangle((i, 0), 0.92, 0.92, color=colour))
-    axes.text(i + 0.46, 0.46, letter, ha="center", va="center", color="white", weight="bold")
-    axes.text(i + 0.46, -0.12, row["id"], ha="center", va="top", fontsize=8)
-axes.set(xlim=(0, len(rows)), ylim=(-0.5, 1), aspect="equal")
-axes.axis("off")
-plt.show()
-
-# %%
-for word, count in Counter(row["verdict"] for row in rows).most_common():
-    print(f"{count:3d}  {word}")
-
-# %% [markdown]
 # ## The rules
 #
 # Each rule applies to the one number that the metric names.
 
-# %%
-lines = ["| | metric | reproduced if | partly if | measured in |", "|---|---|---|---|---|"]
+# %% tags=["hide-input"]
+lines = ["| | metric | reproduced if | partly if | profile that decides |", "|---|---|---|---|---|"]
 for this in report.load_claims().values():
-    lines.append(
-        f"| {this.id} | {this.metric} | {this.reproduced} {this.unit} | {this.partly} {this.unit} | {this.notebook or '-'} |"
-    )
+    bounds = f"{this.reproduced} {this.unit} | {this.partly} {this.unit}"
+    lines.append(f"| {this.id} | {this.metric} | {bounds} | {this.profile} |")
 Markdown("\n".join(lines))
 
 # %% [markdown]

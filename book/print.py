@@ -1,0 +1,152 @@
+"""The text of a built site as one PDF: ``python book/print.py build/laptop/site build/laptop/ganprior-null.pdf``.
+
+The articles of all pages, in the order of the contents, become one page with links among themselves; Chromium prints
+it. What is folded on the site is open here, live figures stand still in their first state.
+"""
+
+import argparse
+import posixpath
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urldefrag
+
+from bs4 import BeautifulSoup
+
+NAME = "print.html"  # written into the site while printing, so that pictures and styles are found
+EMPTY = "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>"
+STYLE = """
+@page { size: A4; margin: 16mm 15mm; }
+html { font-size: 10.5pt; } body { background: white; padding: 0 !important; }
+article { break-before: page; max-width: none; } article:first-of-type { break-before: auto; }
+h1, h2, h3 { break-after: avoid; } figure, .cell_output img, table tr, .sd-card { break-inside: avoid; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.82em; }
+.bd-article table { display: table; font-size: 0.85em; } div.math { overflow: visible; }
+.headerlink, .copybtn, .live-in-lab, .toggle-details__summary-icon { display: none !important; }
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("site", type=Path, help="a folder that book/build.py wrote")
+    parser.add_argument("pdf", type=Path, help="the file to write")
+    options = parser.parse_args()
+    try:
+        print_site(options.site, options.pdf)
+    except (OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{options.pdf}: {options.pdf.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def print_site(site: Path, pdf: Path) -> None:
+    """Raises FileNotFoundError for no site or no Chromium."""
+    if not (site / "intro.html").is_file():
+        raise FileNotFoundError(f"no site at {site}: make course builds it")
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        raise FileNotFoundError("printing needs Chromium; on Debian and Ubuntu: sudo apt-get install chromium")
+    combined = site / NAME
+    combined.write_text(str(combine(site)), "utf-8")
+    try:
+        render(browser, combined, pdf)
+    finally:
+        combined.unlink()
+
+
+def render(browser: str, page_file: Path, pdf: Path) -> None:
+    """Print a page when its equations are drawn; the former PDF stays until the new one is complete."""
+    from playwright.sync_api import sync_playwright
+
+    part = pdf.with_suffix(".part")
+    pdf.parent.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(color_scheme="light")
+        page.set_default_timeout(300_000)
+        page.goto(page_file.resolve().as_uri())
+        page.wait_for_load_state("networkidle")
+        page.evaluate("window.MathJax.startup.promise.then(() => null)")
+        page.evaluate("document.fonts.ready.then(() => null)")
+        page.pdf(path=part, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+        chromium.close()
+    part.replace(pdf)
+
+
+def combine(site: Path) -> BeautifulSoup:
+    """All articles of the site on one page, which lies in the site's root."""
+    names = contents(site)
+    pages = {name: BeautifulSoup((site / name).read_text("utf-8"), "html.parser") for name in names}
+    whole = BeautifulSoup(
+        "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>", "html.parser"
+    )
+    whole.head.append(whole.new_tag("meta", charset="utf-8"))
+    for tag in shared_head(pages):
+        whole.head.append(tag)
+    style = whole.new_tag("style")
+    style.string = STYLE
+    whole.head.append(style)
+    for name, page in pages.items():
+        article = page.select_one("article.bd-article")
+        relink(article, name, names)
+        article["id"] = mark(name)
+        for folded in article.find_all("details"):
+            folded["open"] = ""
+        whole.body.append(article)
+        for state in page.find_all("script", type="application/vnd.jupyter.widget-state+json"):
+            whole.body.append(state)
+    return whole
+
+
+def contents(site: Path) -> list[str]:
+    """The pages in the order of the contents, the landing page first."""
+    intro = BeautifulSoup((site / "intro.html").read_text("utf-8"), "html.parser")
+    links = [link["href"] for link in intro.select("nav.bd-links a.reference.internal")]
+    return ["intro.html", *(link for link in links if link.endswith(".html"))]
+
+
+def shared_head(pages: dict) -> list:
+    """Styles, MathJax with its settings, and the starter of live figures, each once, as seen from the root."""
+    found = {}
+    for name, page in pages.items():
+        for tag in page.find_all(["link", "script"]):
+            address = tag.get("href") or tag.get("src") or ""
+            settings = tag.name == "script" and not address and "window.MathJax" in tag.text
+            wanted = "stylesheet" in (tag.get("rel") or []) or "mathjax" in address or "live.js" in address
+            if settings or wanted:
+                key = "href" if tag.name == "link" else "src"
+                if address:
+                    tag[key] = from_root(address, name)
+                found.setdefault(tag.get(key) or tag.text, tag)
+    return list(found.values())
+
+
+def relink(article, name: str, names: list[str]) -> None:
+    """Make ids unique, links to pages links within this one, and addresses relative to the root."""
+    for tag in article.find_all(id=True):
+        tag["id"] = mark(name, tag["id"])
+    for tag in article.find_all(href=True):
+        address, place = urldefrag(tag["href"])
+        target = from_root(address, name) if address else name
+        if ":" not in address and target in names:
+            tag["href"] = f"#{mark(target, place)}"
+        elif ":" not in address:
+            tag["href"] = target
+    for tag in article.find_all(src=True):
+        if ":" not in tag["src"]:
+            tag["src"] = from_root(tag["src"], name)
+
+
+def from_root(address: str, name: str) -> str:
+    """A page's relative address, seen from the site's root."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
+
+
+def mark(name: str, place: str = "") -> str:
+    """The id on the combined page of a place on a page."""
+    return f"{Path(name).stem}--{place}" if place else Path(name).stem
+
+
+if __name__ == "__main__":
+    sys.exit(main())

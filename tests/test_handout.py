@@ -1,0 +1,44 @@
+"""A participant's notebooks hold the exercises and none of the answers."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+import nbformat.v4 as v4
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def handout():
+    spec = importlib.util.spec_from_file_location("handout", ROOT / "book" / "handout.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.handout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[0-8]_*.ipynb")), ids=lambda path: path.stem)
+def test_exercises_stay_and_answers_go(handout, path):
+    full = nbformat.read(path, as_version=4)
+    assert any("solution" in cell.metadata.get("tags", []) for cell in full.cells)  # there is something to remove
+    bare = handout(nbformat.read(path, as_version=4))
+    nbformat.validate(bare)
+    text, code = ("\n".join(c.source for c in bare.cells if c.cell_type == kind) for kind in ("markdown", "code"))
+    assert not re.search(r"<summary>(Answer|Quick check)", text)
+    assert "_solution" not in code
+    exercises = "\n".join(c.source for c in full.cells if c.cell_type == "markdown").count("\n### Exercise ")
+    assert text.count("\n### Exercise ") == exercises
+    assert not any(c.get("outputs") for c in bare.cells)
+
+
+def test_a_question_stays_when_its_answer_goes(handout):
+    text = "A\n<details><summary>Quick check 1: why?</summary>\n\nBecause.\n\n</details>\n\nB\n" + (
+        "<details><summary>Answers</summary>\n\n(a) No.\n\n</details>\n"
+        "<details><summary>Why only one?</summary>\n\nA proof.\n\n</details>\n"
+    )
+    lesson = v4.new_notebook(cells=[v4.new_markdown_cell(text)])
+    (cell,) = handout(lesson).cells
+    assert "**Quick check 1: why?**" in cell.source and "A proof." in cell.source
+    assert "Because" not in cell.source and "(a) No" not in cell.source
