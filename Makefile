@@ -35,7 +35,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf handout release test lab notebooks lint bench clean
+.PHONY: help setup course pdf handout release test lab notebooks lint sweep bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile

@@ -1,0 +1,81 @@
+"""The sweep is a table of known runs, and Snakemake turns it into one job for each, started again where it stopped."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ganprior_null.runner import check_parameters, read_value
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = [ROOT / "workflow" / "runs.yaml", ROOT / "workflow" / "smoke.yaml"]
+LESSON = ROOT / "notebooks" / "07_glean_panini.ipynb"
+
+needs_snakemake = pytest.mark.skipif(
+    importlib.util.find_spec("snakemake") is None,
+    reason="snakemake is not installed; it is in the extras dev and sweep",
+)
+
+
+def plan(folder, *words):
+    """What Snakemake would do, from a copy of nothing: its own folder, no job is started."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        ROOT / "workflow" / "Snakefile",
+        "--dry-run",
+        "--quiet",
+    ]
+    command += ["rules", "--cores", "1", "--printshellcmds", "--directory", folder, *words]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
+def test_every_line_is_parameters_of_the_lesson(table):
+    for name, line in yaml.safe_load(table.read_text("utf-8")).items():
+        given = {key: value for key, value in line.items() if key != "seeds"}
+        check_parameters(LESSON, given | {"seed": line["seeds"][0], "retrain": True})
+        assert given.get("data", "drawn") in name and f"{given.get('factor', 8)}x" in name
+
+
+def test_a_misspelt_line_is_noticed():
+    with pytest.raises(ValueError, match="unknown parameter 'modle'; did you mean 'model'?"):
+        check_parameters(LESSON, {"modle": "glean"})
+
+
+@needs_snakemake
+def test_a_dry_run_plans_one_job_for_each_seed(tmp_path):
+    code, text = plan(tmp_path, "--config", "profile=smoke")
+    assert code == 0, text
+    jobs = [line for line in text.splitlines() if "ganprior_null run" in line]
+    table = yaml.safe_load(TABLES[0].read_text("utf-8"))
+    assert len(jobs) == sum(len(line["seeds"]) for line in table.values())
+    (beta,) = [job for job in jobs if "faces-16x-glean-beta3-seed0" in job.split("--out")[1]]
+    assert "--profile smoke" in beta and "-p retrain True" in beta and "-p factor 16" in beta
+    quoted = beta.split("-p changes ")[1].split(" -p ")[0].strip("'\" ")
+    assert read_value(quoted) == {"gan_weight": 0.001}  # as our command line reads it
+
+
+@needs_snakemake
+def test_what_is_done_is_not_planned_again(tmp_path):
+    (tmp_path / "table.yaml").write_text("a: {seeds: [0, 1]}\n")
+    done = tmp_path / "build" / "sweep" / "smoke" / "a-seed0" / LESSON.name
+    done.parent.mkdir(parents=True)
+    done.write_text("{}")
+    code, text = plan(
+        tmp_path, "--rerun-triggers", "mtime", "--config", "profile=smoke", f"table={tmp_path / 'table.yaml'}"
+    )
+    assert code == 0, text
+    assert "a-seed1" in text and "a-seed0/" not in text
+
+
+@pytest.mark.parametrize("name", ["local", "slurm", "kubernetes"])
+def test_every_executor_has_a_profile_that_names_it(name):
+    profile = yaml.safe_load((ROOT / "workflow" / "profiles" / name / "config.yaml").read_text("utf-8"))
+    assert profile["executor"] == name and profile["rerun-incomplete"]
