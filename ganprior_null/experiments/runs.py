@@ -82,6 +82,15 @@ def choose(runs: Iterable[StoredRun], **wanted) -> list[StoredRun]:
     return [run for run in runs if all(run.params.get(name) == wish for name, wish in wanted.items())]
 
 
+def grouped(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
+    """Runs that differ in their seeds (and machines) alone, together; groups in the order of their first run."""
+    groups: dict[str, list[StoredRun]] = {}
+    for run in runs:
+        same = {name: value for name, value in run.params.items() if name not in APART}
+        groups.setdefault(json.dumps(same, sort_keys=True), []).append(run)
+    return list(groups.values())
+
+
 class Mean(NamedTuple):
     """A figure over the seeds of one experiment."""
 

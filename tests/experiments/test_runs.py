@@ -77,6 +77,7 @@ def test_a_mean_is_over_seeds_and_over_nothing_else(tmp_path):
     write(tmp_path, "1", [0, 0, 0, 0, 21.0], seed=1, machine="b", torch="3")
     write(tmp_path, "2", [0, 0, 0, 0, 90.0], gan_weight=1e-3)
     found, _ = runs.read_runs(tmp_path)
+    assert runs.grouped(found) == [found[:2], found[2:]]
     both = runs.mean(found[:2], "PSNR")
     assert both == runs.Mean(20.5, 1.0, [0, 1]) and str(both) == "20.50 ± 0.50"
     assert str(runs.mean(found[:1], "PSNR")) == "20.00"
