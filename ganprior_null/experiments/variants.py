@@ -17,6 +17,7 @@ VARIANTS = {
     "trained-bank": Variant(network={"train_bank": True}),
     "features-only": Variant(network={"fuse_rgb": False}),  # the bank's RGB sum is not fused
     "stored-noise": Variant(network={"fresh_noise": False}),
+    "random-start": Variant(network={"near_prior": False}),  # GLEAN's
     "r1": Variant(recipe={"r1_gamma": 0.05}),  # the heuristic 0.0002 size^2 / batch at 64 px and batch 16
 }
 

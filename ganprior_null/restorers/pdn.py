@@ -9,7 +9,7 @@ predicted ones; no code was published. What the words leave open is an argument 
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..operators import AveragePool, LinearOperator
 from ..priors import StyleGAN2
@@ -39,6 +39,7 @@ class PDNNetwork(FusedBank):
         train_bank: bool = False,
         fuse_rgb: bool = True,
         fresh_noise: bool = True,
+        near_prior: bool = True,
     ):
         bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
         super().__init__(
@@ -50,6 +51,9 @@ class PDNNetwork(FusedBank):
             fuse_rgb=fuse_rgb,
         )
         self.fresh_noise = fresh_noise
+        if near_prior:
+            for fusion in [*self.fusion_out, *(self.fusion_skip if fuse_rgb else [])]:
+                let_through(fusion)
 
     def forward(self, y: Tensor, z: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         features = self.encode(y)
@@ -80,8 +84,11 @@ class PDN(PriorRestorer):
     train_bank: let the bank learn too; False keeps the prior as it is, as GLEAN does. fuse_rgb: fuse the encoder's
     features into the bank's RGB sum as well, as GLEAN's code does and its paper does not say; here, without a decoder,
     it is the shortest way from y to x. fresh_noise: draw the bank's pixel noise along with z, for variety in texture;
-    False always uses the stored one. A: what made y, default AveragePool(out_size // in_size), the paper's PD.
-    ``Restorer(pdn.network)`` is the same without the null-space step, and takes the same z and generator.
+    False always uses the stored one. near_prior: start the fusions so that the bank's features pass through and the
+    encoder's share is small: the first answers are samples of the prior, which an adversary alone can improve; False
+    starts them at random, as GLEAN does, and the first answers are noise. A: what made y, default
+    AveragePool(out_size // in_size), the paper's PD. ``Restorer(pdn.network)`` is the same without the null-space step,
+    and takes the same z and generator.
 
     Raises ValueError for sizes, width tables and z that do not fit, and for y of another size.
     """
@@ -99,6 +106,7 @@ class PDN(PriorRestorer):
         train_bank: bool = False,
         fuse_rgb: bool = True,
         fresh_noise: bool = True,
+        near_prior: bool = True,
         A: LinearOperator | None = None,
     ):
         super().__init__(
@@ -113,9 +121,20 @@ class PDN(PriorRestorer):
                 train_bank=train_bank,
                 fuse_rgb=fuse_rgb,
                 fresh_noise=fresh_noise,
+                near_prior=near_prior,
             )
         )
         self.A = AveragePool(out_size // in_size) if A is None else A
 
     def forward(self, y: Tensor, z: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         return enforce_consistency(super().forward(y, z, generator), y, self.A)
+
+
+@torch.no_grad()
+def let_through(fusion: nn.Conv2d) -> None:
+    """Start a fusion of [bank, encoder] near the identity: the bank's channels pass, the encoder's add a tenth."""
+    kept = torch.arange(fusion.out_channels)
+    fusion.weight.mul_(0.1)
+    fusion.weight[:, : len(kept)] = 0
+    fusion.weight[kept, kept, 1, 1] = 1
+    fusion.bias.zero_()

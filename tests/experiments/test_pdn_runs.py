@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from ganprior_null.cli import main
 from ganprior_null.experiments.restorer import Experiment, build, recipe_of
@@ -41,9 +42,11 @@ def test_a_variant_is_another_network_or_another_recipe(name):
 
     def facts(variant):
         this = Experiment(model="pdn", variant=variant)
+        torch.manual_seed(0)
         network = build(this, prior, profile("smoke")).network
         learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
-        return learnt, network.fresh_noise, recipe_of(this, profile("smoke")).r1_gamma
+        start = float(network.fusion_out[0].weight.norm())
+        return learnt, start, network.fresh_noise, recipe_of(this, profile("smoke")).r1_gamma
 
     assert facts(name) != facts("")
 

@@ -258,6 +258,17 @@ def test_pdn_choices():
     )
 
 
+@torch.no_grad()
+def test_a_new_pdn_is_its_prior_but_for_the_encoders_share():
+    z = torch.randn(2, 6, generator=torch.Generator().manual_seed(4))
+    for near, close in ((True, True), (False, False)):  # a random start is the negative control
+        restorer = small(PDN, near_prior=near)
+        network = restorer.network
+        silent = [torch.zeros_like(f) for f in network.encode(2 * measurement(restorer) - 1)]
+        x_r, sample = network.grow_from(silent, network.bank.mapping(z)).rgb, network.bank(network.bank.mapping(z))
+        assert torch.allclose(x_r, sample, rtol=1e-5, atol=1e-6) is close
+
+
 @pytest.mark.parametrize("shape", [(2, 5), (3, 6), (6,), (2, 2, 6), (0, 6)])
 def test_pdn_refuses_other_z(shape):
     restorer = small(PDN)
