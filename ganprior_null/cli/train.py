@@ -70,6 +70,7 @@ def _add_restorer(networks) -> None:
     this.add_argument("--prior", default="faces64", help="a shipped prior's name (default faces64)")
     this.add_argument("--degraded", action="store_true", help="blur, noise and JPEG on half of the training images")
     this.add_argument("--variant", default="", help="one departure from PDN's defaults (experiments/variants.py)")
+    this.add_argument("--vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, for the papers' perceptual loss")
     this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
     _add_common(this, _train_restorer)
 
@@ -96,6 +97,7 @@ def _train_restorer(options) -> bool:
         margin=options.margin,
         precision=options.precision,
         accelerator=options.accelerator,
+        vgg16=options.vgg16,
     )
 
 

@@ -24,7 +24,7 @@ from ..training.degrade import degrade
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
 from ..training.runtime import memory_advice
-from ..weights import load_discriminator, load_features64, load_prior, shipped_path
+from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
 from .figures import figures, raw_figures, restore, sheet
 from .variants import variant
 
@@ -47,10 +47,11 @@ class Experiment(NamedTuple):
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
-                   precision: str = "auto", accelerator: str = "auto") -> bool:  # fmt: skip
+                   precision: str = "auto", accelerator: str = "auto", vgg16: Path | None = None) -> bool:  # fmt: skip
     """Train one restorer, evaluate it as it learns, and leave figures, a sheet and weights in ``out``.
 
-    data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. True when finished,
+    data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. vgg16: torchvision's
+    file, for the perceptual loss of the published configurations; None: the project's own features. True when finished,
     False when stopped by a signal. Raises ValueError for unknown names and sizes that do not fit.
     """
     fabric = make_fabric(precision=(precision := resolve_precision(precision)), accelerator=accelerator)
@@ -58,11 +59,30 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     prior, recipe = load_prior(this.prior).generator, recipe_of(this, profile)
     A_true, A = operators(this, prior.size)
     network = build(this, prior, profile).to(fabric.device)
+    seen_by = vgg16_conv4_3(vgg16, signed=True) if vgg16 else load_features64()
     sides = load_sides(data, prior.size, margin=margin) if data else drawn_sides(prior.size, profile)
-    params = {
+    params = about_run(data, len(sides.training), margin, precision, this, profile, recipe)
+    run = Run(out, params | ({"perceptual": "vgg16"} if vgg16 else {}))
+    state = restorer_state(network, load_discriminator(this.prior).to(fabric.device), recipe)
+    images = degrade(sides.training) if this.degraded else sides.training
+    step = restorer_step(pairs(images, A_true, recipe), A, recipe, seen_by.to(fabric.device))
+    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A, recipe.steps)
+    if fabric.is_global_zero and not run.checkpoint.exists():
+        run.save(state)  # the log of a run without a checkpoint is dropped when it starts
+        look(state)  # before the first step
+    hooks = [(profile.eval_every, look)]
+    batch = recipe.global_batch
+    with memory_advice(f"lower global_batch (now {batch}), then rrdb_channels (now {profile.rrdb_channels})"):
+        return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks)
+
+
+def about_run(data: Path | None, training_images: int, margin: int, precision: str, this: Experiment,
+              profile: Profile, recipe: RestorerRecipe) -> dict:  # fmt: skip
+    """What a run's ``params.json`` holds."""
+    return {
         "experiment": "restorer",
         "data": data.name if data else "drawn faces",
-        "training_images": len(sides.training),
+        "training_images": training_images,
         "margin": margin,
         "precision": precision,
         "torch": torch.__version__,
@@ -72,18 +92,6 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
         **dataclasses.asdict(profile),
         **dataclasses.asdict(recipe),
     }
-    run = Run(out, params)
-    state = restorer_state(network, load_discriminator(this.prior).to(fabric.device), recipe)
-    images = degrade(sides.training) if this.degraded else sides.training
-    step = restorer_step(pairs(images, A_true, recipe), A, recipe, load_features64().to(fabric.device))
-    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A, recipe.steps)
-    if fabric.is_global_zero and not run.checkpoint.exists():
-        run.save(state)  # the log of a run without a checkpoint is dropped when it starts
-        look(state)  # before the first step
-    hooks = [(profile.eval_every, look)]
-    batch = recipe.global_batch
-    with memory_advice(f"lower global_batch (now {batch}), then rrdb_channels (now {profile.rrdb_channels})"):
-        return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks)
 
 
 def evaluation(

@@ -1,13 +1,16 @@
 """A restorer is trained, judged on images it never saw, and consistent under the operator it was given."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from ganprior_null.cli import main
 from ganprior_null.images import load_image
+from ganprior_null.training import Run
 from ganprior_null.training.runtime import memory_advice
+from ganprior_null.weights import load_features64
 
 
 def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
@@ -30,6 +33,7 @@ def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
         (("glean", "--prior", "face64"), "no weights named 'face64' come with the course; did you mean 'faces64'?"),
         (("glean", "--factor", "7"), "factor 7"),
         (("glean", "--accelerator", "gpu"), "accelerator must be one of auto, cpu, cuda, got 'gpu'"),
+        (("glean", "--vgg16", "nowhere.pth"), "no such checkpoint file: nowhere.pth"),
         (("glean", "--precision", "half"), "precision must be one of auto, 32-true, bf16-mixed, got 'half'"),
     ],
 )
@@ -55,3 +59,21 @@ def test_out_of_memory_says_what_to_lower():
         torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
     with pytest.raises(RuntimeError, match="size"), memory_advice("lower global_batch"):  # other errors stay
         torch.ones(2) @ torch.ones(3)
+
+
+def test_the_perceptual_loss_of_the_papers_is_used_and_written_down(tmp_path, monkeypatch):
+    asked = []
+
+    def watched(*arguments, **options):
+        asked.append((arguments, options))
+        return load_features64()  # VGG16 itself takes too long here
+
+    monkeypatch.setattr("ganprior_null.experiments.restorer.vgg16_conv4_3", watched)
+    words = ["train", "restorer", "glean", "--profile", "smoke", "--out", str(tmp_path / "run"), "-p", "steps", "1"]
+    assert main([*words, "-p", "eval_every", "5", "--vgg16", "vgg16.pth"]) == 0
+    assert asked == [((Path("vgg16.pth"),), {"signed": True})]  # as the published configurations feed it
+    assert json.loads((tmp_path / "run" / "params.json").read_text())["perceptual"] == "vgg16"
+    stored = json.loads((tmp_path / "run" / "params.json").read_text())
+    stored.pop("perceptual")
+    with pytest.raises(ValueError, match="other parameters .perceptual: 'vgg16' there, None here"):
+        Run(tmp_path / "run", stored)  # another loss is another run
