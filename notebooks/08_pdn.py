@@ -157,21 +157,24 @@ print(f"in decibels: {10 * math.log10(2):.2f}")
 # $$f_{k} = \text{encoder}(y), \quad w = \text{mapping}(z), \quad x_r = \text{bank}(w;\, f_{k}), \quad \hat x = A^\dagger y + (I - A^\dagger A)\, x_r . \tag{3}$$
 #
 # The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution, as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
+#
+# One thing we start differently. GLEAN's fusions begin at random, and scramble what the bank has learned; pixel losses repair that soon. An adversary alone takes long to find its way back from noise. So our fusions begin near the identity: the bank's features pass,
+# the encoder's are added softly, and an untrained PDN *is* its prior, a random face put into the null space of $y$. What it has to learn is to listen.
 
 
 # %%
 def load_pdn():
-    """(network, whether it is trained): the shipped PDN, else one of random encoder around the shipped prior."""
+    """The shipped PDN, else an untrained one around the shipped prior."""
     if weights in shipped():
         from ganprior_null.weights import load_restorer
 
-        return load_restorer(weights), True
+        return load_restorer(weights)
     print(f"data/weights/{weights}.safetensors is not there: what follows is answered by an untrained network")
     torch.manual_seed(seed)
-    return Restorer(PDN.from_prior(G, 8, rrdb_blocks=1, rrdb_channels=16).network).requires_grad_(False), False
+    return Restorer(PDN.from_prior(G, 8, rrdb_blocks=1, rrdb_channels=16).network).requires_grad_(False)
 
 
-network, trained = load_pdn()
+network = load_pdn()
 bare = network.network  # speaks [-1, 1]
 A = AveragePool(bare.out_size // bare.in_size)
 
@@ -373,7 +376,9 @@ def text(value, digits=2):
 
 
 def table(head, rows):
-    """A Markdown table."""
+    """A Markdown table, or what is missing."""
+    if not rows:
+        return Markdown("*No stored runs of this kind yet.*")
     lines = [head, ["---"] * len(head), *rows]
     return Markdown("\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines))
 
@@ -613,10 +618,11 @@ for factor in (8, 16):
 
 # %%
 LABELS = {
-    "": "default: frozen bank, RGB fused, fresh noise, no R1",
+    "": "default: starts as its prior, frozen bank, RGB fused, fresh noise, no R1",
     "trained-bank": "the bank learns too",
     "features-only": "the bank's RGB sum is not fused with features",
     "stored-noise": "the bank's stored noise instead of fresh",
+    "random-start": "fusions start at random",
     "r1": "R1 penalty of weight 0.05, every 16th step",
 }
 lengths = [run.params["steps"] for run in choose(runs, factor=8, downsampler="bicubic") if run.params["variant"]]
@@ -625,7 +631,7 @@ for name in VARIANTS if lengths else ():
     set_ = group(model="pdn", null_space="pd", variant=name, steps=max(lengths))
     found = [text(mean(set_, m), 3 if m == "identity" else 2) for m in ("fd_features64", "PSNR", "identity")]
     rows.append([LABELS[name], *found, text(over_seeds(set_, "diversity.json", "distance"), 4)])
-title = f"8x, {max(lengths)} steps" if lengths else "no such runs yet"
+title = f"8x, {max(lengths, default=0)} steps"
 table([title, "fd_features64", "PSNR", "identity", "distance of two answers"], rows)
 
 # %% [markdown]

@@ -17,7 +17,7 @@ from ganprior_null.operators import AveragePool
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "drawn-16x-pdn-pd-aliased-seed0"
     words = ["train", "restorer", "pdn", "--null-space", "pd", "--factor", "16", "--downsampler", "bicubic-plain"]
-    assert main([*words, "--profile", "smoke", "-p", "steps", "1", "--out", str(folder)]) == 0
+    assert main([*words, "--profile", "smoke", "-p", "steps", "1", "-p", "eval_every", "1", "--out", str(folder)]) == 0
     return folder
 
 
