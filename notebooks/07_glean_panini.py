@@ -595,12 +595,11 @@ def table(rows, metrics):
     """A line per experiment: means over seeds ± half their spread."""
     print(f"{'':30}" + "".join(f"{name:>18}" for name in metrics))
     for label, group in rows:
-        cells = [mean(group, metric) if group and metric in group[0].final else None for metric in metrics]
-        print(
-            f"{label:30}"
-            + "".join(f"{str(cell) if cell else '-':>18}" for cell in cells)
-            + ("" if group else "   not run yet")
-        )
+        line = f"{label:30}"
+        for metric in metrics:
+            known = group and metric in group[0].final
+            line += f"{mean(group, metric).text(2 if 'PSNR' in metric else 3) if known else '-':>18}"
+        print(line + ("" if group else "   not run yet"))
 
 
 def record(id, value, used, **details):
@@ -922,7 +921,7 @@ if glean_runs and found:
     lead = ours.mean - found["psnr"]
     lr_ours = mean(glean_runs, "PSNR(LR)")
     print(
-        f"PSNR: GLEAN {ours} dB, PULSE {found['psnr']:.2f} dB; PSNR(LR): GLEAN {lr_ours} dB, PULSE {found['lr_psnr']:.2f} dB"
+        f"PSNR: GLEAN {ours.text()} dB, PULSE {found['psnr']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['lr_psnr']:.2f} dB"
     )
 record("C17", lead, glean_runs)
 

@@ -98,8 +98,9 @@ class Mean(NamedTuple):
     spread: float  # largest less smallest; 0 for one seed
     seeds: list[int]
 
-    def __str__(self) -> str:
-        return f"{self.mean:.2f}" + (f" ± {self.spread / 2:.2f}" if len(self.seeds) > 1 else "")
+    def text(self, digits: int = 2) -> str:
+        """The mean, and ± half the spread where there are several seeds."""
+        return f"{self.mean:.{digits}f}" + (f" ± {self.spread / 2:.{digits}f}" if len(self.seeds) > 1 else "")
 
 
 def mean(runs: list[StoredRun], metric: str) -> Mean | None:

@@ -79,8 +79,8 @@ def test_a_mean_is_over_seeds_and_over_nothing_else(tmp_path):
     found, _ = runs.read_runs(tmp_path)
     assert runs.grouped(found) == [found[:2], found[2:]]
     both = runs.mean(found[:2], "PSNR")
-    assert both == runs.Mean(20.5, 1.0, [0, 1]) and str(both) == "20.50 ± 0.50"
-    assert str(runs.mean(found[:1], "PSNR")) == "20.00"
+    assert both == runs.Mean(20.5, 1.0, [0, 1]) and both.text() == "20.50 ± 0.50" and both.text(0) == "20 ± 0"
+    assert runs.mean(found[:1], "PSNR").text(3) == "20.000"
     assert runs.mean([], "PSNR") is None
     with pytest.raises(ValueError, match="differ in more than their seeds: gan_weight"):
         runs.mean(found, "PSNR")
