@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -100,7 +100,7 @@ x = F.interpolate(portrait, side, mode="bilinear", antialias=True)  # (1, 3, H, 
 y = A(x)
 print(f"x: {x.numel()} numbers, y: {y.numel()} numbers, 1 in {x.numel() // y.numel()}")
 
-# %%
+# %% mystnb={"image": {"alt": "A portrait of 128 pixels a side, and the same eight times smaller, in coarse blocks"}}
 show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=1.6)
 
 # %% [markdown]
@@ -177,7 +177,7 @@ raw = {name: backbone(y) for name, backbone in backbones.items()}
 for name, x_r in raw.items():
     print(f"{name:10} PSNR(LR) = {consistency_db(A, x_r, y).item():5.1f} dB")
 
-# %%
+# %% mystnb={"image": {"alt": "Upper row: the portrait and three enlargements, smooth, off-coloured, and another face. Lower row: each made small again, and none like y"}}
 labels = [f"A x_r: {consistency_db(A, x_r, y).item():.1f} dB" for x_r in raw.values()]
 show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.8)
 
@@ -224,7 +224,7 @@ lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
 print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
 print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
 
-# %% tags=["cover"]
+# %% tags=["cover"] mystnb={"image": {"alt": "Upper row: the portrait and three repaired enlargements that differ. Lower row: each made small again, all like y"}}
 labels = [f"A x_hat: {consistency_db(A, x_hat, y).item():.0f} dB" for x_hat in repaired.values()]
 titles = ["x", *(f"{name} + PD" for name in repaired), "y", *labels]
 show([x, *repaired.values(), y, *map(A, repaired.values())], titles, columns=4, height=1.8)
@@ -311,7 +311,7 @@ panel(
 # %% [markdown]
 # No Jupyter at hand? Here are three positions of the strength slider, for two networks:
 
-# %%
+# %% mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
 sweep = {
     name: [A.pinv(y) + strength * A.project_null(raw[name]) for strength in STRENGTHS]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -104,7 +104,7 @@ print("its null part         ", null_part.flatten().numpy().round(1))
 print("result                ", x_hat_block.flatten().numpy().round(1))
 print("mean of the result    ", f"{x_hat_block.mean():.1f}  (y = {y_block.item():.1f})")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four steps on a block of 2 x 2 pixels: average, replicate, subtract from the guess, add the replicated measurement"}}
 figure, axes = plt.subplots(figsize=(10, 3.2), layout="constrained")
 
 
@@ -182,7 +182,7 @@ torch.testing.assert_close(big_pinv, 4 * big.T)
 print("one block: A", tuple(A_row.shape), " A+", tuple(A_column.shape), " A A+ =", (A_row @ A_column).item())
 print("4 x 6 image: A", tuple(big.shape), " A+", tuple(big_pinv.shape), " A A^T = I/4 and A+ = 4 A^T: True")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three matrices: A with a run of equal weights in each row, its transpose-like pseudo-inverse, and their product with square blocks on the diagonal"}}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), width_ratios=(24, 6, 24), layout="constrained")
 names = "$A$  (6 x 24)", r"$A^\dagger$  (24 x 6)", r"$A^\dagger A$  (24 x 24), the projection onto the range"
 for ax, M, name in zip(axes, (big, big_pinv, big_pinv @ big), names, strict=True):
@@ -233,7 +233,7 @@ torch.testing.assert_close(
 # %% [markdown]
 # A photograph, its 8x measurement, and its two parts. The null part has mean zero in every block; it is drawn around mid-gray.
 
-# %%
+# %% mystnb={"image": {"alt": "The portrait, its small picture, its range part in flat blocks, its null part with the details; a piece of each enlarged"}}
 parts = A.decompose(x)
 show(
     [x, y, parts.range, parts.null + 0.5],
@@ -297,7 +297,7 @@ class Noise(nn.Module):
 
 BACKBONES = {"bicubic": Bicubic(8), "untrained network": untrained(8, cfg.channels), "noise": Noise(8)}
 
-# %%
+# %% mystnb={"image": {"alt": "Three networks' guesses before and after PD; below, each made small again: different before, equal after"}}
 pictures, titles = [], []
 with torch.no_grad():
     for name, backbone in BACKBONES.items():
@@ -502,7 +502,7 @@ print("float64, above 290 dB:", level_64 > 290)
 #
 # Look again at the results of section 4, enlarged:
 
-# %%
+# %% mystnb={"image": {"alt": "Bicubic before and after PD with the blocky correction between them, and an untrained network after PD; a piece of each enlarged"}}
 with torch.no_grad():
     x_r = BACKBONES["bicubic"](y)
     x_hat = NullSpace(BACKBONES["bicubic"], A)(y)
@@ -597,7 +597,7 @@ def downsample(x, s, kernel):
     return F.interpolate(x, scale_factor=1 / s, mode=kernel.split(",")[0], antialias="aliased" not in kernel)
 
 
-# %%
+# %% mystnb={"image": {"alt": "Weights of one small pixel: the antialiased ones spread over its block, the aliased ones a few pixels wide"}}
 s, middle = 8, 4
 impulses = torch.eye(64).view(64, 1, 1, 64).expand(-1, -1, 64, -1)  # image j is white in column j
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.6), sharex=True, layout="constrained")
@@ -650,7 +650,7 @@ record(
 # - One exception teaches more than the rule: *aliased bilinear at 2x is average pooling*. Its LR pixel lies midway between two HR
 #   pixels in each direction, and weighs both by one half.
 
-# %%
+# %% mystnb={"image": {"alt": "A portrait made small by pooling and five other ways, and five times the differences: faint for antialiased ones, strong for aliased ones"}}
 y_pool = AveragePool(4)(x)
 kernels_shown = ("bilinear", "bicubic", "lanczos", "bilinear, aliased", "nearest, centre")
 small = [downsample(x, 4, kernel) for kernel in kernels_shown]
@@ -776,7 +776,7 @@ panel(
 # %% [markdown]
 # The same, standing still: *another photograph* as the proposal. Every one of these pictures averages to the astronaut.
 
-# %%
+# %% mystnb={"image": {"alt": "A portrait, and another photograph made consistent with it at 2x to 32x: the portrait at first, the other photograph at last"}}
 factors = (2, 4, 8, 16, 32)
 results = [draw(PHOTOGRAPHS[0], factor, "another photograph", 1.0) for factor in factors]
 titles = ["the photograph", *(rf"$\hat x$ at {factor}x" for factor in factors)]
@@ -914,7 +914,7 @@ def my_restorer(y):
 check_answer(my_restorer, law_restorer)
 
 
-# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true} mystnb={"image": {"alt": "A small picture, its bicubic enlargement, and a sharpened one that is consistent"}}
 def my_restorer_solution(y):
     x_r = F.interpolate(y, scale_factor=4, mode="bicubic")
     x_r = x_r + 1.5 * (x_r - F.avg_pool2d(x_r, 3, stride=1, padding=1, count_include_pad=False))  # sharpen

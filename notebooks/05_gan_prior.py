@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -460,7 +460,7 @@ LiveWalk(G, w_mean, count=7, seed=seed)
 # ends are the same.
 
 
-# %%
+# %% mystnb={"image": {"alt": "Two rows of nine faces between the same two ends, through Z and through W"}}
 def great_circle(z0, z1, t):
     """Points (T, m) between z0 and z1 (m,) at the shares t (T,) of the angle."""
     angle = torch.acos(torch.dot(z0, z1) / (z0.norm() * z1.norm()))
