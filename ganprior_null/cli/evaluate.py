@@ -50,6 +50,7 @@ def _add_evaluate_pulse(methods) -> None:
     this.add_argument(
         "--space", default="sphere", choices=("sphere", "free", "w+"), help="where codes may move (default sphere)"
     )
+    this.add_argument("--lr", type=float, default=0.4, help="largest learning rate of a search (default 0.4)")
     this.set_defaults(command=_evaluate_pulse)
 
 
@@ -68,6 +69,7 @@ def _evaluate_pulse(options) -> None:
         restarts=options.restarts,
         eps=options.eps,
         space=options.space,
+        lr=options.lr,
     )
     data = options.data.name if options.data else "drawn faces"
     about = {"prior": options.prior, "data": data, "margin": options.margin}

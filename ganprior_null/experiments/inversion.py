@@ -48,6 +48,7 @@ class Settings:
     )
     loss: str = "100*L2+0.05*GEOCROSS"
     space: str = "sphere"  # sphere | free | w+
+    lr: float = 0.4
 
 
 def read_prior(source: str) -> StyleGAN2:
@@ -141,7 +142,7 @@ def evaluate_pulse(
 def check(settings: Settings, size: int) -> None:
     """ValueError, with the value, for settings that no search could follow."""
     check_counts(count=settings.count, seeds=settings.seeds, steps=settings.steps, restarts=settings.restarts)
-    check_positive(eps=settings.eps)
+    check_positive(eps=settings.eps, lr=settings.lr)
     check_name(settings.space, SPACES, "space")
     parse_loss(settings.loss)
     for factor in settings.factors:
@@ -190,6 +191,7 @@ def search_all(
             eps=settings.eps,
             gaussian=gaussian,
             space=settings.space,
+            lr=settings.lr,
             progress=progress,
         )
         if found.interrupted:  # half a batch is no result

@@ -140,6 +140,7 @@ BAD = {
     "seeds": ({"seeds": 0}, "seeds must be .* got 0"),
     "steps": ({"steps": -1}, "steps must be .* got -1"),
     "eps": ({"eps": 0.0}, "eps must be .* got 0.0"),
+    "lr": ({"lr": float("nan")}, "lr must be .* got nan"),
     "space": ({"space": "fre"}, "did you mean 'free'"),
     "loss": ({"loss": "100*L3"}, "unknown term 'L3'"),
 }
