@@ -49,6 +49,8 @@ def load_trained(path: Path) -> Trained:
     bare = Trained(this, params, 0, None, *operators(this, prior.size))
     network = build(this, prior, bare.profile)
     stored = torch.load(file, map_location="cpu", weights_only=True)
+    if stored["step"] < params["steps"]:
+        raise ValueError(f"{path.name}: last.ckpt is of step {stored['step']} of {params['steps']}; the run goes on")
     network.load_state_dict(stored["network"])
     return bare._replace(step=stored["step"], network=network.eval().requires_grad_(False))
 
