@@ -94,6 +94,7 @@ def assemble(notebooks: Path, book: Path) -> None:
         lesson = nbformat.read(path, as_version=4)
         check_executed(path.name, lesson)
         still_widgets(lesson)
+        adapt_text(lesson)
         mark_claims(lesson, path.stem)
         copy_results(lesson, book)
         save_cover(lesson, book)
@@ -119,6 +120,16 @@ def check_executed(name: str, lesson) -> None:
             raise ValueError(f"{name}: code cell {number} was not executed")
         if any(output.output_type == "error" for output in cell.outputs):
             raise ValueError(f"{name}: code cell {number} ended with an error")
+
+
+def adapt_text(lesson) -> None:
+    """Links to pages of the book, which a lesson finds in book/, and the name of a folded solution."""
+    for cell in lesson.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](../book/", "](../")
+        elif "solution" in cell.metadata.get("tags", []):
+            names = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+            cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | names
 
 
 def mark_claims(lesson, name: str) -> None:

@@ -30,8 +30,16 @@
 # - prove in two lines that $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ agrees with the measurement, whatever $x_r$ is;
 # - test an operator of your own for a wrong adjoint or a wrong pseudo-inverse.
 #
-# **Before you start**: matrices, orthogonal vectors, a little PyTorch. [The first lesson](00_start_here.ipynb) shows where
+# **Before you start**: you can multiply matrices, you know when two vectors are perpendicular, and you can read Python. All else is
+# explained where it comes up, and once more in the [glossary](../book/glossary.md). [The first lesson](00_start_here.ipynb) shows where
 # this leads; you do not need it here. The lesson follows Equations 1-7 of the paper.
+#
+# **How to read it**: from top to bottom; nothing has to be run, the results stand below each cell. To change something and to do the exercises,
+# open the lesson in JupyterLab (`make lab` in a clone of the repository). The next two cells only load what the others use: skip them at first.
+#
+# **Signs**: $x$ is an image, all its pixel values in one long vector; $y$ a measurement of it, $A$ the matrix that measures, $x_r$ a guess
+# at $x$ and $\hat x$ the result. $A^\top$ is the transposed matrix, $I$ the identity, $\langle a, b \rangle$ the sum of the products of two
+# vectors' entries, and $\lVert a \rVert = \sqrt{\langle a, a \rangle}$ a vector's length. Images hold values from 0 (black) to 1 (white).
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -176,7 +184,8 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 #
 # $$A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \tag{4}$$
 #
-# with orthonormal $v_i$ on the image side and orthonormal $u_i$ on the measurement side. Read it as a recipe: $A$ looks up how much of
+# with orthonormal $v_i$ (perpendicular to each other, of length 1) on the image side and orthonormal $u_i$ on the measurement side; the $\sigma_i$ are the
+# **singular values**. Read it as a recipe: $A$ looks up how much of
 # pattern $v_i$ the image holds, multiplies by $\sigma_i$, and writes the result on pattern $u_i$. To go back, divide:
 #
 # $$A^\dagger = \sum_{\sigma_i > 0} \frac{1}{\sigma_i}\, v_i u_i^\top = V \Sigma^{\dagger} U^\top. \tag{5}$$
@@ -184,8 +193,8 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 # A pattern with $\sigma_i = 0$ left no trace in $y$. There is nothing to divide, and (5) leaves it out. So the two spaces can be read
 # off $V$: the $v_i$ with $\sigma_i > 0$ span the range part, the other $v_i$ span the null space.
 #
-# On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ as zero when it is at most $\max(m, n)\,\varepsilon\,\sigma_1$,
-# with the machine precision $\varepsilon$.
+# On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ of an $m \times n$ matrix as zero when it is at most
+# $\max(m, n)\,\varepsilon\,\sigma_1$. Here $\varepsilon$ is the relative gap between two neighbouring numbers, $2^{-52}$ in float64.
 
 
 # %%
@@ -291,7 +300,8 @@ plt.show()
 # slightly too much (orange).
 #
 # Truncation declares weak directions *invisible*: it moves them from the range part to the null space. With noise in $y$ that is a wise
-# thing to do, and a prior, such as a GAN, is then asked to fill them in.
+# thing to do. What is invisible has to come from elsewhere: from a **prior**, something that knows what photographs look like. In this course that will be
+# a trained network, a GAN ([lesson 05](05_gan_prior.ipynb)).
 #
 # The operator of the paper never gets into this trouble. All singular values of average pooling are equal, $1/s$ for $s \times s$ blocks:
 
@@ -465,7 +475,8 @@ for name, operator in small_operators.items():
 #
 # $$\lVert x - x_r \rVert^2 = \lVert x - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 \;\ge\; \lVert x - \hat x\rVert^2. \tag{7}$$
 #
-# Whatever the guess, its PSNR never falls. In dB, before and after:
+# So the formula never makes a guess worse. How far an image is from the truth is usually given as **PSNR**, $-10 \log_{10}$ of the mean squared error, in
+# decibels: 20 dB more is a tenth of the error. Before and after:
 
 # %% tags=["nbval-check-output"]
 guesses = {
@@ -486,7 +497,8 @@ for name, x_r in guesses.items():
 # The panel below keeps the measurement of one photograph and takes the null part from a guess of your choice, times a strength:
 # $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
 #
-# It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks.
+# It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks. On the published page it stands still; there the live figure at the end of
+# [lesson 00](00_start_here.ipynb), section 5, has the same controls, and takes a picture of your own.
 #
 # **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and which strength is best when
 # the guess is another photograph?*
@@ -656,7 +668,8 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
 # %% [markdown]
 # ## Exercises
 #
-# Write your code in place of `raise NotImplementedError`, run the cell, and read the message below it. A solution is folded away after each.
+# In JupyterLab: write your code in place of `raise NotImplementedError`, run the cell, and read the message below it. On the page: take a sheet of paper. A
+# solution is folded away after each exercise.
 #
 # ### Exercise 1 — weighted gray
 #
