@@ -2,17 +2,21 @@
 
 import functools
 import http.server
+import importlib.util
+import json
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBPATH = "some/sub/path"
+SUBPATH = "some/sub path/of it"  # with spaces
 
 
 def build(notebooks: Path, site: Path) -> subprocess.CompletedProcess:
@@ -38,7 +42,7 @@ def address(request, served):
     handler = functools.partial(Silent, directory=served)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{SUBPATH}"
+        yield f"http://127.0.0.1:{server.server_port}/{quote(SUBPATH)}"
         server.shutdown()
 
 
@@ -71,6 +75,8 @@ def faults(browser, url: str, inside: str) -> list[str]:
             .map(e => 'equation cut off on the left: ' + e.textContent),
         ...[...document.images].filter(e => e.loading !== 'lazy' && !(e.complete && e.naturalWidth))
             .map(e => 'picture not drawn: ' + e.src.slice(0, 100)),
+        ...[...document.images].filter(e => !e.alt.trim() || e.alt.includes('_images/'))
+            .map(e => 'picture without a text: ' + (e.alt || e.src.slice(0, 100))),
         ...(document.documentElement.scrollWidth > innerWidth ? ['wider than a phone'] : []),
     ]"""
     )
@@ -101,7 +107,8 @@ def test_a_broken_page_is_noticed(browser, tmp_path):
         "utf-8",
     )
     found = " ".join(faults(browser, (tmp_path / "page.html").as_uri(), tmp_path.as_uri()))
-    for fault in ("asks https://cdn.invalid", "none.js", "script: nothing", "equation not", "picture not", "wider"):
+    faults_made = ("asks https://cdn.invalid", "none.js", "script: nothing", "equation not", "picture not", "wider")
+    for fault in (*faults_made, "picture without a text"):
         assert fault in found
 
 
@@ -113,6 +120,107 @@ def test_dark_mode_follows_the_reader(browser, address):
         shade[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.close()
     assert shade == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 18, 18)"}
+
+
+CONTRAST = """() => {
+    const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (node) => {
+        for (; node; node = node.parentElement) {
+            const [r, g, b, a = 1] = colour(getComputedStyle(node).backgroundColor);
+            if (a === 1) return [r, g, b];
+        }
+        return [255, 255, 255];
+    };
+    const ratio = (node) => {
+        const [a, b] = [light(colour(getComputedStyle(node).color)), light(behind(node))];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    };
+    const text = 'p, li, td, th, dt, dd, a, summary, h1, h2, h3, figcaption, label, .live-readout';
+    return [...document.querySelectorAll('.bd-article :is(' + text + ')')]
+        .filter((node) => node.textContent.trim() && node.getClientRects().length && ratio(node) < 4.5)
+        .map((node) => ratio(node).toFixed(1) + ' ' + node.tagName + ' ' + node.textContent.trim().slice(0, 40));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["notebooks/09_report", "notebooks/01_range_null", "glossary", "instructors"])
+def test_text_stands_out(browser, served, scheme, name):
+    """A contrast of 4.5 to 1 at least, WCAG's level AA, for all text but code."""
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(f"{(served / SUBPATH).as_uri()}/{name}.html")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(CONTRAST) == []
+    page.add_style_tag(content=".bd-article p { color: #808080 !important; background: #909090 !important; }")
+    assert page.evaluate(CONTRAST) != []  # the control
+    page.close()
+
+
+def test_the_keyboard_is_enough(browser, served):
+    """The first stop leads past the menus; folded answers open; a table too wide for a phone scrolls."""
+    page = browser.new_page()
+    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/01_range_null.html")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("Tab")
+    assert "main-content" in page.evaluate("document.activeElement.outerHTML")
+    answer = page.locator("details", has=page.locator("summary", has_text="Answer")).first
+    assert answer.get_attribute("open") is None
+    answer.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert answer.get_attribute("open") is not None
+    page.close()
+
+
+def test_every_link_leads_somewhere(served, tmp_path):
+    links = load("links")
+    wrong, checked = links.broken_links(served / SUBPATH)
+    assert wrong == [] and checked > 500
+    (tmp_path / "index.html").write_text(
+        '<a id="here" href="#here"></a><a href="#there"></a><a href="none.html"></a><a href="../out.html"></a>'
+        '<a href="http://plain.example"></a><a href="https://example.org/page"></a>',
+        "utf-8",
+    )
+    wrong, checked = links.broken_links(tmp_path)
+    assert checked == 6 and [line.split(": ")[1].split(",")[0] for line in wrong] == [
+        "#there",
+        "none.html",
+        "../out.html",
+        "http://plain.example",
+    ]
+
+
+def test_the_report_leads_to_the_measuring_cell_and_the_stored_value(browser, served):
+    page = browser.new_page()
+    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/09_report.html")
+    row = page.locator("table tr", has=page.locator("td", has_text="C1").first).first
+    stored = row.get_by_role("link", name="stored value").get_attribute("href")
+    assert json.loads((served / SUBPATH / "notebooks" / stored).read_text("utf-8"))["id"] == "C1"
+    row.get_by_role("link").first.click()
+    page.wait_for_url("**/02_pooling_decomposition.html#claim-c1")
+    assert 'record(\n    "C1"' in page.locator("#claim-c1").inner_text() or '"C1"' in page.locator(
+        "#claim-c1"
+    ).evaluate("e => (e.textContent.trim() ? e : e.nextElementSibling).textContent")
+    page.close()
+
+
+def test_launch_buttons_need_an_address(builder):
+    config = yaml.safe_load((ROOT / "book" / "_config.yml").read_text("utf-8"))
+    changed = builder.launchable(config, "https://github.com/you/ganprior-null")
+    assert changed["repository"]["url"].endswith("you/ganprior-null")
+    assert changed["launch_buttons"]["binderhub_url"] and changed["launch_buttons"]["colab_url"]
+    for wrong in ("github.com/you/project", "https://github.com/you", "https://github.com/you/project?x=1"):
+        with pytest.raises(ValueError, match="reads like https://github.com/name/project"):
+            builder.launchable(config, wrong)
+
+
+def load(name: str):
+    """A program of book/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize(
