@@ -1,4 +1,4 @@
-"""What the README tells a reader to do works."""
+"""What the README and the pages of the book tell a reader to do works."""
 
 import re
 import shlex
@@ -11,9 +11,9 @@ from ganprior_null.profiles import profile_name
 from ganprior_null.runner import check_parameters, read_value
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "book/intro.md")
+PAGES = ("README.md", "CONTRIBUTING.md", *(f"book/{path.name}" for path in sorted((ROOT / "book").glob("*.md"))))
 TEXT = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
-RUNS = sorted({line for text in TEXT.values() for line in re.findall(r"-m ganprior_null (run .*)", text)})
+COMMANDS = sorted({line for text in TEXT.values() for line in re.findall(r"(?m)-m ganprior_null ([a-z].*)$", text)})
 
 
 def test_the_example_runs():
@@ -23,19 +23,27 @@ def test_the_example_runs():
     assert names["consistency_db"](names["A"], names["x_hat"], names["y"]) > 140  # what float32 leaves, see lesson 02
 
 
-@pytest.mark.parametrize("line", RUNS)
-def test_a_command_that_runs_a_lesson_is_accepted(line):
-    options = _parser().parse_args(shlex.split(line))
-    profile_name(options.profile)
-    for notebook in options.notebooks:
-        check_parameters(ROOT / notebook, {name: read_value(value) for name, value in options.p})
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_is_accepted(line):
+    options = _parser().parse_args(shlex.split(line, comments=True))
+    if line.startswith("run "):
+        profile_name(options.profile)
+        for notebook in options.notebooks:
+            check_parameters(ROOT / notebook, {name: read_value(value) for name, value in options.p})
+
+
+def test_the_commands_are_found_and_a_wrong_one_is_noticed():
+    assert len(COMMANDS) > 8
+    assert {line.split()[0] for line in COMMANDS} >= {"run", "train", "enforce", "convert", "report"}
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["train", "priors", "--out", "x"])
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_named_targets_and_files_exist(page):
     targets = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1].split()
     named = re.findall(r"(?:^|`)make ([a-z]+)", TEXT[page], re.M)
-    assert named and set(named) <= set(targets)
+    assert set(named) <= set(targets) and (named or page.startswith("book"))
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT[page]) if "://" not in link]
     if not page.startswith("book"):  # the book's own links are checked when the site is built
         assert [link for link in links if not (ROOT / link).exists()] == []
