@@ -121,5 +121,5 @@ bench: .venv/course.stamp
 	$(BIN)/python benchmarks/pulse.py
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf build .snakemake .pytest_cache .ruff_cache .import_linter_cache
 	find ganprior_null tests notebooks book benchmarks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
