@@ -160,6 +160,18 @@ def test_fifty_megapixels_are_scaled_down_first(page):
     assert shown.shape == (192, 256, 4) and (shown[..., :3] == 90).all()
 
 
+def test_the_picture_chosen_last_is_the_one_shown(page):
+    """However long the one before takes to decode."""
+    chooser = figure(page, 0).locator("input[type=file]")
+    chooser.set_input_files(file("large.png", "L", (8000, 6250), 90))
+    chooser.set_input_files(file("small.png", "RGB", (32, 32), (255, 0, 0)))
+    notice = figure(page, 0).locator(".live-notice")
+    page.wait_for_function("e => e.textContent.startsWith('small.png')", arg=notice.element_handle())
+    page.wait_for_timeout(3000)  # the large one is ready by now
+    assert notice.inner_text().startswith("small.png")
+    assert pixels(figure(page, 0).locator("canvas").first).shape == (32, 32, 4)
+
+
 def test_transparency_is_laid_over_white(page):
     said = choose(page, file("clear.png", "RGBA", (32, 32), (0, 0, 255, 51)))
     assert said.endswith("transparent parts laid over white.")

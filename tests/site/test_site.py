@@ -205,6 +205,28 @@ def test_the_report_leads_to_the_measuring_cell_and_the_stored_value(browser, se
     page.close()
 
 
+def test_the_page_to_print_holds_all_pages_with_links_among_themselves(served):
+    site, printing = served / SUBPATH, load("print")
+    whole = printing.combine(site)
+    ids = [tag["id"] for tag in whole.find_all(id=True)]
+    assert len(set(ids)) == len(ids)
+    pages = printing.contents(site)
+    assert len(whole.find_all("article")) == len(pages) > 10
+    assert {f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb")} <= set(pages)
+    inside = [tag["href"][1:] for tag in whole.find_all(href=True) if tag["href"].startswith("#")]
+    assert len(inside) > 100 and set(inside) <= set(ids) | {""}
+    loaded = [tag["src"] for tag in whole.find_all(src=True) if ":" not in tag["src"]]
+    assert loaded and [src for src in loaded if not (site / src.split("?")[0]).is_file()] == []
+
+
+def test_a_page_becomes_a_pdf(chromium, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<script>MathJax = {startup: {promise: Promise.resolve()}}</script><h1>Title</h1>", "utf-8")
+    load("print").render(chromium, page, tmp_path / "made" / "out.pdf")
+    assert (tmp_path / "made" / "out.pdf").read_bytes().startswith(b"%PDF")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["out.pdf"]
+
+
 def test_launch_buttons_need_an_address(builder):
     config = yaml.safe_load((ROOT / "book" / "_config.yml").read_text("utf-8"))
     changed = builder.launchable(config, "https://github.com/you/ganprior-null")

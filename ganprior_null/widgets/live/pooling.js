@@ -115,16 +115,20 @@ async function open(file) {
 
 function chooser(panel, accept) {
   const input = element("input", { type: "file", accept: "image/*" });
+  let newest;
   input.addEventListener("change", async () => {
     const [file] = input.files;
     if (!file) return;
+    newest = file;
+    let opened;
     try {
-      const { x, notes } = await open(file);
-      accept(x);
-      panel.notice.textContent = notes;
+      opened = await open(file);
     } catch (error) {
-      panel.notice.textContent = `${error.message} The picture is the one before.`;
+      opened = { notes: `${error.message} The picture is the one before.` };
     }
+    if (file !== newest) return; // a large picture may be ready after the small one that was chosen later
+    if (opened.x) accept(opened.x);
+    panel.notice.textContent = opened.notes;
   });
   panel.controls.append(element("label", {}, "your own picture (it stays in this browser) ", input));
 }
