@@ -55,7 +55,7 @@ from ganprior_null.data import photograph
 from ganprior_null.experiments.diversity import pairwise_distance, spread_map
 from ganprior_null.experiments.launch import PACKS
 from ganprior_null.experiments.restorer import measure
-from ganprior_null.experiments.runs import APART, Mean, choose, mean, pairs_of, read_runs
+from ganprior_null.experiments.runs import Mean, choose, grouped, mean, pairs_of, read_runs
 from ganprior_null.experiments.unseen import noise, sharpness
 from ganprior_null.experiments.variants import VARIANTS
 from ganprior_null.images import from_signed, from_uint8, load_image, to_signed, to_uint8
@@ -342,17 +342,19 @@ runs, unfinished = read_runs(*dict.fromkeys((report.COMMITTED / "restorers", rep
 def group(**wanted):
     """The finished runs on faces that fit and differ in their seeds alone; of several sets one with seeds, then steps."""
     usual = {"factor": 8, "downsampler": "bicubic", "degraded": False, "variant": "", "data": PACKS["faces"]}
-    sets = {}
-    for run in choose(runs, **usual | wanted):
-        same = {name: value for name, value in run.params.items() if name not in APART}
-        sets.setdefault(json.dumps(same, sort_keys=True), []).append(run)
-    return max(sets.values(), key=lambda s: (len(s) > 1, s[0].params["steps"]), default=[])
+    sets = grouped(choose(runs, **usual | wanted))
+    return max(sets, key=lambda s: (len(s) > 1, s[0].params["steps"]), default=[])
 
 
 def extra(run, file):
     """What ``evaluate restorer`` left in a run's folder, or nothing."""
     path = run.path / file
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def evaluated(set_):
+    """Those of the runs for which ``evaluate restorer`` has spoken."""
+    return [run for run in set_ if extra(run, "unseen.json")]
 
 
 def over_seeds(group, file, *names):
@@ -370,9 +372,7 @@ def over_seeds(group, file, *names):
 
 def text(value, digits=2):
     """ "12.34 ± 0.05", the half range over seeds; a dash where nothing is stored."""
-    if value is None:
-        return "–"
-    return f"{value.mean:.{digits}f}" + (f" ± {value.spread / 2:.{digits}f}" if len(value.seeds) > 1 else "")
+    return "–" if value is None else value.text(digits)
 
 
 def table(head, rows):
@@ -422,7 +422,7 @@ else:
     print("no stored diversity yet: python -m ganprior_null evaluate restorer RUN")
 
 # %% [markdown]
-# *The maps* are bright where answers differ most, each by its own largest value; the grid of cells shows faintly, because all answers agree on each cell's average and so have most freedom *within* it. *The samples*, if there are any: one measurement a row.
+# *The maps* are bright where answers differ most, each by its own largest value. Look for eyes, mouth and outline: that is what $8 \times 8$ averages do not hold. The grid of cells shows too, since answers that must agree on every cell's average differ *within* cells. *The samples*, if there are any: one measurement a row.
 #
 # ## 5. Without PD
 #
@@ -474,7 +474,7 @@ METHODS = {
 }
 TESTED = {"bicubic-plain": "bicubic, plain (trained on)", "bicubic": "bicubic", "bilinear": "bilinear", "average": "box",
           "lanczos3": "Lanczos"}  # fmt: skip
-aliased = {name: group(**this, downsampler="bicubic-plain") for name, this in METHODS.items()}
+aliased = {name: evaluated(group(**this, downsampler="bicubic-plain")) for name, this in METHODS.items()}
 rows = []
 for name, set_ in aliased.items():
     for metric, digits in (("PSNR", 2), ("SSIM", 3), ("fd_features64", 2), ("PSNR(LR)", 1)):
@@ -541,7 +541,7 @@ for name, this in METHODS.items():
     cells += [text(over_seeds(sets[k], "unseen.json", "tested", "bicubic", "fd_features64")) for k in sets]
     if set(cells) != {"–"}:
         rows.append([name, *cells])
-known = [run for run in runs if extra(run, "unseen.json")]
+known = evaluated(runs)
 for what in ("truth", "degraded truth") if known else ():
     found = extra(known[0], "unseen.json")["artefacts"][what]
     rows.append([f"*{what}*", f"*{found['noise']:.4f}*", "", f"*{found['sharpness']:.4f}*", "", "", ""])
@@ -550,7 +550,7 @@ table(
 )
 
 # %%
-degraded = {name: group(**this, degraded=True) for name, this in METHODS.items()}
+degraded = {name: evaluated(group(**this, degraded=True)) for name, this in METHODS.items()}
 level = {k: m for k, s in degraded.items() if (m := over_seeds(s, "unseen.json", "artefacts", "answers", "noise"))}
 rival = "GLEAN" if "GLEAN" in level else "GLEAN + PD"
 if rival in level and "PDN" in level:
@@ -594,20 +594,21 @@ for factor in (8, 16):
 table(["", "", "seeds", *METRICS], rows)
 
 # %%
-for factor in (8, 16):
-    rival, ours = group(**METHODS["GLEAN + PD"], factor=factor), group(**METHODS["PDN"], factor=factor)
-    if rival and ours:
+for factor, ours in pdn.items():
+    rival, spread = group(**METHODS["GLEAN + PD"], factor=factor), over_seeds(ours, "diversity.json", "distance")
+    if rival and spread:
         lost = mean(rival, "PSNR").mean - mean(ours, "PSNR").mean
-        print(f"{factor}x: PDN's PSNR is {lost:.2f} dB below that of GLEAN with PD. A perfect sampler would lose "
-              f"{10 * math.log10(2):.2f} dB against a perfect regressor, so "
-              + ("the whole gap could be the price of sampling." if lost <= 3.01 else f"{lost - 3.01:.2f} dB are not explained by sampling."))  # fmt: skip
+        share = spread.mean**2 / 2 / over_seeds(ours, "diversity.json", "distance to the truth").mean ** 2
+        print(f"{factor}x: PDN's PSNR is {lost:.2f} dB below that of GLEAN with PD. Its own spread makes up about {100 * share:.0f} % of its "
+              f"squared error,\n    worth {-10 * math.log10(1 - share):.2f} dB; a perfect sampler has 50 %, worth {10 * math.log10(2):.2f} dB.")  # fmt: skip
     else:
         print(f"{factor}x: no runs of both yet")
 
 # %% [markdown]
 # So what is lost?
 #
-# - **Fidelity.** Up to three decibels go by equation (2), however good the network; a larger gap means that the answers are not yet samples of $p(n \mid y)$. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know; and a PDN whose answers hardly differ is no sampler.
+# - **Fidelity.** Three decibels go by equation (2), however good the network. The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
+#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know; and a PDN whose answers hardly differ is no sampler.
 # - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience.
 # - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and *unrelated* measurements.
