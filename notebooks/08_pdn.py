@@ -604,13 +604,31 @@ for factor, ours in pdn.items():
     else:
         print(f"{factor}x: no runs of both yet")
 
+# %% mystnb={"image": {"alt": "fd_features64 and PSNR over training steps, GLEAN with PD and PDN: PDN first gets worse"}}
+curves = {"GLEAN + PD": group(**METHODS["GLEAN + PD"]), "PDN": group(**METHODS["PDN"])}
+fig, panels = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
+for ax, metric in zip(panels, ("fd_features64", "PSNR"), strict=True):
+    for (name, set_), colour in zip(curves.items(), (ORANGE, BLUE), strict=True):
+        for i, run in enumerate(set_):
+            ax.plot(*run.curve(metric), ".-", color=colour, label=None if i else name)
+    ax.set(xlabel="step", ylabel=metric)
+if any(curves.values()):
+    panels[0].set_yscale("log")
+    panels[0].legend(fontsize=8)
+plt.show()
+for run in curves["PDN"]:
+    steps, values = run.curve("fd_features64")
+    worst = max(values)
+    print(f"seed {run.params['seed']}: fd_features64 {values[0]:.2f} before the first step, "
+          f"{worst:.2f} at step {steps[values.index(worst)]}, {values[-1]:.2f} at the end")  # fmt: skip
+
 # %% [markdown]
 # So what is lost?
 #
 # - **Fidelity.** Three decibels go by equation (2), however good the network. The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
 #   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know; and a PDN whose answers hardly differ is no sampler.
 # - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
-# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience.
+# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience. The curve says what that means: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams; training first ruins them, then builds them anew, now listening to $y$.
 # - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and *unrelated* measurements.
 #
 # ### The choices that the paper leaves open
