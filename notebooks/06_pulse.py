@@ -18,7 +18,7 @@
 # *About 75 minutes of reading and trying · runs in about a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
 # Lesson 05 drew a few hundred samples of the prior and kept the one nearest to $y$. PULSE {cite}`menon2020pulse` does it properly: it takes the gradient of $\|A\,G(w) - y\|^2$ with respect to the code
-# and *searches*. No training, no pairs of images, any $A$. It was the first method to return sharp faces from $8 \times 8$ pixels, it is the one whose results look best and mean least, and it is what the rest of
+# and *searches*. No training, no pairs of images, any $A$. It returns sharp faces from $8 \times 8$ pixels, its results look convincing and mean little, and it is what the rest of
 # the course is measured against: how far does one get with a prior alone, and what does the null-space formula add?
 #
 # **What you will learn**
@@ -422,7 +422,7 @@ for k, name in enumerate(("the sample", "the photograph")):
     print(f"PSNR {psnr(one.images[k : k + 1], pair[k : k + 1]).item():.1f} dB")
 
 # %% [markdown]
-# The first steps set colours and pose, the rest is bargaining between the two terms: to meet $y$ better, the layers' codes move apart. The result is *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent
+# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start; they close as $y$ is met, for the photograph less: what the prior cannot make, layers that disagree imitate. The result is *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent
 # complaint of its users, and where it is met it writes the last image instead of the best.)
 #
 # ## 5. How many people fit?
@@ -481,7 +481,7 @@ for k, name in enumerate(strange):
     print(f"{name:11} PSNR(LR) {decibels(odd.lr_error[k]):.1f} dB, converged {bool(odd.converged[k])}")
 
 # %% [markdown]
-# A face prior sees faces. With thousands of free numbers it bends surprisingly far towards anything, and the way it bends (smeared features, burnt colours) is the only warning in the *picture*; the warning in the *numbers* is a low PSNR(LR). A convincing picture is no sign that the prior was the right one.
+# A face prior sees faces. With thousands of free numbers it bends surprisingly far towards anything, and the way it bends (smeared features, burnt colours) is the warning in the *picture*. The *numbers* warn softly: compare PSNR(LR) with the sample's in section 4. Nothing in the method says "this is no face".
 #
 # ## 7. Without the sphere
 #
@@ -559,7 +559,7 @@ for lr in (0.4, 2.0):
     print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, and is better in {wins:.0%} of the searches")
 
 # %% [markdown]
-# So the claim splits in two. *The norm drifts* whenever it may, in every search. *What that costs* depends on how far: at PULSE's own learning rate and a hundred steps the codes stop not far outside, and with this small prior one hardly sees it; with larger steps they leave for lengths at which the generator was never trained, and the
+# So the claim splits in two. *The norm drifts* whenever it may. *What that costs* depends on how far: at PULSE's own learning rate and a hundred steps the codes stop not far outside, and with this small prior one hardly sees it; with larger steps they leave for lengths at which the generator was never trained, and the
 # pictures tear. On the sphere the same large steps do no such harm. The sphere is a safety rail: it is not felt until one leans on it.
 #
 # <details><summary>Quick check 2: for all directions of $z$, the mapping network normalises its length away (lesson 05, equation 1). Why does length matter in PULSE?</summary>
@@ -645,7 +645,7 @@ print(f"LR pixels that the 8-bit files reproduce: {min(v['lr_reproduced'] for v 
 # %% [markdown]
 # Read the table from left to right. *Fidelity*: in PSNR, PULSE stays below bicubic upsampling, as (2) lets one expect; it invents detail, and invented detail is wrong detail. Identity says the opposite, with the reservation of section 5: for the feature network a sharp picture with the right colours is more like the truth than a blur.
 # *Realism*: at 8x and 16x the distance of PULSE's faces to photographs is a small part of bicubic's. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they are met. (At 16x most searches stop early, at 40 dB.) So the search looks best where least is asked of it; for $16 \times 16$ measurements this prior has too few faces.
-# *PD* makes every row exact. In PSNR it gains most where the search was farthest from $y$, and what it adds to the distance is small. Here are results of the same evaluation, without the photographs themselves, which are not part of the course.
+# *PD* makes every row exact. In PSNR it gains most where the search was farthest from $y$, and what it adds to the distance is small. Some results follow (the photographs are not part of the course).
 
 # %% mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
 sheets = [load_image(stored_folder("faces64") / f"{factor}x.webp") for factor in (8, 16)]
@@ -825,7 +825,7 @@ show(
 #
 # ## 12. A note on faces of people
 #
-# In June 2020 a pixelated photograph of Barack Obama, put through PULSE, came out as a white man, and the picture went round the world. What is on record:
+# In June 2020 a pixelated photograph of Barack Obama, put through PULSE, came out as a white man, and the picture was widely shared. What is on record:
 #
 # - The authors pointed to the generator and its training photographs from Flickr, acknowledged that PULSE produced white faces much more often than faces of people of colour, and added a section on bias and a model card to the paper {cite}`menon2020v3`. On the project's page they wrote that it makes imaginary faces of people who do not exist, and cannot identify anyone.
 # - That the generator's own samples were skewed, towards the young and above all white women, had been counted on 10,000 of them {cite}`salminen2020bias`. Others tried to repair the search instead of the prior: the results became more diverse in age and gender, but not in ethnicity {cite}`sheng2020pulse`. A later comparison of several upsampling methods, on training sets of known composition, found none whose results were fair and diverse {cite}`laszkiewicz2024fair`.
