@@ -562,7 +562,7 @@ for lr in (0.4, 2.0):
 # So the claim splits in two. *The norm drifts* whenever it may. *What that costs* depends on how far: at PULSE's own learning rate and a hundred steps the codes stop not far outside, and with this small prior one hardly sees it; with larger steps they leave for lengths at which the generator was never trained, and the
 # pictures tear. On the sphere the same large steps do no such harm. The sphere is a safety rail: it is not felt until one leans on it.
 #
-# <details><summary>Quick check 2: for all directions of $z$, the mapping network normalises its length away (lesson 05, equation 1). Why does length matter in PULSE?</summary>
+# <details><summary>Quick check 2: the mapping network normalises the length of $z$ away (lesson 05, equation 1). Why does it matter in PULSE?</summary>
 #
 # Because PULSE has replaced the mapping network by (3), in which the length counts: twice the $z$ is twice the distance of $\mu + \sigma \odot z$ from $\mu$.
 #
@@ -656,7 +656,7 @@ show(sheets, ["8x: search, and PD below", "16x: search, and PD below"], columns=
 #
 # ### After
 #
-# Why does PD never lower the PSNR here? Because $y = A x$ puts the truth into the feasible set, and $\hat x$ is the orthogonal projection of $x_r$ onto it. So Pythagoras holds, for every truth and every $x_r$:
+# Why does PD never lower the PSNR (before clamping)? Because $y = A x$ puts the truth into the feasible set, and $\hat x$ is the orthogonal projection of $x_r$ onto it. So Pythagoras holds, for every truth and every $x_r$:
 #
 # $$\|x_r - x\|^2 = \|\hat x - x\|^2 + \|A^\dagger (y - A x_r)\|^2 . \tag{5}$$
 
@@ -830,7 +830,7 @@ show(
 # - The authors pointed to the generator and its training photographs from Flickr, acknowledged that PULSE produced white faces much more often than faces of people of colour, and added a section on bias and a model card to the paper {cite}`menon2020v3`. On the project's page they wrote that it makes imaginary faces of people who do not exist, and cannot identify anyone.
 # - That the generator's own samples were skewed, towards the young and above all white women, had been counted on 10,000 of them {cite}`salminen2020bias`. Others tried to repair the search instead of the prior: the results became more diverse in age and gender, but not in ethnicity {cite}`sheng2020pulse`. A later comparison of several upsampling methods, on training sets of known composition, found none whose results were fair and diverse {cite}`laszkiewicz2024fair`.
 #
-# This lesson shows the mechanism. The null space holds nearly everything that tells people apart, $y$ says nothing about it, so **it is filled with what the prior saw most**; section 5 shows it, and a search has no means of noticing. PD changes none of this: a consistent face is *consistent*, not *right*. PSNR(LR) of 140 dB
+# This lesson shows the mechanism. At large factors the null space holds most of what tells people apart, $y$ says nothing about it, so **it is filled with what the prior saw most** (section 5), and a search has no means of noticing. PD changes none of this: a consistent face is *consistent*, not *right*. PSNR(LR) of 140 dB
 # is compatible with every face of section 2.
 #
 # What this course therefore says: super-resolved faces are illustrations of what a model considers likely. They are no evidence, must not be used to identify or to describe a person, and results should be shown together with $y$, with several alternatives, and with the prior's training data named. Our prior comes from
