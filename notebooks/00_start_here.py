@@ -355,8 +355,8 @@ LivePD()
 # | [03](03_operators.ipynb) | What about gray pictures, holes, compressed sensing, any blur, and 8-bit files? | ready |
 # | [04](04_kernelgan.ipynb) | What if nobody knows how the picture was shrunk? | ready |
 # | [05](05_gan_prior.ipynb) | Where do convincing details come from? Training a StyleGAN2 | ready |
-# | 06 | Can one search a GAN for the face in $y$? | planned |
-# | 07 | Can a network do it in one pass, and what does PD change in its training? | planned |
+# | [06](06_pulse.ipynb) | Can one search a GAN for the face in $y$? | ready |
+# | [07](07_glean_panini.ipynb) | Can a network do it in one pass, and what does PD change in its training? | ready |
 # | [08](08_pdn.ipynb) | Is it enough to ask for realism alone, if PD takes care of the rest? | ready |
 # | [09](09_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
 #
