@@ -562,7 +562,7 @@ for lr in (0.4, 2.0):
 # So the claim splits in two. *The norm drifts* whenever it may. *What that costs* depends on how far: at PULSE's own learning rate and a hundred steps the codes stop not far outside, and with this small prior one hardly sees it; with larger steps they leave for lengths at which the generator was never trained, and the
 # pictures tear. On the sphere the same large steps do no such harm. The sphere is a safety rail: it is not felt until one leans on it.
 #
-# <details><summary>Quick check 2: the mapping network normalises the length of $z$ away (lesson 05, equation 1). Why does it matter in PULSE?</summary>
+# <details><summary>Quick check 2: the mapping network normalises the length of <i>z</i> away (lesson 05, equation 1). Why does it matter in PULSE?</summary>
 #
 # Because PULSE has replaced the mapping network by (3), in which the length counts: twice the $z$ is twice the distance of $\mu + \sigma \odot z$ from $\mu$.
 #

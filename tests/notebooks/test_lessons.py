@@ -117,6 +117,21 @@ def test_no_widget_that_stalls(source):
             assert not re.search(r"\binteract(ive|_manual)?\(|\bOutput\(", cell.source), cell.source
 
 
+def formulas_in_summaries(text: str) -> list[str]:
+    """Summaries of folded answers that hold a formula: inside HTML the page shows its source."""
+    return re.findall(r"<summary>[^<]*\$[^$]+\$.*?</summary>", text)
+
+
+@every_source
+def test_no_formula_where_none_is_set(source):
+    assert not formulas_in_summaries(source.read_text("utf-8"))
+
+
+def test_a_formula_in_a_summary_is_noticed():
+    assert formulas_in_summaries("<details><summary>Why is $z$ long?</summary>")
+    assert not formulas_in_summaries("<details><summary>Why?</summary> since $z$ is long")
+
+
 @every_source
 def test_size(source):
     assert source.with_suffix(".ipynb").stat().st_size <= LIMIT
