@@ -758,7 +758,13 @@ for name in ("glean", "panini"):
         print(
             f"{'never' if reached is None else f'{reached:.0f} steps'} with it: {ratios[-1]:.1f} times; ahead in {leads[-1][0]} of {leads[-1][1]} evaluations"
         )
-record("C4", sum(ratios) / len(ratios) if ratios else None, used, worst=min(ratios, default=0.0), seeds=len({run.params["seed"] for run in used}))
+record(
+    "C4",
+    sum(ratios) / len(ratios) if ratios else None,
+    used,
+    worst=min(ratios, default=0.0),
+    seeds=len({run.params["seed"] for run in used}),
+)
 
 # %% [markdown]
 # The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation counts).
