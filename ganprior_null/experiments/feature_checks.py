@@ -3,18 +3,16 @@
 Held-out photographs only: damage of growing strength, categories, people. A network of random weights is the control.
 """
 
-import io
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from ..images import from_uint8, to_uint8
 from ..layers import FeatureNet64
 from ..metrics import AT_ONCE, fd_features64, split_half_distance
+from ..training.degrade import compressed
 from ..training.views import blurred
 
 
@@ -33,12 +31,7 @@ def noisy(x: Tensor, sigma: float) -> Tensor:
 
 def jpeg(x: Tensor, quality: int) -> Tensor:
     """What a JPEG file of this quality keeps."""
-    kept = []
-    for image in to_uint8(x).permute(0, 2, 3, 1).contiguous().numpy():
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=quality)
-        kept.append(np.asarray(Image.open(file)))
-    return from_uint8(torch.from_numpy(np.stack(kept))).permute(0, 3, 1, 2)
+    return from_uint8(torch.stack([compressed(image, quality) for image in to_uint8(x)]))
 
 
 def upscaled(x: Tensor, factor: int) -> Tensor:
