@@ -54,7 +54,7 @@ def restorer_state(network: nn.Module, D: nn.Module, recipe: RestorerRecipe) -> 
 def adam(module: nn.Module, recipe: RestorerRecipe) -> torch.optim.Adam:
     """Adam over what is not frozen."""
     parameters = [p for p in module.parameters() if p.requires_grad]
-    return torch.optim.Adam(parameters, lr=recipe.lr, betas=(0.9, 0.99))
+    return torch.optim.Adam(parameters, lr=recipe.lr, betas=(0.9, 0.99), fused=True)
 
 
 def cosine(recipe: RestorerRecipe, t: int) -> float:
