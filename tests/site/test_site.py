@@ -175,6 +175,35 @@ def test_the_keyboard_is_enough(browser, served):
     page.close()
 
 
+SLIDE = """() => {
+    const seen = (node) => node.getClientRects().length > 0;
+    const here = [...document.querySelectorAll('.on-slide')];
+    const bare = here.every((node) => node.matches('h1, h2, h3') || !seen(node));
+    return { bare, cells: here.filter((node) => node.matches('div.cell')).length };
+}"""
+
+
+@pytest.mark.timeout(300)
+def test_every_lesson_can_be_shown_as_slides(browser, served):
+    """No slide is bare, and no cell is on none of them."""
+    for lesson in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson.stem}.html")
+        page.wait_for_load_state("networkidle")
+        page.click(".slides-start")
+        count, cells = int(page.inner_text(".slides-bar span").split("/")[1]), 0
+        assert count >= (5 if lesson.stem.startswith("09") else 15)
+        for number in range(1, count + 1):
+            slide = page.evaluate(SLIDE)
+            assert not slide["bare"], f"{lesson.stem}, slide {number}"
+            cells += slide["cells"]
+            page.keyboard.press("PageDown")
+            page.wait_for_function("n => document.querySelector('.slides-bar span').textContent.startsWith(n + ' ')",
+                                   arg=min(count, number + 1))  # fmt: skip
+        assert cells == page.locator("article div.cell").count(), lesson.stem
+        page.close()
+
+
 def test_every_link_leads_somewhere(served, tmp_path):
     links = load("links")
     wrong, checked = links.broken_links(served / SUBPATH)
