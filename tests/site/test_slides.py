@@ -68,7 +68,7 @@ def test_each_slide_shows_its_part_and_keeps_the_rest_for_the_speaker(page):
         assert [shown.nth(i).get_attribute("alt") for i in range(shown.count())] == slide.get("images", [])
         page.keyboard.press("n")
         notes = page.locator("article .said:visible")
-        assert " ".join(notes.all_inner_texts()) == slide.get("said", "")
+        assert " ".join(notes.all_inner_texts()).strip() == slide.get("said", "")
         page.keyboard.press("n")
         page.keyboard.press("ArrowRight")
     assert place(page) == f"{len(SLIDES)} / {len(SLIDES)}"  # the last one stays
