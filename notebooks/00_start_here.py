@@ -117,7 +117,7 @@ print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f
 print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(torch.float32).eps / 2):3.0f} dB")
 
 # %% [markdown]
-# Above the first, a file sees no difference; from the second on, there is none but rounding.
+# Above the first mark an 8-bit file does not see the difference; above the second nothing is left but rounding.
 #
 # ## 2. Three unlike networks
 #
@@ -125,8 +125,8 @@ print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(tor
 #
 # - **bicubic** interpolation, the smooth enlargement of every image viewer;
 # - an **untrained** convolutional network, its weights drawn at random;
-# - a **stubborn** one: whatever it is given, it returns the same drawn face. GAN priors do this in earnest: they return *a*
-#   sharp face, and not always the face in $y$.
+# - a **stubborn** one: whatever it is given, it returns the same drawn face. Networks with a *GAN prior*, a generator of
+#   faces trained beforehand, do this in earnest: they return *a* sharp face, and not always the face in $y$.
 
 
 # %%
@@ -169,8 +169,8 @@ for backbone in backbones.values():
     backbone.requires_grad_(False)
 
 # %% [markdown]
-# Their answers are in the upper row; below stands what these answers shrink to, with PSNR(LR). The lower row should repeat
-# $y$ four times.
+# Their answers, called $x_r$, are in the upper row; below stands what these answers shrink to, with PSNR(LR)
+# (`consistency_db` in the code). The lower row should repeat $y$ four times.
 
 # %% tags=["nbval-check-output"]
 raw = {name: backbone(y) for name, backbone in backbones.items()}
@@ -192,9 +192,9 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 # $$ \hat x \;=\; \underbrace{A^\dagger y}_{\text{known}} \;+\; \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
 #    \;=\; D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). $$
 #
-# This is Equation 7 of the paper. $D$ is the network, and $A^\dagger$ ("A dagger", the pseudo-inverse) enlarges by repeating each
-# pixel $s \times s$ times. The first half is called the *range* part, the second the *null-space* part: $A$ sees nothing of it.
-# With average pooling for $A$ the paper calls the formula **pooling-based decomposition, PD**. These five lines of code
+# This is Equation 7 of the paper. $D$ is the network, $D(y) = x_r$ its answer; $I$ changes nothing, $I x = x$; and $A^\dagger$
+# ("A dagger", the pseudo-inverse) enlarges by repeating each pixel $s \times s$ times. The first half is called the *range* part, the second the *null-space* part: $A$ sees nothing of it.
+# With average pooling (our means of blocks) for $A$ the paper calls the formula **pooling-based decomposition, PD**. These five lines of code
 # make any network consistent:
 
 
@@ -207,7 +207,7 @@ def consistent(D, y, s):
 
 
 # %% [markdown]
-# Nothing in them is learned. The package has the same as a wrapper for any network, `NullSpace(D, A)`; here is the proof
+# Nothing in them is learned. The package has the same as a wrapper for any network, `NullSpace(D, A)`; here is the check
 # that the five lines and the wrapper say the same, for all three networks:
 
 # %%
@@ -247,8 +247,8 @@ for name in backbones:
 print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():25.1f} dB")
 
 # %% [markdown]
-# If $y = A x$, PD never takes a picture further from the truth, because the part it replaces was wrong and the part it leaves
-# alone is untouched (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
+# If $y = A x$, PD never takes a picture further from the truth, because it puts the true range part in the place of the
+# network's and leaves the null-space part alone (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
 # corrects what is known, and for what is unknown one still needs a *good* network. That is why the paper
 # pairs it with GANs that know faces, cats or churches.
 #
@@ -326,6 +326,9 @@ for name, images in sweep.items():
     print(f"{name:34}", *(f"{psnr(x_hat, x).item():5.1f} dB" for x_hat in images))
 
 # %% [markdown]
+# *The figure:* at strength 0 both rows are the same blocks, $A^\dagger y$; at 2 the details are overdone, halos in one row, a drawn mask
+# in the other.
+#
 # And now with **a picture of your own**. This figure computes in the browser, on the published page as well as here, and your picture
 # stays on your machine. *Question.* (d) Tick "clip and round": with which backbone is most of the consistency lost, and why?
 
@@ -341,7 +344,7 @@ LivePD()
 # it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even rounding is left, and
 # PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face
 # and with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error. (d) With noise:
-# about a fifth of its values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
+# nearly a quarter of the values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
 #
 # </details>
 #
@@ -488,7 +491,7 @@ invisible_law(invisible_solution)
 # ### Exercise 3 — two witnesses who agree
 #
 # Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`, that both shrink to
-# `y` and still differ by 0.1 or more in the average pixel. Use `enforce_consistency` or `consistent` if you like. The check measures both.
+# `y` and still differ by 0.1 or more on average over the pixels. Use `enforce_consistency` or `consistent` if you like. The check measures both.
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}

@@ -123,7 +123,7 @@ plt.show()
 # $x_r$ meets the line at a right angle in $\hat x$.
 #
 # Two directions matter. Along $(1, 1)$ the mean changes: the literature calls this the **range** part (in linear algebra: the row
-# space of $A$, which is the range of $A^\dagger$). Along $(1, -1)$ nothing measurable happens: the **null space**. They are
+# space of $A$, which is the range of $A^\dagger$: all that $A^\dagger$ can produce). Along $(1, -1)$ nothing measurable happens: the **null space**. They are
 # perpendicular, and every image is the sum of one part in each:
 #
 # $$x = \underbrace{A^\dagger A x}_{\text{range part}} + \underbrace{(I - A^\dagger A)\, x}_{\text{null part}}. \tag{3}$$
@@ -184,14 +184,15 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 #
 # $$A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \tag{4}$$
 #
-# with orthonormal $v_i$ (perpendicular to each other, of length 1) on the image side and orthonormal $u_i$ on the measurement side; the $\sigma_i$ are the
-# **singular values**. Read it as a recipe: $A$ looks up how much of
+# with orthonormal $v_i$ (perpendicular to each other, of length 1) on the image side and orthonormal $u_i$ on the measurement side; they are the
+# columns of $V$ and $U$. The $\sigma_i$, the diagonal of $\Sigma$, are the **singular values**. Read it as a recipe: $A$ looks up how much of
 # pattern $v_i$ the image holds, multiplies by $\sigma_i$, and writes the result on pattern $u_i$. To go back, divide:
 #
 # $$A^\dagger = \sum_{\sigma_i > 0} \frac{1}{\sigma_i}\, v_i u_i^\top = V \Sigma^{\dagger} U^\top. \tag{5}$$
 #
-# A pattern with $\sigma_i = 0$ left no trace in $y$. There is nothing to divide, and (5) leaves it out. So the two spaces can be read
-# off $V$: the $v_i$ with $\sigma_i > 0$ span the range part, the other $v_i$ span the null space.
+# A pattern with $\sigma_i = 0$ left no trace in $y$. There is nothing to divide, and (5) leaves it out ($\Sigma^\dagger$ is $\Sigma^\top$ with its nonzero
+# entries inverted). So the two spaces can be read off $V$: the $v_i$ with $\sigma_i > 0$ span the range part. The other $v_i$, also those for which
+# no $\sigma_i$ is left because there are fewer measurements than pixels, span the null space.
 #
 # On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ of an $m \times n$ matrix as zero when it is at most
 # $\max(m, n)\,\varepsilon\,\sigma_1$. Here $\varepsilon$ is the relative gap between two neighbouring numbers, $2^{-52}$ in float64.
@@ -320,7 +321,7 @@ for s in (2, 4):
 # | | condition | in words |
 # |---|---|---|
 # | (i) | $A P A = A$ | going there, back and there again changes nothing: **this one gives consistency** |
-# | (ii) | $P A P = P$ | $P$ never writes anything that $A$ cannot see |
+# | (ii) | $P A P = P$ | what $P$ writes survives: measured and written once more, it is the same |
 # | (iii) | $(A P)^\top = A P$ | with (i), $AP$ is the orthogonal projection onto what $A$ can produce: $P y$ explains $y$ as well as possible (least squares) |
 # | (iv) | $(P A)^\top = P A$ | with (i), $PA$ is an orthogonal projection too: range and null part are perpendicular, and with (ii) $P y$ is the smallest explanation |
 #
@@ -430,8 +431,8 @@ for name, operator in operators.items():
     print(f"{name:15} A(null part) = 0 to rounding: {bool(seen < 1e-14)}")
 
 # %% [markdown]
-# A dense matrix splits images too, if they are small. Here 64 random weighted sums measure the 256 pixels of a patch, less its mean gray. To the eye
-# neither part looks like much; they are a range part and a null part all the same.
+# A matrix without any structure splits images too, if they are small. Here it has 64 rows of random weights; the image is a gray patch of 256 pixels,
+# its mean taken away. To the eye neither part looks like much; they are a range part and a null part all the same.
 
 # %% mystnb={"image": {"alt": "A small gray patch of the photograph, its range part and its null part under random measurements"}}
 hole = x[:, :, size // 8 : size * 3 // 8, size * 3 // 8 : size * 5 // 8]  # what the mask hid
@@ -470,13 +471,13 @@ for name, operator in small_operators.items():
     print(f"{name:15} A x_hat = y to rounding for {int((gap < 1e-14).sum())} of {len(gap)} guesses")
 
 # %% [markdown]
-# Consistent does not mean right. But the formula never does harm. The error $x - x_r$ has a range part and a null part. $\hat x$ keeps the
+# Consistent does not mean right. But as long as $y = A x$, the formula never does harm. The error $x - x_r$ has a range part and a null part. $\hat x$ keeps the
 # null part of the error and removes the other. The two are perpendicular (section 6), so by Pythagoras
 #
 # $$\lVert x - x_r \rVert^2 = \lVert x - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 \;\ge\; \lVert x - \hat x\rVert^2. \tag{7}$$
 #
 # So the formula never makes a guess worse. How far an image is from the truth is usually given as **PSNR**, $-10 \log_{10}$ of the mean squared error, in
-# decibels: 20 dB more is a tenth of the error. Before and after:
+# decibels: 20 dB more is a tenth of the root mean square error. Before and after:
 
 # %% tags=["nbval-check-output"]
 guesses = {
@@ -634,7 +635,8 @@ for name, operator in operators.items():
 #
 # - the **dot test** draws random $x$ and $y$ and compares $\langle A x, y \rangle$ with $\langle x, A^\top y \rangle$, which are
 #   equal for the true adjoint and for no other map. `dottest(A, in_shape)` returns the relative gap;
-# - `penrose_residuals(A, in_shape)` does the same for the pseudo-inverse, from small dense matrices.
+# - `penrose_residuals(A, in_shape)` writes $A$ and $A^\dagger$ out as matrices (so keep the shape small) and returns the relative gap
+#   in each Penrose condition.
 #
 # Here is the right operator, and two with one fault each.
 

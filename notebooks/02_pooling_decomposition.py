@@ -159,14 +159,15 @@ plt.show()
 # $$
 #
 # (The sentence after Equation 8 in the paper has the two shapes the other way round; a misprint.) To derive it, use that the
-# rows of $A$ are linearly independent, so $A^\dagger = A^\top (A A^\top)^{-1}$. Here $A A^\top$ is a sum of $s^2$ squares:
+# rows of $A$ are linearly independent, so $A^\dagger = A^\top (A A^\top)^{-1}$ (put it into the four Penrose conditions: all hold). Here $A A^\top$ is a sum of $s^2$ squares:
 #
 # $$
 # A A^\top = s^2 \cdot \frac{1}{s^4} = \frac{1}{s^2}, \qquad\text{hence}\qquad A^\dagger = s^2 A^\top .
 # $$
 #
 # An image is many blocks that do not overlap. The rows of the big $A$ are orthogonal to each other, so $A A^\top = I / s^2$
-# still holds, and so does $A^\dagger = s^2 A^\top$: every LR pixel is copied into its $s \times s$ block. Nothing is inverted,
+# still holds, and so does $A^\dagger = s^2 A^\top$: every LR pixel (LR, low resolution, is
+# $y$; HR, high resolution, is $x$) is copied into its $s \times s$ block. Nothing is inverted,
 # nothing is decomposed, and $A A^\dagger = I$ exactly: *every* $y$ is the average of some image.
 
 # %% tags=["nbval-check-output"]
@@ -193,7 +194,8 @@ plt.show()
 
 # %% [markdown]
 # Dark squares are ones, pale ones quarters. Each row of $A$ picks the four pixels of one block, which lie in two image rows:
-# hence the two pairs. Each column of $A^\dagger$ puts ones in the same places.
+# hence the two pairs. Each column of $A^\dagger$ puts ones in the same places. $A^\dagger A$ gives each pixel the mean of the
+# four pixels of its block.
 #
 # :::{admonition} Quick check 1
 # :class: tip
@@ -347,8 +349,8 @@ with torch.no_grad():
 print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e-6 * x_r.grad.abs().max()))
 
 # %% [markdown]
-# The last line is worth a thought. The gradient that reaches $x_r$ is multiplied by $(I - A^\dagger A)$, which is symmetric: its
-# block means vanish. With a loss on $\hat x$, **the network is never told anything about the range part**, because PD throws
+# The last line is worth a thought. The gradient that reaches $x_r$ has been multiplied by the transpose of $I - A^\dagger A$, which is
+# $I - A^\dagger A$ itself: its block means vanish. With a loss on $\hat x$, **the network is never told anything about the range part**, because PD throws
 # that part of its output away. What it learns goes into the null space. (The paper still finds sensible low frequencies in the raw $x_r$ of a trained
 # network, which nothing forces to be there; lesson 07 looks.)
 #
@@ -368,7 +370,8 @@ print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e
 #
 # No parameters, as printed above. And time? PD is one pooling, one replication and two additions per pixel; a
 # $3 \times 3$ convolution from 64 to 64 channels is 36,864 multiplications per pixel. Both are timed here in turn, on one
-# thread of the machine that ran this page. **Claim C19** is decided by a backbone of 64 channels, the width that GLEAN's and Panini's encoders
+# thread of the machine that ran this page. A *claim* is a statement of the paper, or of ours, that the course measures and judges;
+# [the report](09_report.ipynb) collects them. **Claim C19** is decided by a backbone of 64 channels, the width that GLEAN's and Panini's encoders
 # have in the paper, but of only three convolutions. Real ones have dozens, so the comparison is unkind to PD.
 
 # %%
@@ -414,6 +417,7 @@ record("C19", ratios[64], parameters=0, device=device, ratio_at_width_16=ratios[
 # -20 \log_{10} \frac{2^{-25}}{\sqrt 3} \approx 155 \text{ dB}.
 # $$
 #
+# (Darker pixels are rounded more finely, so a photograph can come out some decibels better.)
 # PD cannot do with one: it must add $s^2 = 64$ pixels to know $A x_r$, and every partial sum is rounded. *How* they are added
 # decides. `avg_pool2d(x, 8)` adds 64 terms one after the other. Adding 8 rows first and then 8 columns, as the library
 # does, makes the sums short and their errors smaller. Adding in float64 and rounding once is best, and slower. Here are the
@@ -542,6 +546,9 @@ for name, value in rows.items():
     print(f"{name:26s} {blockiness(value, 8):5.2f}")
 
 # %% [markdown]
+# A photograph shows no block borders (1). PD brings some to bicubic upsampling, and in the result of the untrained network the
+# steps are nearly all there is.
+#
 # ## 8. Values leave [0, 1]
 #
 # Add a null part to a bright block and some pixels exceed 1. A file cannot hold them, and clipping them to 1 lowers the
@@ -795,8 +802,8 @@ LivePD(factor=16, backbone="another face")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) None: not the backbone, not the strength, not the factor. (b) At 8x the cat's eyes show, at 16x it is a cat in the astronaut's
-# colours: the larger the factor, the more the network is free to invent, and the less consistency alone can guarantee. (c) For
+# (a) None: not the backbone, not the strength, not the factor. (b) From 16x on: at 8x the cat's eyes begin to show, at 16x it is a cat
+# in the astronaut's colours: the larger the factor, the more the network is free to invent, and the less consistency alone can guarantee. (c) For
 # bicubic a little more than 1: its null part points the right way, only too timidly. For noise 0: a null part that knows
 # nothing only adds error, and $A^\dagger y$ alone is better. (d) At 16x the drawn face, in the colours of the portrait; at 2x the
 # portrait. The read-out does not tell: $\hat x$ agrees with $y$ at every factor, what shrinks is the room for invention.

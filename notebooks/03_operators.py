@@ -103,7 +103,7 @@ if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as 
 # ## 1. One loop for all
 #
 # There is no trained network in this lesson. In its place stands the photograph itself, seen through mistakes: blurred, with too little contrast, and grainy. The
-# mistakes are independent of the measurement, and they lie in the range *and* in the null space of every operator below, as a network's do.
+# mistakes are independent of the measurement, and they lie in the range *and* in the null space of every operator below, as a network's do. We call it the *flawed copy*.
 
 
 # %%
@@ -191,8 +191,8 @@ print("C13, colorization and sensing, noise included: at least 120 dB", min(c13.
 #
 # $$y = W_h\, x\, W_w^\top \qquad\Longrightarrow\qquad A^\dagger y = W_h^\dagger\; y\; (W_w^\dagger)^\top . \tag{1}$$
 #
-# $A$ is a Kronecker product, its singular vectors are products of one-dimensional ones, and the pseudo-inverse of a product of maps *on different axes* is the product of the
-# pseudo-inverses. (For maps on the same axes it is not.) So the largest matrix we ever decompose has a few hundred columns, not a million. And where do we get $W$ from? From the
+# The two factors act *on different axes*, so every Penrose condition for $A$ splits into the same condition for $W_h$ and for $W_w$, and the singular values of $A$ are the products of
+# theirs. (For maps on the same axes the pseudo-inverse of a product is in general not the product of the pseudo-inverses.) So the largest matrix we ever decompose has a few hundred columns, not a million. And where do we get $W$ from? From the
 # code it is meant to undo: resize the identity, one unit impulse per row.
 
 # %% tags=["nbval-check-output"]
@@ -225,8 +225,9 @@ for ax, weights, title in (
 plt.show()
 
 # %% [markdown]
-# *The figure:* left, one row of $W$; right, one column of $W^\dagger$. It oscillates, so as to leave the neighbours' values alone, and dies out. All singular values are close together, so
-# nothing is amplified: bicubic is as harmless as pooling. The rows of $W^\dagger$ are dense, which costs some time, no accuracy.
+# *The figure:* left, one row of $W$; right, one column of $W^\dagger$; shaded the *cell*, the $s$ HR pixels that an LR pixel stands for. The column oscillates, so as to leave the neighbours'
+# values alone, and dies out. The largest singular value of $A$ over the smallest, its *condition number*, is about 2, so no error is amplified much more than another: bicubic is nearly as
+# harmless as pooling. The rows of $W^\dagger$ are dense, which costs some time, no accuracy.
 #
 # ### Any size, any scale, and images that do not fit into memory
 #
@@ -273,11 +274,11 @@ print("four tiles equal the whole, to rounding: pooling", seam_pool < 1e-12, "| 
 #
 # A camera's blur need not be separable. Let $A$ blur with any kernel and keep every $s$-th pixel, with borders that wrap around. Split the image into its $s^2$ *phases* $x_p$ (every $s$-th pixel, from
 # $s^2$ starting points; `pixel_unshuffle` does it), and the kernel likewise. Each phase is an LR image, and $A$ is a sum of circular correlations on the LR grid. In its Fourier
-# space (capitals) these are products, frequency by frequency:
+# space (capitals; the bar is the complex conjugate) these are products, frequency by frequency:
 #
 # $$Y = \sum_p \overline{K_p}\, X_p, \qquad (A^\top y)_p = K_p\, Y, \qquad A A^\top = \sum_p |K_p|^2 =: D .$$
 #
-# So $A A^\top$ is **diagonal**, and $A^\dagger = A^\top (A A^\top)^{-1}$ is a division: $(A^\dagger y)_p = K_p\, Y / D$. Five lines:
+# So $A A^\top$ is **diagonal** (this $D$ is no network), and $A^\dagger = A^\top (A A^\top)^{-1}$ is a division: $(A^\dagger y)_p = K_p\, Y / D$. Five lines:
 
 
 # %%
@@ -322,6 +323,8 @@ for width in (1, 2, 3, 5):
     print(f"{width:12}{condition:>26}{100 * A.kept:14.0f} %    {exact}")
 
 # %% [markdown]
+# *The table:* at width 2 every frequency is kept, at width 5 about a quarter; the result agrees with $y$ on all that is kept.
+#
 # <details><summary>Quick check 1: at ratio 1, compressed sensing keeps as many numbers as the image has pixels. What is x_hat?</summary>
 #
 # $A$ is then square with orthonormal rows, $A^\dagger A = A^\top A = I$, and the null space holds only zero: $\hat x = A^\dagger y = x$, whatever $x_r$ is.
@@ -330,11 +333,11 @@ for width in (1, 2, 3, 5):
 #
 # ## 4. CEM, and how to judge it
 #
-# The consistency enforcing module of Bahat and Michaeli {cite}`bahat2020cem` has the same aim for any kernel: $\hat x = x_r + A^\top g * (y - A x_r)$. The filter $g$, on the LR grid, approximates $(A A^\top)^{-1}$; it is
-# computed once in Fourier space and cut to finitely many taps. So CEM *is* our formula, but for the cut and for the borders, where a convolution has no exact inverse; it therefore
+# The consistency enforcing module of Bahat and Michaeli {cite}`bahat2020cem` has the same aim for any kernel: $\hat x = x_r + A^\top \big(g * (y - A x_r)\big)$. The filter $g$, on the LR grid, approximates $(A A^\top)^{-1}$; it is
+# computed once in Fourier space and cut to finitely many weights. So CEM *is* our formula, but for the cut and for the borders, where a convolution has no exact inverse; it therefore
 # extends the image by a margin first.
 #
-# The paper's Table 1 gives CEM 42.2 dB. Is it lossy? Before we believe that, ask *by which operator* it was judged. When it is given no kernel, CEM assumes OpenCV's cubic ($a = -0.75$ in Keys' formula). MATLAB, Pillow and
+# The paper's Table 1 gives CEM 42.2 dB. Is it lossy? Before we believe that, ask *by which operator* it was judged. When it is given no kernel, CEM assumes OpenCV's cubic kernel, whose one parameter is $a = -0.75$. MATLAB, Pillow and
 # antialiased PyTorch have $a = -0.5$. Here all methods get the same $y$, by antialiased bicubic with $a = -0.5$, and as $x_r$ noise $\mathcal N(0, 1)$, which is as unprepared as an untrained
 # network.
 
@@ -416,7 +419,7 @@ fig.colorbar(drawn, ax=axes, label=r"$\log_{10} |A\hat x - y|$", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# *The figure:* the largest error over the colours, on the LR grid; the dashed square is the part away from the border. Padding narrows the bad frame. Another judge makes an error everywhere.
+# *The figure:* the largest error over the colours, on the LR grid; the dashed square is the part away from the border. Padding narrows and weakens the bad frame. Judged by the other bicubic, the error is everywhere.
 #
 # **Claim C2**, the time of CEM over the time of PD. The two, and the exact bicubic, are called in turn on one image and one thread, so that whatever else the machine does falls on all of them; the
 # shortest times are compared.
@@ -503,7 +506,7 @@ for witness, image in witnesses.items():
 
 # %% [markdown]
 # With the truth at hand the answer is beyond doubt: Pillow's `BILINEAR`, which is antialiased. From a flawed copy the ranking is wrong, with a lead of 0.6 dB, and says that it is *unsure*. The third line is a trap. It is certain, and wrong: bicubic
-# *up*sampling passes through the LR pixels, so a plain kernel of the same family reads them back. **The ranking tells what the witness knows**, and this one knows only how it was enlarged. Ask ground truths, or networks trained
+# *up*sampling passes through the LR pixels, so a plain kernel of the same family (one without antialiasing) reads them back. **The ranking tells what the witness knows**, and this one knows only how it was enlarged. Ask ground truths, or networks trained
 # on pairs.
 #
 # ## 6. Clipping and eight bits
@@ -516,10 +519,10 @@ for witness, image in witnesses.items():
 #
 # The right block has the mean we want, lies inside $[0, 1]$, and is as near to $\hat x$ as such a block can be. It is $\operatorname{clip}(\hat x + 0.1)$. That is no accident:
 #
-# 1. We look for the minimum of $\frac12 \lVert z - x \rVert^2$ subject to $\frac1n \sum_i z_i = y$ and $0 \le z_i \le 1$.
-# 2. Karush, Kuhn and Tucker: there are $t$ and $\mu_i, \nu_i \ge 0$ with $z_i - x_i = t - \mu_i + \nu_i$, where $\mu_i > 0$ only if $z_i = 1$ and $\nu_i > 0$ only if $z_i = 0$.
-# 3. Inside the box, $z_i = x_i + t$. At $z_i = 1$, $x_i + t = 1 + \mu_i \ge 1$. At $z_i = 0$, $x_i + t = -\nu_i \le 0$. In all three cases $z_i = \operatorname{clip}(x_i + t)$.
-# 4. One number is left. $\frac1n \sum_i \operatorname{clip}(x_i + t)$ rises continuously from 0 to 1 with $t$, so for each $y$ in $[0, 1]$ some $t$ hits it. $\square$
+# 1. We look for the minimum of $\frac12 \lVert z - v \rVert^2$ subject to $\frac1n \sum_i z_i = y$ and $0 \le z_i \le 1$. Here $v$ is the block of $\hat x$ or of $x_r$: they differ by one number, which $t$ will take up.
+# 2. At the minimum, by the conditions of Karush, Kuhn and Tucker, there are $t$ and $\mu_i, \nu_i \ge 0$ with $z_i - v_i = t - \mu_i + \nu_i$, where $\mu_i > 0$ only if $z_i = 1$ and $\nu_i > 0$ only if $z_i = 0$.
+# 3. Inside the box, $z_i = v_i + t$. At $z_i = 1$, $v_i + t = 1 + \mu_i \ge 1$. At $z_i = 0$, $v_i + t = -\nu_i \le 0$. In all three cases $z_i = \operatorname{clip}(v_i + t)$.
+# 4. One number is left. $\frac1n \sum_i \operatorname{clip}(v_i + t)$ rises continuously from 0 to 1 with $t$, so for each $y$ in $[0, 1]$ some $t$ hits it. $\square$
 #
 # Blocks do not touch, so an image is many such problems. By bisection, for all blocks at once:
 
@@ -619,12 +622,12 @@ show([*drawn.values()], [*drawn], height=1.6)
 #
 # $$\hat x = x_r + \kappa\, A^\dagger r, \qquad r = y - A x_r = \underbrace{A (x - x_r)}_{\text{signal, variance } v} + n .$$
 #
-# What is left of the error, per number measured, is $\mathbb E\,\big(\kappa (a + n) - a\big)^2 = (1 - \kappa)^2 v + \kappa^2 \sigma^2$, with $a$ the signal. Its derivative vanishes at
+# What is left of the error, per number measured, is $\mathbb E\,\big(\kappa (a + n) - a\big)^2 = (1 - \kappa)^2 v + \kappa^2 \sigma^2$, with $a$ the signal and $\mathbb E$ the expectation. Its derivative vanishes at
 #
 # $$\kappa = \frac{v}{v + \sigma^2}, \qquad\text{and, as } \mathbb E\, r^2 = v + \sigma^2, \qquad v \approx \max(0,\; \overline{r^2} - \sigma^2).$$
 #
-# Nothing has to be tuned: $r$ itself tells how wrong the guess is. Without noise $\kappa = 1$, the formula of the course. (The library measures $r$ on the HR grid, where the error counts, and keeps three standard deviations to the safe side of $v$. With equal singular values, as for
-# pooling, it is the weight of DDNM+ {cite}`wang2023ddnm` with a self-tuned $v$.)
+# The bar is the mean over the image. Nothing has to be tuned: $r$ itself tells how wrong the guess is. Without noise $\kappa = 1$, the formula of the course. (The library measures $r$ on the HR grid, where the error counts, and takes off three standard deviations more, so that chance does not pass for signal. With equal
+# singular values, as for pooling, it is the weight of the diffusion method DDNM+ {cite}`wang2023ddnm` with a self-tuned $v$.)
 
 
 # %%
@@ -768,7 +771,7 @@ LiveKernel(motion=8)
 # <details><summary>Answers</summary>
 #
 # (a) Sensing and inpainting. Their singular values are all 1, and noise enters only as many dimensions as are measured: $0.3\,\sigma^2$ per pixel at ratio 0.3, less below. Averages
-# are worse off: $A^\dagger$ writes the error of a mean to *every* pixel that was averaged, $\sigma^2$ on each, however few numbers were measured; bicubic, with unequal singular values, more. (b) $A^\dagger y$ sharpens and, with noise, turns into a pattern along the blur, because the frequencies that the kernel suppresses are divided by a small number. The caption shows where `kept` begins to fall. (c) No: it drops as soon as $\kappa < 1$, on purpose. With noise, agreeing with $y$ exactly means agreeing
+# are worse off: $A^\dagger$ writes the error of a mean to *every* pixel that was averaged, $\sigma^2$ on each, however few numbers were measured; bicubic, with unequal singular values, more. (b) $A^\dagger y$ sharpens and, with noise, turns into a pattern along the blur, because the frequencies that the kernel suppresses are divided by a small number. At an angle of 30 degrees the caption shows less than 100 % from a width of 4.5 on. (c) No: it drops as soon as $\kappa < 1$, on purpose. With noise, agreeing with $y$ exactly means agreeing
 # with its errors. (d) Edges along the path: there the blur averages equal pixels. At a larger factor the path is shorter in pixels of $y$: 8 pixels of $x$ are one of $y$ at 8x.
 #
 # </details>
@@ -900,7 +903,7 @@ rounding_law(round_to_sum_solution)
 # - Bicubic needs two thin matrices, at any size and scale; its singular values lie close together. Wide kernels erase frequencies; these are counted as invisible, in $A$ and $A^\dagger$ alike.
 # - CEM's 42 dB is a disagreement between two bicubics. Its own limits are the border and its time.
 # - Enforce consistency with the operator that made $y$; `identify_downsampler` finds it, if the witness is independent.
-# - Clip and round break consistency. $\operatorname{clip}(x + t)$ per block and the largest remainder restore it, to the last bit of the file.
+# - Clip and round break consistency. $\operatorname{clip}(x_r + t)$ per block and the largest remainder restore it, to the last bit of the file.
 # - With noise, take the share $\kappa = v / (v + \sigma^2)$ of the correction.
 #
 # **References.** The method, Table 1 and Appendices B and D: {cite}`wang2023gan`. CEM: {cite}`bahat2020cem`. Shrinking the range part under noise, in a diffusion model: {cite}`wang2023ddnm`. The pseudo-inverse:

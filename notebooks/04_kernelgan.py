@@ -133,7 +133,7 @@ show(
 #
 # ## 2. Patches recur across scales
 #
-# In photographs, small patches come back at other sizes: near and far windows, thick and thin branches. Let $y = (x \star k^*)\!\downarrow_2$. If a thing appears twice in the scene, the second time at half the size, then the
+# In photographs, small patches come back at other sizes: near and far windows, thick and thin branches. Let $y = (x \star k^*)\!\downarrow_2$: $k^*$ slides over $x$ and takes a weighted sum at each place ($\star$), then every second pixel is kept ($\downarrow_2$). If a thing appears twice in the scene, the second time at half the size, then the
 # large copy, *made smaller by the right kernel*, looks in $y$ like the small copy, which the camera made smaller. With another kernel $k$, the patches of $(y \star k)\!\downarrow_2$ are too sharp, too soft, or slanted the wrong way. (The right kernel is $k^*$ if $x$ is, on its own grid, as soft as $y$ is on its.
 # If $x$ is perfectly sharp, recurrence finds a somewhat narrower one; section 6 comes back to this.)
 #
@@ -197,8 +197,8 @@ titles = ["patch of $y$", *[""] * 5, "smaller by $k^*$", *[""] * 5, "by bicubic"
 show(tiles, titles, columns=6, height=0.9)
 
 # %% [markdown]
-# *The figures:* the dotted lines are the hidden truth, for the round kernel the geometric mean of the two widths. The best angle is the true one. The best width is somewhat too large: soft patches find a neighbour more easily. In the lower figure (the first six patches that were drawn) the nearest patches after
-# bicubic are as a rule too sharp.
+# *The figures:* the dotted lines are the hidden truth, for the round kernel the geometric mean of the two widths. The best angle is the true one. The best width is somewhat too large: soft patches find a neighbour more easily. The lower figure has the first six patches that were drawn: in four of the six
+# columns the nearest patch after bicubic is sharper than the patch of $y$ (of all drawn patches in seven of ten; with $k^*$ in half of them).
 #
 # A kernel has 169 weights, too many for such curves, and nearest neighbours have no useful gradient. So let two networks do it: a generator that makes $y$ smaller by an adjustable kernel, and a discriminator that
 # learns to tell its patches from the patches of $y$.
@@ -270,15 +270,15 @@ show([y, (interest / interest.quantile(0.98)).clamp(0, 1)[None]], ["$y$", "where
 # %% [markdown]
 # ## 5. The loss and the four penalties
 #
-# With $\ell_1$ in the place of the usual logarithms, and means over patches:
+# With $\ell_1$ in the place of the usual logarithms, and means over patches (the bars):
 #
 # $$ \mathcal L_D = \tfrac12 \big( \overline{|D(y) - 1|} + \overline{|D(G(y))|} \big), \qquad \mathcal L_G = \overline{|D(G(y)) - 1|} + \mathcal R(k). \tag{1} $$
 #
-# $\mathcal R$ holds the kernel to what blurs are like, as four weighted penalties: weights sum to 1 (brightness is kept); weights near the boundary cost, by a mask $m$; few weights, not many small ones; and the centre of mass is in the middle.
+# $\mathcal R$ holds the kernel to what blurs are like, as four weighted penalties: weights sum to 1 (brightness is kept); weights near the boundary cost, by a mask $m$; few weights, not many small ones; and the centre of mass $c(k)$ is in the middle.
 #
 # $$ \mathcal R(k) = \alpha\, \big|1 - \textstyle\sum k\big| + \beta\, \overline{|k \cdot m|} + \gamma\, \overline{|k|^{0.2}} + \delta\, \overline{(c(k) - 6.5)^2} . \tag{2} $$
 #
-# The middle is 6.5, not 6. An LR pixel of a 2x reduction lies at the corner where four HR pixels meet. (The paper prints sums and the power 0.5; the published program has means and 0.2. Weights such as $\gamma = 5$ belong to the latter.)
+# Counted from 0, the middle is 6.5, not 6: an LR pixel of a 2x reduction lies at the corner where four HR pixels meet. (KernelGAN's paper prints sums and the power 0.5; the published program has means and 0.2. Weights such as $\gamma = 5$ belong to the latter.)
 
 
 # %%
@@ -315,9 +315,11 @@ for name, k in examples.items():
     print(f"{name:20}" + "".join(f"{value.item():12.2f}" for value in penalties(k).values()))
 
 # %% [markdown]
+# *The table:* each fault is caught by the penalty made for it: twice the truth by the sum, the moved kernel by the centring, the flat one by the sparsity.
+#
 # <details><summary>Quick check 1: one of the four penalties is needed because the patches cannot tell. Which one, and what can they not tell?</summary>
 #
-# *Centring*. A kernel that is moved by a pixel moves the image, and all patches are still there. The discriminator sees the rest (twice the kernel is twice the contrast), if slowly; the other three guide the search. It is also why we centre two kernels before we call their difference an error.
+# *Centring*. A kernel that is moved by a pixel moves the image, and all patches are still there. It is also why we centre two kernels before we call their difference an error. The scale is in the patches (twice the kernel is twice the contrast), but *this* discriminator does not see it: its batch normalisation takes away the mean of a batch and divides by its contrast. Hence *sum to one*; section 8 shows both.
 #
 # </details>
 #
@@ -372,7 +374,7 @@ with tqdm(total=steps, desc="duel", leave=False) as bar:
 # *The strip:* the kernel at the start and after every 20 steps; white is the largest weight. Nobody told the networks about angles, yet the kernel begins to lean the right way. A single search wobbles without end, as $D$ finds new faults and $G$ corrects too much, and it would take thousands of steps to arrive.
 #
 # `estimate_kernel` does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
-# removed, centre of mass moved to the middle), and undoes the bias of section 2: if the scene was much sharper than $y$, recurrence finds $K(f) / K(f/2)$, with $K$ the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Eight searches are the default, and made the stored estimates of section 9; this lesson's own runs average four.
+# removed, centre of mass moved to the middle), and undoes the bias of section 2 towards narrow kernels: if the scene was much sharper than $y$, the image made smaller carries two blurs, that of $y$ at half the frequency and the new one, and recurrence finds $K(f) / K(f/2)$ in the place of $K(f)$, the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Eight searches are the default, and made the stored estimates of section 9; this lesson's own runs average four.
 
 # %%
 recipe = replace(REPAIRED, steps=min(300, search.steps), starts=min(4, search.starts))
@@ -415,7 +417,7 @@ axes[5].legend()
 plt.show()
 
 # %% [markdown]
-# The hidden kernel is a Gaussian, so the covariance start has an easy task here; kernels of other shapes are left to the networks. *The error* is $\sum |k - k^*|$ after both kernels have been centred: 0 is perfect, 2 means that they do not overlap. The losses of a GAN say little, because $G$ and $D$ move against each other. Watch the kernel instead.
+# The hidden kernel is a Gaussian, so the covariance start has an easy task here: the raw kernel (far right) never comes nearer to the truth than the start, and the estimate owes its smaller error to the correction, which would do as much for the start alone. Kernels of other shapes are left to the networks. *The error* is $\sum |k - k^*|$ after both kernels have been centred: 0 is perfect, 2 means that they do not overlap. The losses of a GAN say little, because $G$ and $D$ move against each other. Watch the kernel instead.
 #
 # **Has it come to rest?** The library says `converged` only if the raw kernel sums to 1, the separate searches agree, and little has changed in the last snapshots; `reason` says which of these failed. An estimate that was cut short says so:
 
@@ -549,7 +551,7 @@ first = {row["dropped"]: torch.tensor(row["kernel"]) for row in dropped if row["
 show([picture(k) for k in first.values()], [*first], height=1.4)
 
 # %% [markdown]
-# *Sum to one* keeps the scale, *centring* the place, and nothing else does; both could be repaired afterwards, as the error after cleaning shows. *Boundaries* is worth its name: without it some searches leave weights far outside. *Sparsity* we could have done without here; small weights are removed in the end. Without all four the search is lost.
+# *Sum to one* keeps the scale, *centring* the place, and nothing else does; both could be repaired afterwards, as the error after cleaning shows. Without *boundaries* the outer weights are no more than with it, but all three estimates are worse, one of them by far. *Sparsity* we could have done without here; small weights are removed in the end. Without all four the search is lost.
 # With three seeds, differences below 0.1 mean little.
 #
 # ## 9. A bug that nobody sees
@@ -727,8 +729,8 @@ tiles = {row["how"]: torch.tensor(row["kernel"]) for row in own} | {"the truth":
 show([picture(k) for k in tiles.values()], [*tiles], height=1.5)
 
 # %% [markdown]
-# The table compares *single* searches with the start that they had, before any correction. Composing is better than searching directly with every seed: the direct generator has 625 weights to find, and crops of a quarter of the size to learn from. Neither improves on its start here, which is a Gaussian, as the hidden kernel nearly is; what a single search adds is its own wobbling. The library averages several, and composes. The
-# last lines are its stored results. One of them is worse than assuming bicubic: with a sixteenth of the pixels, there is not always enough to see.
+# The table compares *single* searches with the start that they had, before any correction. Composing is better than searching directly with every seed: the direct generator has 625 weights to find, and crops of a quarter of the size to learn from. Neither improves on its start here, which is a Gaussian, as the hidden kernel is but for random factors on its weights; what a single search adds is its own wobbling. The library averages several, and composes. The
+# last lines are its stored results. On the cup of coffee both are worse than assuming bicubic: with a sixteenth of the pixels, there is not always enough to see.
 #
 # ## 11. Blind, and consistent
 #
@@ -948,7 +950,7 @@ LiveKernel()
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Slanted kernels and motion are found well, even in a short search, small ones come out a little too wide. Wide ones are cut by the window of 13 weights, on both sides of the comparison. (b) Nothing, up to the wobbling of the search: a round kernel has no angle. (c) A round one of width 0.8 to 0.9. (d) Small ones, for instance: a width of 0.4 and of 0.7 at factor 4 leave almost the same $y$. What $y$ does not hold no search can find; the penalties of section 5 then decide.
+# (a) Slanted kernels and motion are found well, even in a short search, small ones come out a little too wide. Wide ones are found least well of the four; the window of 13 weights cuts off the hidden kernel and the estimate alike. (b) Nothing, up to the wobbling of the search: a round kernel has no angle. (c) A round one of width 0.8 to 0.9. (d) Small ones, for instance: a width of 0.4 and of 0.7 at factor 4 leave almost the same $y$. What $y$ does not hold no search can find; the penalties of section 5 then decide.
 #
 # </details>
 #
@@ -993,8 +995,8 @@ collapse_law(collapse_two_solution)
 # %% [markdown]
 # ### Exercise 2 — the shape of a kernel
 #
-# How wide, how narrow, and at which angle is a kernel? Write `shape_of(k)`: $(n, n)$ $\to$ three floats, the larger and the smaller standard deviation of the weights seen as a probability distribution, in pixels, and the angle of the larger one in degrees, in $[0, 180)$, from the direction of the columns
-# towards the rows (as `gaussian_kernel` counts it).
+# How wide, how narrow, and at which angle is a kernel? Write `shape_of(k)`: $(n, n)$ $\to$ three floats, the larger and the smaller standard deviation of the weights seen as a probability distribution, in pixels, and the angle of the larger one in degrees, in $[0, 180)$, from right (rising column index)
+# towards down (rising row index), as `gaussian_kernel` counts it.
 
 
 # %%
