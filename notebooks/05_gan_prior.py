@@ -204,7 +204,7 @@ plt.show()
 #
 # The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
 # Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised learning rate again; it
-# cancels, except in the layers that write colours, which are not demodulated.
+# cancels, except in the layers that write colours, which are not demodulated. (In training $b$ starts at 1, so styles begin around 1.)
 
 
 # %% tags=["nbval-check-output"]
@@ -233,6 +233,7 @@ print(f"variance of the output, styles a hundred times as large: {interior.var()
 #
 # Each stage doubles the side. Zeros are put between pixels, and the outer product of $\frac14(1, 3, 3, 1)$ with itself fills them in. Along one axis an output pixel then is
 # $\frac34$ of the nearer input pixel and $\frac14$ of the farther one, which away from the border is bilinear interpolation.
+# Colours are enlarged in just this way. For features, the stage's first convolution acts on the array with its zeros (a *transposed convolution*), and the filter smooths what it makes.
 
 
 # %% tags=["nbval-check-output"]
@@ -270,7 +271,7 @@ show([*shown.values()], [*shown], height=1.5)
 # ### The whole synthesis, one stage at a time
 #
 # A stage has two modulated convolutions, the first of which doubles the side, each followed by noise, a bias and a leaky ReLU. A third, $1 \times 1$, writes three colours, which are *added* to the enlarged colours of the stage before. So
-# the image is a sum of images: one for each resolution.
+# the image is a sum of images: one for each resolution. The colours of a stage and the first convolution of the next share a code; that makes $L = 2 \log_2(\text{size}) - 2$ codes.
 
 
 # %% tags=["nbval-check-output"]
@@ -405,7 +406,7 @@ print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w 
 # %%
 @lru_cache(maxsize=64)
 def code(number):
-    """w (1, m) of person number; lengthy codes of their own, apart from those above."""
+    """w (1, m) of person number: codes of their own, apart from those above."""
     return G.mapping(codes(1, offset=1000 + number))
 
 
@@ -456,8 +457,8 @@ LiveWalk(G, w_mean, count=7, seed=seed)
 #
 # ### Interpolation, in $\mathcal Z$ and in $\mathcal W$
 #
-# Go from one face to another in 16 steps: along the great circle in $\mathcal Z$ (the straight line passes near the origin, where no code ever was), or straight in $\mathcal W$. The
-# ends are the same.
+# Go from one face to another in 16 steps: along the great circle in $\mathcal Z$ (the straight line shows the same faces at uneven steps, since (1) divides by the length of $z$), or straight in
+# $\mathcal W$. The ends are the same.
 
 
 # %% mystnb={"image": {"alt": "Two rows of nine faces between the same two ends, through Z and through W"}}
@@ -592,7 +593,7 @@ show_scores(opinion)
 #
 # ### Try it
 #
-# The last picture is the gradient of the score with respect to the image: where $D$ would like a change. **Questions:** (a) Which corruption has to be strongest before you see it, and does $D$ see it earlier? (b) Does a lower score always mean
+# The last picture is the gradient of the score with respect to the image: where $D$ would like a change. **Questions:** (a) Raise each corruption until you notice it. Has $D$ noticed before you? (b) Does a lower score always mean
 # a worse image?
 
 
@@ -626,7 +627,7 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Compare with the scatter between groups: a change of the score smaller than that says nothing. (b) No. *Another face's detail* makes a picture that no viewer accepts, and the score may hardly
+# (a) Measure a change of the score against the scatter between clean groups: without the clean picture beside it, nobody could notice a smaller one. (b) No. *Another face's detail* makes a picture that no viewer accepts, and the score may hardly
 # move, or rise. $D$ learned to tell what $G$ makes from photographs, nothing else; and the gradient says what would please it, not what would be right.
 #
 # </details>
@@ -668,13 +669,14 @@ plt.show()
 #
 # $$R_1 = \mathbb E_x\, \lVert \nabla_x D(x) \rVert^2, \qquad \mathcal L_D \leftarrow \mathcal L_D + \tfrac{\gamma}{2} R_1 . \tag{5}$$
 #
-# A gradient of a gradient is dear, so it is done *lazily*: every 16th step, 16 times as strong. The right $\gamma$ grows with the number of pixels; the value 10 of many configurations belongs to 1024 pixels, and at 64 about 0.05 is usual.
+# A gradient of a gradient is dear, so it is done *lazily*: every 16th step, 16 times as strong. The right $\gamma$ grows with the number of pixels. A rule of thumb is $\gamma = 0.0002\,\text{size}^2 / \text{batch}$, 0.05 at 64 pixels and a batch of 16; the value 10 of many
+# configurations belongs to 1024 pixels.
 #
 # **Path length.** Let $J_w$ be the Jacobian of the image with respect to $w$. Steps in $\mathcal W$ change images evenly if $\lVert J_w^\top v \rVert$ is the same for all $w$ and all random images $v$; so deviations from its running mean $a$ are punished {cite}`karras2020stylegan2`:
 #
 # $$\mathbb E_{w, v} \big(\lVert J_w^\top v \rVert - a\big)^2, \qquad v \sim \mathcal N(0, I)/\sqrt{HW} . \tag{6}$$
 #
-# $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of the mean over layers.)
+# $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of its mean square over the layers.)
 
 # %% tags=["nbval-check-output"]
 a = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -703,7 +705,7 @@ print("path lengths from the whole Jacobian are those of one backward pass: True
 #
 # ## 6. One training step, whole
 #
-# A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that happens in a step is in the next cell; `recipe` only holds numbers.
+# A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that happens in a step is in the next cell; `recipe` only holds numbers (its $\gamma$ is far above the rule of thumb for 16 pixels: try the rule's).
 
 # %%
 SIDE, WIDTHS = 16, {4: 32, 8: 32, 16: 16}
@@ -800,7 +802,7 @@ print("the step above is the library's gan_step: True")
 # %% [markdown]
 # ## 7. Watch it learn
 #
-# Losses do not tell whether a GAN gets better: each network's loss depends on how good the other is. So we measure the images. Shrink them to $8 \times 8$, describe real and generated ones by mean and covariance, and take the distance of the two Gaussians,
+# Losses do not tell whether a GAN gets better: each network's loss depends on how good the other is. So we measure the images. Shrink them to $8 \times 8$, describe real and generated ones by mean and covariance, and take the squared *Fréchet distance* of the two Gaussians,
 #
 # $$d^2 = \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\big(C_1 + C_2 - 2\,(C_1 C_2)^{1/2}\big) . \tag{7}$$
 #
@@ -868,8 +870,8 @@ print("the distance to the real images has fallen, from the first step:", fell[-
 print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardstick:.2f}")
 
 # %% [markdown]
-# *The figures:* the same ten codes at different steps. First the colours are tamed, then there is a head, then hair and the beginnings of a face, from coarse to fine as in section 2. The distance falls, and is still far
-# from the yardstick: this run takes seconds. The scores of real and of generated images stay in reach of each other; when they run apart for good, $D$ has won, and $G$ learns nothing more.
+# *The figures:* the same ten codes at different steps. See whether they learn from coarse to fine, as in section 2: colours, a head, hair. Compare the distance with the yardstick; this run takes seconds. As long as the
+# scores of real and of generated images stay in reach of each other, both learn; when they run apart for good, $D$ has won, and $G$ learns nothing more.
 #
 # The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
 #
@@ -887,7 +889,7 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 # python -m ganprior_null convert mmagic stylegan2-ffhq-config-f.pth ffhq1024.safetensors
 # ```
 #
-# No download here: we write our prior in their layouts, and read it back. (`latent_avg` is $\bar w$. `args` stands for the settings that trainers save as objects; the reader makes plain attributes of them and never runs code from a file.)
+# No download here: we write our prior in their layouts, and read it back. (`latent_avg` is $\bar w$; `args` stands for settings saved as objects, from which the reader never runs code.)
 
 
 # %%

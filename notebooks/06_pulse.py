@@ -208,7 +208,7 @@ for name, v in table.items():
 #
 # $$\frac1K \sum_k \|x - x_k\|^2 = \|x - \bar x\|^2 + \frac1K \sum_k \|x_k - \bar x\|^2 , \tag{2}$$
 #
-# so the mean gains exactly what the faces differ among themselves. A network that is trained to minimise squared error must therefore answer with the mean of all feasible faces, $\mathbb E[x \mid y]$: this is Equation 2 of the paper {cite}`wang2023gan`, the reason why it wants a GAN.
+# so the mean gains exactly what the faces differ among themselves. A network that is trained to minimise squared error must therefore answer with the mean of all feasible faces, each weighted by its probability, $\mathbb E[x \mid y]$: the over-smoothing that the paper {cite}`wang2023gan` holds against pixel losses, and the reason why it wants a GAN.
 # $A$ is linear, so the mean of feasible images is feasible; only the null part averages out.
 
 # %% tags=["nbval-check-output"]
@@ -282,10 +282,12 @@ plt.show()
 #
 # ### The loss
 #
-# Two terms, $100\, L_2 + 0.05\, L_\text{geo}$. The first is (1) with a floor: $L_2 = \max\big(\overline{(A x - y)^2},\, \varepsilon\big)$ has no gradient once $y$ is met within $\varepsilon$. The second is a leash: lesson 05 showed that in $\mathcal W^+$, with another $w$ for each layer, faces fall apart. So the
+# Two terms, $100\, L_2 + 0.05\, L_\text{geo}$. The first is (1) with a floor: $L_2 = \max\big(\overline{(A x - y)^2},\, \varepsilon\big)$ has no gradient once $y$ is met within $\varepsilon$. (Published: $\varepsilon = 2 \cdot 10^{-3}$, a PSNR(LR) of 27 dB; ours is $10^{-4}$, 40 dB.) The second is a leash: lesson 05 showed that in $\mathcal W^+$, with another $w$ for each layer, faces fall apart. So the
 # layers' codes are pulled together, by the mean squared angle between them:
 #
 # $$L_\text{geo} = \frac{m}{8 L^2} \sum_{i,j} \theta_{ij}^2, \qquad \theta_{ij} = 2 \operatorname{atan2}\big(\|w_i - w_j\|,\, \|w_i + w_j\|\big). \tag{4}$$
+#
+# Between codes of one length $\theta_{ij}$ is the angle; $w$ is on no sphere, so a difference of lengths counts too.
 
 
 # %% tags=["nbval-check-output"]
@@ -317,7 +319,7 @@ print(f"one code for all layers: {geocross(w_plus[:, :1].expand(-1, G.latents, -
 # %% [markdown]
 # ### The step
 #
-# Adam moves $z$ wherever it likes; then each code is scaled back to the length it started with. That is all there is to the "spherical optimiser". (The gradient is not projected; exercise 1 asks what difference that makes.) The learning rate rises from a tenth to 0.4 and falls again.
+# Adam moves $z$ wherever it likes; then each code is scaled back to the length it started with. That is all there is to the "spherical optimiser". (The gradient is not projected; exercise 1 asks what difference that makes.) The learning rate climbs from 0.04 to 0.4 and back over nine tenths of the steps, then fades out.
 
 
 # %% tags=["nbval-check-output"]
@@ -354,6 +356,7 @@ print("four steps and four rates are the library's: True")
 # ### All together
 #
 # Nothing else is needed, apart from the noise of lesson 05: the maps of the five coarsest convolutions are searched like the codes, on spheres of their own; the others stay as drawn, and the finest is zero.
+# (The published program searches a StyleGAN1 of 1024 pixels, and its $A$ is a bicubic reduction.)
 
 
 # %% tags=["nbval-check-output"]
@@ -422,7 +425,7 @@ for k, name in enumerate(("the sample", "the photograph")):
     print(f"PSNR {psnr(one.images[k : k + 1], pair[k : k + 1]).item():.1f} dB")
 
 # %% [markdown]
-# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start; they close as $y$ is met, for the photograph less: what the prior cannot make, layers that disagree imitate. The result is *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent
+# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start. Compare how far they close for the two: what the prior cannot make, layers that disagree can imitate. The result is *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent
 # complaint of its users, and where it is met it writes the last image instead of the best.)
 #
 # ## 5. How many people fit?
@@ -559,8 +562,8 @@ for lr in (0.4, 2.0):
     print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, and is better in {wins:.0%} of the searches")
 
 # %% [markdown]
-# So the claim splits in two. *The norm drifts* whenever it may. *What that costs* depends on how far: at PULSE's own learning rate and a hundred steps the codes stop not far outside, and with this small prior one hardly sees it; with larger steps they leave for lengths at which the generator was never trained, and the
-# pictures tear. On the sphere the same large steps do no such harm. The sphere is a safety rail: it is not felt until one leans on it.
+# So the claim splits in two. *Does the norm drift* when it may? The column *norm* says how far from 1 it gets. *What does that cost?* Compare the two spaces at each rate, in the pictures and in the last two lines: a code a little outside the sphere may still make a face; far outside lie lengths at which the generator was
+# never trained. See whether the sphere is a safety rail, not felt until one leans on it.
 #
 # <details><summary>Quick check 2: the mapping network normalises the length of <i>z</i> away (lesson 05, equation 1). Why does it matter in PULSE?</summary>
 #
@@ -643,9 +646,10 @@ print(f"lowest PSNR(LR) after PD, any image: {min(v['lowest_lr_psnr'] for v in e
 print(f"LR pixels that the 8-bit files reproduce: {min(v['lr_reproduced'] for v in exact_rows):.0%}")
 
 # %% [markdown]
-# Read the table from left to right. *Fidelity*: in PSNR, PULSE stays below bicubic upsampling, as (2) lets one expect; it invents detail, and invented detail is wrong detail. Identity says the opposite, with the reservation of section 5: for the feature network a sharp picture with the right colours is more like the truth than a blur.
-# *Realism*: at 8x and 16x the distance of PULSE's faces to photographs is a small part of bicubic's. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they are met. (At 16x most searches stop early, at 40 dB.) So the search looks best where least is asked of it; for $16 \times 16$ measurements this prior has too few faces.
-# *PD* makes every row exact. In PSNR it gains most where the search was farthest from $y$, and what it adds to the distance is small. Some results follow (the photographs are not part of the course).
+# Read the table from left to right. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling. By (2) one expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite (section 5 says why not to trust it).
+# *Realism*: set the distance of PULSE's faces to photographs beside bicubic's, and beside that of the prior's own samples. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they are met, down to $\varepsilon$ (40 dB), where a search stops. So the search looks best where least is asked of it.
+# This last comparison alone, 16x against 8x, decides claim C16; its other parts, realism and drift, are stored beside the number.
+# *PD* makes every row exact. Its gain in PSNR is the share of the error that lay in the range part (section 9); look also at what it does to the distance. Some results follow (the photographs are not part of the course).
 
 # %% mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
 sheets = [load_image(stored_folder("faces64") / f"{factor}x.webp") for factor in (8, 16)]
@@ -678,7 +682,7 @@ for k, name in enumerate(("the sample", "the photograph")):
 #
 # ### Inside
 #
-# Then why not put PD into the loop, and search for a face that is good *after* the repair? Let $\hat x(w) = A^\dagger y + (I - A^\dagger A)\,G(w)$. Now $A \hat x(w) = y$ for **every** $w$; the first term of the loss is constant, and its gradient is
+# Then why not put PD into the loop, and search for a face that is good *after* the repair? Let $\hat x(w) = A^\dagger y + (I - A^\dagger A)\,G(w)$. Now $A \hat x(w) = y$ for **every** $w$; the first term of the loss is constant, and its gradient should vanish:
 
 # %% tags=["nbval-check-output"]
 start, maps = draw_starts(G64, 1, 1, seed=seed)
@@ -698,7 +702,7 @@ print("without PD: above 0.001:", gradient(False) > 1e-3)
 print("with PD inside: below 1e-15:", gradient(True) < 1e-15)
 
 # %% [markdown]
-# zero. Nothing tells the search which face $y$ came from! Only a term that looks at the *picture* can: `REAL` asks the discriminator of lesson 05, $\operatorname{softplus}(-D(\hat x))$. Does it find the face whose null part belongs to this range part?
+# So nothing tells the search which face $y$ came from. Only a term that looks at the *picture* can: `REAL` asks the discriminator of lesson 05, $\operatorname{softplus}(-D(\hat x))$. Does it find the face whose null part belongs to this range part?
 
 # %%
 inside = {"enforce": "inside", "progress": False}
@@ -717,19 +721,19 @@ for name, v in results.items():
     print(f"{name:18} PSNR(LR) {consistency_db(A, v, y).item():6.1f} dB, PSNR {psnr(v, x).item():.1f} dB")
 
 # %% [markdown]
-# Without a judge the search returns the details of a random face in $y$'s colours, which do not fit it. The judge does not mend that: lesson 05 showed how little one score says. So if you search, search with the downscaling loss and apply PD *after*. Inside a *trained network* it is a
+# Without a judge the search returns the details of a random face in $y$'s colours, which do not fit it. See whether the judge mends that; lesson 05 showed how little one score says. If you search, search with the downscaling loss and apply PD *after*. Inside a *trained network* it is a
 # different story: there the loss compares $\hat x$ with a ground truth, and the gradient $(I - A^\dagger A)\,\partial \mathcal L/\partial \hat x$ is anything but zero. That is lesson 07.
 #
 # ## 10. The family
 #
-# PULSE is one of many ways to invert a generator; the GLEAN article {cite}`chan2021glean` compares with two more. All minimise a distance of $A x$ to $y$, and differ in *what may move*.
+# PULSE is one of many ways to invert a generator; the GLEAN article {cite}`chan2021glean` names it beside mGANprior and DGP. All minimise a distance of $A x$ to $y$, and differ in *what may move*.
 #
 # | | what moves | what holds it |
 # |---|---|---|
 # | PULSE {cite}`menon2020pulse` | $L$ codes on spheres, coarse noise | sphere, angles between the codes |
-# | $\mathcal W^+$ search | $L$ codes anywhere | nothing |
+# | $\mathcal W^+$ search | $L$ codes anywhere, coarse noise | angles between the codes, no sphere |
 # | mGANprior {cite}`gu2020mganprior` | several codes, mixed at one layer with a weight for each channel | nothing |
-# | DGP {cite}`pan2022dgp` | one code, then *the generator's weights*, coarse layers first | features of the discriminator |
+# | DGP {cite}`pan2022dgp` | one code, then *the generator's weights*, coarse layers first | the distance is one of the discriminator's features |
 
 # %%
 y_photo = A(astronaut)
@@ -755,7 +759,7 @@ for name, v in family.items():
 
 # %% [markdown]
 # Hold the numbers against the pictures. The more may move, the more easily $y$ is met, and the less of a prior is left; and a picture may gain in PSNR just where its face dissolves, as (2) has it. PD brings all four to more than 140 dB, and they remain four different images: nearer to $y$ is not nearer to the face.
-# With a large prior, however, freedom is what makes the inversion of *photographs* possible at all; DGP's answer was to let go slowly, coarse layers first. (DGP was published for a BigGAN, mGANprior for a PGGAN; these are their ideas on our StyleGAN2.)
+# With a large prior, however, freedom is what makes the inversion of *photographs* possible at all; DGP's answer was to let go slowly, coarse layers first. (DGP was published for BigGAN, mGANprior for PGGAN and StyleGAN; these are their ideas on our StyleGAN2.)
 #
 # ## 11. Try it
 #
@@ -885,7 +889,7 @@ print("Correct.")
 # %% [markdown]
 # ### Exercise 2 — infinitely many faces
 #
-# Section 2 averaged a few answers. How good would the mean of infinitely many be? Take the answers as independent draws from one distribution with mean $\mu$. On average a single one has the squared error $e_1 = \|x - \mu\|^2 + \sigma^2$, and the mean of $K$ has $e_K = \|x - \mu\|^2 + \sigma^2 / K$. Write `limit(e_1, e_K, K)`: the
+# Section 2 averaged a few answers. How good would the mean of infinitely many be? Take the answers as independent draws from one distribution with mean $\mu$ and variance $\sigma^2$, summed over all pixels (not the $\mu$ and $\sigma$ of (3)). On average a single one has the squared error $e_1 = \|x - \mu\|^2 + \sigma^2$, and the mean of $K$ has $e_K = \|x - \mu\|^2 + \sigma^2 / K$. Write `limit(e_1, e_K, K)`: the
 # squared error of the mean of infinitely many. The check draws many answers itself.
 
 
@@ -985,7 +989,7 @@ print("Correct. From 20 dB and PSNR(LR) 34 dB:", f"{psnr_after_solution(20, 10**
 # - PD after the search makes any result exact, and raises the PSNR by an amount known beforehand. PD inside removes the gradient of the downscaling loss.
 # - What $y$ does not say, the prior's training data says. Super-resolved faces are no evidence.
 #
-# **References.** PULSE: {cite}`menon2020pulse`, with the section on bias and the model card {cite}`menon2020v3`; the debate: {cite}`salminen2020bias`, {cite}`sheng2020pulse`, {cite}`laszkiewicz2024fair`. Relatives: {cite}`gu2020mganprior`, {cite}`pan2022dgp`; the comparison is GLEAN's {cite}`chan2021glean`.
+# **References.** PULSE: {cite}`menon2020pulse`, with the section on bias and the model card {cite}`menon2020v3`; the debate: {cite}`salminen2020bias`, {cite}`sheng2020pulse`, {cite}`laszkiewicz2024fair`. Relatives: {cite}`gu2020mganprior`, {cite}`pan2022dgp`; the case against searching is GLEAN's {cite}`chan2021glean`.
 # The prior: {cite}`karras2020stylegan2`. Consistency: {cite}`wang2023gan`. On the price of sharpness in general: {cite}`blau2018perception`.
 #
 # **Run it in full**: the lesson with more steps, and the evaluation behind claim C16 (with a folder of aligned faces; without `--data`, drawn ones):

@@ -18,7 +18,7 @@
 # *About 90 minutes of reading and trying · runs in about a minute on a two-core laptop · 1.5 GB of memory · no GPU*
 #
 # Searching a prior for an image that fits $y$ (lesson 06) takes hundreds of steps per image and is not very faithful. Two networks *predict* how the prior must be steered, in one pass: GLEAN {cite}`chan2021glean` and Panini-Net {cite}`wang2022panini`. The paper of this course
-# {cite}`wang2023gan` puts pooling-based decomposition behind them, in training as in use, and says: better in every metric, consistent by construction, and faster to train. That is its main claim. This lesson takes both networks apart, writes their training step down, trains one for a
+# {cite}`wang2023gan` puts pooling-based decomposition behind them, in training as in use, and says: higher PSNR and SSIM without less realism, consistent by construction, and faster to train. That is its main claim. This lesson takes both networks apart, writes their training step down, trains one for a
 # moment, and then asks the stored runs whether the claim holds at 64 pixels.
 #
 # **What you will learn**
@@ -148,11 +148,11 @@ print("w_plus ", tuple(w_plus.shape))
 # %% [markdown]
 # ### The bank: a StyleGAN2 that is fed at every level
 #
-# The *generative latent bank* is the prior, frozen. Left alone, with one $w$ for all layers, it is the prior and nothing else. GLEAN lets the encoder interfere twice: the latents say *what kind* of image, and before each doubling, up to the side of $y$, a convolution mixes the encoder's features $f_k$ into the bank's features $g$:
+# The *generative latent bank* is the prior, frozen. Left alone, with one $w$ for all layers, it is the prior and nothing else. GLEAN lets the encoder interfere twice: the latents say *what kind* of image, and before each doubling, up to the side of $y$, a convolution mixes the encoder's features $f_k$ (of side $4 \cdot 2^k$) into the bank's features $g$:
 #
 # $$g \leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \qquad g \leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}). \tag{1}$$
 #
-# Latents have no place for "the left eye is three pixels higher"; features do. The stages above the side of $y$ are fed by nothing but latents: there the prior invents.
+# (The $4 \times 4$ start takes $w_0$. The noise is the stored one, so there is one answer to each $y$.) Latents have no place for "the left eye is three pixels higher"; features do. The stages above the side of $y$ get nothing new but latents: there the prior invents.
 
 
 # %% tags=["nbval-check-output"]
@@ -182,7 +182,7 @@ print("sides that are fused:", *net.fused, "| sides that the bank invents:", *[r
 # ### The decoder: pixel shuffles
 #
 # The bank's own image is thrown away. Its *features* are kept, and a decoder climbs from the encoder's finest features to the full size. Each step is a convolution to four times the channels, which are then spread over $2 \times 2$ pixels (*pixel shuffle*), with the bank's features of that size laid
-# beside. There is no activation in between: the decoder is linear in what it receives until its last two layers.
+# beside. There is no activation in between: up to the leaky ReLU before its last convolution the decoder is affine in what it receives.
 
 
 # %% tags=["nbval-check-output"]
@@ -243,7 +243,7 @@ show(tiles, names + [""] * 14, columns=7, height=1.2)
 #
 # ## 2. Panini-Net: who speaks, channel by channel
 #
-# Panini-Net has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
+# Panini-Net's encoder is much like GLEAN's, with attention (CBAM) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
 #
 # $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \qquad \alpha_k = \mathrm{softmax}\text{ of a pair} \in (0, 1)^{C}. \tag{2}$$
 #
@@ -292,7 +292,7 @@ print(
 #
 # <details><summary>Quick check 2: could Panini-Net copy the colours of y exactly, if the masks of all fused levels were 0?</summary>
 #
-# Only through features: its RGB sum is not fused with anything (GLEAN's is, though its decoder makes no use of it), and the RGB layers are the prior's, modulated by latents. PD gives the colours directly.
+# Not by construction. Its RGB sum is not fused with anything (GLEAN's is, though its decoder makes no use of it). What the encoder knows of colours must pass through features and through RGB layers that latents modulate; the colours of the $4 \times 4$ start are written before any feature enters. PD gives the colours directly.
 #
 # </details>
 #
@@ -344,10 +344,10 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 #
 # $$\mathcal L = \lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 + \beta \operatorname{softplus}(-D(\hat x)), \tag{3}$$
 #
-# and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$, lesson 05's game without R1. $\phi$ are features of a network that has learned to see; here the course's own `features64`, in the papers VGG16. The pixel loss is a mean square for GLEAN and a mean absolute error for
-# Panini-Net. The paper and the published configurations disagree in two places: the paper says a learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above. Our `paper` profile follows the configurations.
+# and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$, lesson 05's game without R1, path length and moving average. The weights $\lambda, \alpha, \beta$ are $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the squared norm too, so that no size enters the weights; pixels and scores are taken in $[-1, 1]$. $\phi$ are
+# features of a network that has learned to see: here the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main text names the second for both. The paper and the published configurations disagree in two places: the paper says a learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above. Our `paper` profile follows the configurations.
 #
-# Here is the step, in the cell. Both networks follow Adam, with a learning rate that falls along a cosine.
+# Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls along a cosine.
 
 # %%
 recipe = RestorerRecipe(
@@ -471,7 +471,7 @@ show(rows, titles, columns=6, height=1.3)
 #
 # ### What the network itself says, and what PD makes of it
 #
-# Figures 4 and 6 of the paper: the raw prediction $x_r$, its null-space part $x_r - A^\dagger A x_r$ (mid-gray is zero), the sum with $A^\dagger y$, and errors times five.
+# As the paper shows it: the raw prediction $x_r$, its null-space part $x_r - A^\dagger A x_r$ (mid-gray is zero), the sum with $A^\dagger y$, and errors times five.
 
 
 # %%
@@ -548,7 +548,7 @@ panel(
 #
 # ## 6. The stored runs
 #
-# What follows was trained on real photographs, `python -m ganprior_null train restorer`, 64 pixels wide, on the side of the data whose people (animals, buildings) the test images do not show. Runs of one seed share initial weights and the order of images. Networks, batches and numbers of steps are those of the `laptop` profile: far smaller than the paper's, so compare
+# What follows was trained by `python -m ganprior_null train restorer` on real photographs of 64 pixels. The people of the test images are not among those trained on; cats and buildings are split image by image. Runs of one seed share initial weights and the order of images. Networks, batches and numbers of steps are those of the `laptop` profile: far smaller than the paper's, so compare
 # *differences* with the paper's, not levels.
 
 # %%
@@ -657,7 +657,8 @@ record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, seen, pairs=l
 # %% [markdown]
 # ### Table 3: 16x
 #
-# From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it: SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. **Claims C5 and C11.**
+# From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it: SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. That changes two things
+# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the two values of $\beta$ that are printed. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
 
 # %%
 LOWER = {"gan_weight": 1e-3}
@@ -694,7 +695,8 @@ record("C11", gain, smaller + usual)
 # %% [markdown]
 # ### Consistent by construction, in the file too?
 #
-# PSNR(LR) *raw* is that of the network's own answer; *enforced* is under the operator whose null space is used; *true* under the bicubic one that made $y$. With PD these two differ, since $y$ is bicubic and PD enforces pooling. The last column is after rounding to 8 bits. **Claim C6** is the first column of the runs with PD.
+# PSNR(LR) *raw* is that of the network's own answer $x_r$, the other columns are those of $\hat x$: *enforced* under the operator whose null space is used, plain *PSNR(LR)* under the bicubic one that made $y$ (as is *raw*). With PD these two differ, since $y$ is bicubic and PD enforces pooling. *8 bit* is plain PSNR(LR) after clamping and rounding.
+# **Claim C6** is the mean of the first column over the runs with PD.
 
 # %%
 CONSISTENCY = ["PSNR(LR) raw", "PSNR(LR) enforced", "PSNR(LR)", "PSNR(LR) 8 bit"]
@@ -711,7 +713,7 @@ record("C6", sum(raw) / len(raw) if raw else None, with_pd, spread=max(raw) - mi
 # %% [markdown]
 # With PD, no loss ever sees the block means of $x_r$ (exercise 2). Compare the first column of a network trained with PD and of one trained without: what PD guarantees, the network need not learn, and learns only as far as the rest drags it along. The last figure of section 7 shows such raw predictions.
 #
-# <details><summary>Quick check 3: the runs with PD reach 100 dB and more in the column "enforced", and far less under "true". Are they inconsistent?</summary>
+# <details><summary>Quick check 3: the runs with PD reach 100 dB and more in the column "enforced", and far less in the next, under the operator that made y. Are they inconsistent?</summary>
 #
 # They agree with $y$ under the operator that was put into them, pooling. $y$ was made by bicubic reduction, and $A_\text{bicubic} \hat x = y$ was never asked. The row *+ exact* asks for it.
 #
@@ -767,7 +769,8 @@ record(
 )
 
 # %% [markdown]
-# The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation counts).
+# The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it counts). So the ratio is made of a head start and of faster learning, and does not say of how much of each. The curves do: compare their
+# heights at step 0, then their slopes. The head start is to be had without training: put PD behind the other network in use, as in question (b) of section 5.
 #
 # ### Half-way, and the blocks
 #
@@ -822,7 +825,7 @@ gallery(labelled)
 # %% [markdown]
 # *The figure* (the paper's Figure 10): the same unseen photographs in every row; they and their measurements are not shown, since they are not ours to distribute.
 #
-# The same for Figure 6 on real data: what the network trained with PD says itself, its null part, and the answer.
+# On real data: what the network trained with PD says itself, its null part, and the answer.
 
 # %% mystnb={"image": {"alt": "Raw predictions, their null-space parts and the final answers of GLEAN with PD on unseen faces"}}
 for run in pick(model="glean", factor=8, null_space="pd")[:1]:
@@ -875,7 +878,7 @@ if not restorers():
 #
 # ### The mismatch
 #
-# $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the answer is off. That is a ceiling for every network with PD; with the *exact* operator (`+ exact`, lesson 03) it is gone.
+# $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the answer is off. That is a ceiling for every network with PD, since of all images that average to $y$ this answer is the one nearest to $x$; with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8 bits of $y$.
 
 # %% tags=["nbval-check-output"]
 exact_operator = Resize(G.size, factor)
@@ -899,7 +902,7 @@ table(rows + pooled, METRICS)
 # %% [markdown]
 # ### Small backbones and diverse data
 #
-# The paper admits that small backbones, or data as diverse as buildings, gain little. **Claim C14** compares the gain in PSNR on buildings with that on faces; the last line is a small backbone on faces.
+# The paper admits that small backbones and diverse data gain little. Our diverse data are buildings: **Claim C14** divides the gain in PSNR on buildings by that on faces (which must be positive, or the ratio means nothing); the last line is a small backbone on faces.
 
 
 # %%
@@ -919,6 +922,9 @@ gains = {
 for name, gain in gains.items():
     print(f"{name:24}" + (f"{gain:+.2f} dB" if gain is not None else "not run yet"))
 known = gains["buildings"] is not None and gains["faces"] is not None
+if known and gains["faces"] <= 0:
+    print("PD gains nothing on faces: the ratio of C14 would mean nothing")
+    known = False
 used = [run for category in ("buildings", "faces") for group in pair(category, factor=8) for run in group]
 details = (
     {"small_backbone_over_faces": gains["faces, small backbone"] / gains["faces"]}

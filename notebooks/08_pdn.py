@@ -94,7 +94,7 @@ def gaussian(*shape, offset=0):
 #
 # $$\lVert \hat x - x \rVert^2 = \lVert A^\dagger y - A^\dagger A x \rVert^2 + \lVert (I - A^\dagger A)(x_r - x) \rVert^2 . \tag{1}$$
 #
-# The first term is zero, whatever the network does. So a pixel loss teaches only the null part, the part that $y$ does *not* determine. And what does it teach there?
+# The first term is zero, whatever the network does. (Where $y$ was not made by $A$, as with bicubic $y$ and PD, it is a constant that no network can change.) So a pixel loss teaches only the null part, the part that $y$ does *not* determine. And what does it teach there?
 
 # %% tags=["nbval-check-output"]
 A = AveragePool(8)
@@ -132,8 +132,17 @@ bottom.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *The figure:* the answer with the least error is one that never occurs. (L1 is no better here: it is flat where nobody lives.) An adversary judges otherwise. It asks whether *this* pair of eyes could be real, and a discriminator that compares sets of images is at
-# ease only if the answers are spread as $p(n \mid y)$ is: **samples**, not means.
+# *The figure:* the answer with the least error is one that never occurs. (L1 is no better here: it is flat where nobody lives.) An adversary judges otherwise. It asks whether *this* pair of eyes could be real.
+#
+# ### Why is it enough that $D$ never sees $y$?
+#
+# An adversary is content when the answers $\hat x$, over all $y$ and $z$, are distributed as the real images $x$ are. Nothing in that mentions $y$: what makes an answer suit *its own* $y$? PD does. Write $\hat x = A^\dagger y + n'$. The measurement is part of the picture, $A \hat x = y$,
+# so $D$ sees it after all. If $\hat x$ and $x$ have one distribution, so have the pairs $(A \hat x, n') = (y, n')$ and $(A x, n) = (y, n)$; hence, for each $y$, also $n'$ and $n$:
+#
+# $$p(n' \mid y) = p(n \mid y).$$
+#
+# The answers are **samples**, not means. Whatever is perfectly consistent and perfectly realistic must sample in this way {cite}`ohayon2023superiority`; a network with one answer to each $y$ cannot, hence the code $z$. And without PD the argument fails at its first step (section 5). It supposes that $y = A x$, and that network
+# and adversary reach the end of their game. Sections 4 to 8 ask how much of it is left when they do not.
 #
 # ### The price, by a line of algebra
 #
@@ -141,7 +150,7 @@ plt.show()
 #
 # $$\mathbb E \lVert n' - n \rVert^2 = 2\, \mathbb E \lVert n - \mathbb E n \rVert^2 : \tag{2}$$
 #
-# **twice** the squared error of the mean, $10 \log_{10} 2 = 3.01$ dB of PSNR {cite}`blau2018perception`. So no perfect sampler can match the PSNR of a perfect regressor, PD or not. Keep the three decibels in mind for section 8.
+# **twice** the squared error of the mean, $10 \log_{10} 2 = 3.01$ dB of PSNR, for each $y$. (Realism alone never needs to cost more {cite}`blau2018perception`; with consistency it costs just that.) So no perfect sampler can match the PSNR of a perfect regressor. Keep the three decibels in mind for section 8.
 
 # %% tags=["nbval-check-output"]
 answers = draw_null(20_000, offset=20)
@@ -159,7 +168,7 @@ print(f"in decibels: {10 * math.log10(2):.2f}")
 # The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution, as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
 #
 # One thing we start differently. GLEAN's fusions begin at random, and scramble what the bank has learned; pixel losses repair that soon. An adversary alone takes long to find its way back from noise. So our fusions begin near the identity: the bank's features pass,
-# the encoder's are added softly, and an untrained PDN *is* its prior, a random face put into the null space of $y$. What it has to learn is to listen.
+# the encoder's are added softly, and an untrained PDN is nearly its prior: a random face, put into the null space of $y$. What it has to learn is to listen.
 
 
 # %%
@@ -303,17 +312,17 @@ nearer = [float(psnr(average, x)[i] - psnr(answers[:, i], x[i].expand_as(answers
 print("and nearer to the truth than an answer, every time:", min(nearer) > 0)
 
 # %% [markdown]
-# *The figure:* all pictures of a row have exactly the same block averages. What differs are the places where a face has something that $8 \times 8$ pixels do not hold. The mean of the answers is smoother than each of them and closer to the truth,
-# as equation (2) has it: averaging turns samples back into the regressor's blur. Here is by how much, and how far the answers are apart, in the null space, where all of their difference lies.
+# *The figure:* all answers of a row have the same block averages (the truth's are a little off, as $y$ is its bicubic reduction in 8 bits). What differs are the places where a face has something that $8 \times 8$ pixels do not hold. The mean of the answers is smoother than each of them and closer to the truth,
+# as equation (2) of lesson 06 has it: averaging turns samples back into the regressor's blur. Here is by how much, and how far the answers are apart, in the null space, where all of their difference lies.
 
 # %%
-print(f"the mean of {codes} answers is nearer by {sum(nearer) / len(nearer):.2f} dB; at best, by equation (2): "
+print(f"the mean of {codes} answers is nearer by {sum(nearer) / len(nearer):.2f} dB; a perfect sampler's, by equation (2): "
       f"{10 * math.log10(2 / (1 + 1 / codes)):.2f} dB")  # fmt: skip
 print(f"two answers differ by {pairwise_distance(answers, A):.3f} (root mean square); an answer and the truth by "
       f"{float(A.project_null((answers - x).flatten(0, 1)).square().mean().sqrt()):.3f}")  # fmt: skip
 
 # %% [markdown]
-# A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is farther from the truth than from its siblings means that the codes explore *less* than what is unknown.
+# A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is farther from the truth than from its siblings means that the codes explore *less* than what is unknown, or around the wrong place.
 #
 # Now move from code to code yourself. **Question**: between two codes, does a face *fade* into the next one, or is each picture on the way a face? And does the read-out ever leave "exactly"?
 
@@ -462,13 +471,13 @@ c9 = sum(gaps.values()) / len(gaps) if gaps else None
 record("C9", c9, [one for one, _ in both], [other for _, other in both], **details)
 
 # %% [markdown]
-# Be fair to the loser: PD raises the PSNR of *anything*, also of a random face, so most of the gap is there before the first step. That alone would not show that the *training* fails. The other curve does: it asks only whether the answers look like faces, which is all that the adversary wanted. There the head start is
-# small, and what counts is where each curve ends. With PD the game is easier: brightness, colour and pose are right from the start, and $D$ has to look at detail.
+# Be fair to the network without PD. PD raises the PSNR of *anything*, also of a random face: the gap before the first step was not made by training, and the claim's rule, which looks at the end, does not subtract it. Whether the *training* fails the other curve says: it asks only whether the answers look like faces, which is all that the
+# adversary wanted. Compare where the two begin and where they end. One reason to expect a difference there: with PD brightness, colour and pose are right from the start, and $D$ has to look at detail.
 #
 # ## 6. Downsamplers nobody trained for
 #
 # **Claim C7**, Table 4: the paper trains all three on bicubic *without* antialiasing (each LR pixel reads a handful of HR pixels and skips the rest) and tests on antialiased bicubic and bilinear. It reports that PDN has the best FID there, at
-# the PSNR of the others. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control. Each run keeps its own null space. Distances are `fd_features64`, never to be compared with a published FID.
+# the PSNR of the others. (GLEAN's 30.13 and Panini's 29.40 dB are two to three decibels above their own 27.20 and 27.13 dB in Table 2, under the kernel they were trained for. Perhaps these rows include PD, unstated; so both forms are here.) The claim's rule looks at the distance alone; the PSNR that goes with it is printed below the table. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control. Each run keeps its own null space. Distances are `fd_features64`, never to be compared with a published FID.
 
 # %%
 METHODS = {
@@ -534,7 +543,7 @@ show([photo, *bad], ["clean", *(f"degraded, draw {k}" for k in range(1, 4))], he
 print(f"noise {noise(photo):.3f} -> {noise(bad):.3f}; sharpness {sharpness(photo):.3f} -> {sharpness(bad):.3f}")
 
 # %% [markdown]
-# Two figures for each set of answers. *Noise*: the standard deviation that the finest detail gives away, by the median, so that edges do not count. *Sharpness*: the root mean square step between neighbouring means of $2 \times 2$ pixels, which hardly sees noise. The control is the same
+# Two figures for each set of answers. *Noise*: the standard deviation that the finest detail gives away, by the median, so that edges do not count. *Sharpness*: the root mean square step between neighbouring means of $2 \times 2$ pixels, to which noise adds about a third of what it adds to steps between pixels. The control is the same
 # network trained on clean images.
 
 # %%
@@ -619,7 +628,7 @@ for factor, ours in pdn.items():
     else:
         print(f"{factor}x: no runs of both yet")
 
-# %% mystnb={"image": {"alt": "fd_features64 and PSNR over training steps, GLEAN with PD and PDN: PDN first gets worse"}}
+# %% mystnb={"image": {"alt": "fd_features64 and PSNR over training steps, GLEAN with PD and PDN"}}
 curves = {"GLEAN + PD": group(**METHODS["GLEAN + PD"]), "PDN": group(**METHODS["PDN"])}
 fig, panels = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
 for ax, metric in zip(panels, ("fd_features64", "PSNR"), strict=True):
@@ -640,11 +649,11 @@ for run in curves["PDN"]:
 # %% [markdown]
 # So what is lost?
 #
-# - **Fidelity.** Three decibels go by equation (2), however good the network. The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
-#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know; and a PDN whose answers hardly differ is no sampler.
+# - **Fidelity.** A perfect sampler gives away three decibels, by equation (2). The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
+#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know, or where it is no sampler because its answers hardly differ.
 # - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
-# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience. The curve says what that means: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams; training first ruins them, then builds them anew, now listening to $y$.
-# - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and *unrelated* measurements.
+# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin them first, before it builds them anew, now listening to $y$?
+# - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and the measurements of *other* faces.
 #
 # ### The choices that the paper leaves open
 #
@@ -794,14 +803,14 @@ print("Correct. No gradient ever touches the range part of x_r: whatever low fre
 # %% [markdown]
 # ## Summary
 #
-# - With PD a pixel loss teaches the null part alone, and there its best answer is the mean: a blur. An adversary asks for samples.
+# - With PD a pixel loss teaches the null part alone, and there its best answer is the mean: a blur. An adversary asks for samples, of the right $p(n \mid y)$ although it never sees $y$, since PD writes $y$ into the picture.
 # - A perfect sampler has twice the squared error of a perfect regressor: 3.01 dB. PSNR cannot be the judge of PDN; nor can a Fréchet distance alone, which does not ask who it is.
 # - PDN is GLEAN less head and decoder, plus $z$. Each answer is consistent, trained or not, because the last line says so.
 # - Without PD nothing ties the answer to $y$.
 # - "Unseen kernel" and "bad images" are questions for tables with controls and seeds, and the answers stand in the cells above.
 #
 # **References.** PDN, Table 4 and Figures 7 and 8 are from {cite}`wang2023gan`; the network it is cut from is GLEAN {cite}`chan2021glean`, its rival Panini-Net {cite}`wang2022panini`, the bank StyleGAN2 {cite}`karras2020stylegan2`; the trade between
-# distortion and looks is {cite}`blau2018perception`.
+# distortion and looks is {cite}`blau2018perception`; that consistency and realism together ask for samples is proved in {cite}`ohayon2023superiority`.
 #
 # **Run it in full** (a folder or pack of images instead of `DIR`; repeat with other seeds, `--null-space none`, `--downsampler bicubic-plain`, `--degraded`, `--variant r1`):
 #
