@@ -650,7 +650,7 @@ for run in curves["PDN"]:
 # So what is lost?
 #
 # - **Fidelity.** A perfect sampler gives away three decibels, by equation (2). The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
-#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. A sampler can only be there where the regressors are far from perfect, as they may be on a kernel they do not know, or where it is no sampler because its answers hardly differ.
+#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. PDN can only be there where the regressors are far from perfect, as they may be on a kernel they do not know, or where it hardly samples, because its answers hardly differ.
 # - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin them first, before it builds them anew, now listening to $y$?
 # - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and the measurements of *other* faces.
