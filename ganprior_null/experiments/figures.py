@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ..images import from_uint8, grid, to_uint8
 from ..metrics import consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
-from ..operators import LinearOperator
+from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
 
 BATCH = 50
@@ -56,6 +56,20 @@ def raw_figures(x_r: Tensor, x_hat: Tensor, y: Tensor, A_true: LinearOperator, A
     if A is not None:
         values["PSNR(LR) enforced"] = float(consistency_db(A, x_hat, y).mean())
     return values
+
+
+def repaired_figures(x_r: Tensor, x: Tensor, y: Tensor, features: nn.Module) -> dict[str, float]:
+    """The control of a run without null space: what PD (average pooling) makes of its answers, after training.
+
+    A network trained with PD has to beat this, not only the bare answers, for PD in *training* to be worth anything.
+    """
+    seen = from_uint8(to_uint8(enforce_consistency(x_r, y, AveragePool(x.shape[-1] // y.shape[-1]))))
+    return {
+        "PSNR, PD after": float(psnr(seen, x).mean()),
+        "SSIM, PD after": float(ssim(seen, x).mean()),
+        "MS-SSIM, PD after": float(ms_ssim(seen, x).mean()),
+        "fd_features64, PD after": fd_features64(seen, x, features),
+    }
 
 
 def blockiness(x: Tensor, y: Tensor) -> float:

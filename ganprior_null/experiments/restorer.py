@@ -25,7 +25,7 @@ from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
-from .figures import figures, raw_figures, restore, sheet
+from .figures import figures, raw_figures, repaired_figures, restore, sheet
 from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
@@ -103,6 +103,7 @@ def evaluation(
     def look(state: dict) -> None:
         x_r, x_hat = restore(state["network"], y, A)
         values = figures(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
+        values |= repaired_figures(x_r, x, y, features) if A is None else {}
         run.log(state["step"], values)
         replace(
             run.path / "summary.json",

@@ -27,7 +27,7 @@ class GanRecipe:
 
     global_batch: int = 16  # images per step, over all ranks
     lr: float = 0.0025  # Adam, beta1 0, beta2 0.99, both corrected for the lazy regularisers
-    r1_gamma: float = 0.05  # the heuristic 0.0002 size^2 / batch: 0.05 at 64 px and batch 16, 10 at 1024 and batch 4
+    r1_gamma: float = 0.05  # the heuristic 0.0002 size^2 / batch: 0.05 at 64 px and batch 16, 6.6 at 1024 and 32
     r1_every: int = 16
     path_weight: float = 2.0
     path_every: int = 4

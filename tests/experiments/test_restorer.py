@@ -20,8 +20,16 @@ def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
     assert [line["step"] for line in lines if "PSNR" in line] == [0, 2]
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["PSNR(LR) enforced"] > 120 > summary["PSNR(LR) raw"]  # without PD y is not reproduced
+    assert "PSNR, PD after" not in summary
     shown, whole = (load_image(tmp_path / "run" / name) for name in ("sheet.webp", "sheet_with_truth.webp"))
     assert whole.shape[-2] > 1.9 * shown.shape[-2]  # the sheet to publish holds answers alone: 2 of the 4 rows
+
+
+def test_a_run_without_null_space_is_judged_with_pd_put_after_it_as_well(tmp_path):
+    words = ["train", "restorer", "glean", "--downsampler", "average", "--profile", "smoke", "-p", "steps", "1"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    found = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert found["PSNR, PD after"] > found["PSNR"]  # y is pooled: then PD can only help (lesson 01, equation 7)
 
 
 @pytest.mark.parametrize(
