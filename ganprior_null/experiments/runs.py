@@ -147,14 +147,15 @@ def steps_to(run: StoredRun, level: float, metric: str = "PSNR") -> float | None
     return None
 
 
-def speedup(without: StoredRun, with_: StoredRun, metric: str = "PSNR") -> float:
+def speedup(without: StoredRun, with_: StoredRun, metric: str = "PSNR", with_metric: str = "") -> float:
     """How many times fewer steps the second run took to what the first one ends with; 0 if it never got there.
 
-    The first run's steps are those to the *first* time it was as good as at its end. A level that was reached before
-    the first step counts as reached at the first evaluation after it, which makes the figure a lower bound.
+    with_metric: the second run's figure, where its name is another. The first run's steps are those to the *first* time
+    it was as good as at its end. A level that was reached before the first step counts as reached at the first
+    evaluation after it, which makes the figure a lower bound.
     """
     level = value(without.final, metric)
-    needed = steps_to(with_, level, metric)
+    needed = steps_to(with_, level, with_metric or metric)
     if needed is None:
         return 0.0
     first = with_.history[1]["step"] if needed == 0 else needed

@@ -110,6 +110,8 @@ def test_the_speedup_is_measured_at_what_the_run_without_ends_with(tmp_path):
     assert runs.speedup(slow, at_once) == 4  # a lower bound: the first evaluation after step 0
     assert runs.speedup(slow, worse) == 0
     assert runs.speedup(early, fast) == 1
+    repaired = slow._replace(history=[{**entry, "after": entry["PSNR"] + 3} for entry in slow.history])
+    assert math.isclose(runs.speedup(repaired, fast, "after", "PSNR"), 4 / 3)  # 21 dB after 400 and after 300 steps
     assert runs.ahead(slow, fast) == (4, 5) and runs.ahead(fast, slow) == (0, 5)
 
 
