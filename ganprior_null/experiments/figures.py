@@ -67,7 +67,6 @@ def repaired_figures(x_r: Tensor, x: Tensor, y: Tensor, features: nn.Module) -> 
     return {
         "PSNR, PD after": float(psnr(seen, x).mean()),
         "SSIM, PD after": float(ssim(seen, x).mean()),
-        "MS-SSIM, PD after": float(ms_ssim(seen, x).mean()),
         "fd_features64, PD after": fd_features64(seen, x, features),
     }
 
