@@ -54,7 +54,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from ganprior_null import AveragePool, Matrix, consistency_db, enforce_consistency, psnr, pulse
 from ganprior_null.data import faces, photograph
-from ganprior_null.experiments.inversion import identity
+from ganprior_null.experiments.inversion import fingerprint
 from ganprior_null.images import from_signed, grid, load_image, png_bytes
 from ganprior_null.metrics import cosine_similarity
 from ganprior_null.profiles import lesson, profile_name
@@ -551,7 +551,7 @@ for (space, lr), table in tables.items():
     v = {key: sum(row[key] for row in own) / len(own) for key in ("norm", "lr_psnr", "psnr", "identity")}
     norms[f"{space}, rate {lr}"] = round(v["norm"], 3)
     print(f"{space:8}rate {lr:<15}{v['norm']:9.2f}{v['lr_psnr']:11.1f}{v['psnr']:8.2f}{v['identity']:11.3f}")
-now = identity(G)["weights"] == params["weights"]
+now = fingerprint(G)["weights"] == params["weights"]
 print(f"the prior that was searched: {'the one' if now else 'an earlier state of the one'} loaded here")
 
 # %%

@@ -119,7 +119,7 @@ def evaluate_pulse(
     """
     check(settings, prior.size)
     params = {"network": network is not None, **(about or {}), **asdict(settings)}
-    run = Run(out, params | {"names": images.names, "batch": BATCH, **identity(prior)})
+    run = Run(out, params | {"names": images.names, "batch": BATCH, **fingerprint(prior)})
     written = run.path / "summary.json"
     if written.exists():
         return json.loads(written.read_text("utf-8"))
@@ -160,7 +160,7 @@ def kept_at(run: Run, factor: int, seed: int) -> Path:
     return run.path / f"{factor}x_seed{seed}.safetensors"
 
 
-def identity(prior: StyleGAN2) -> dict[str, str]:
+def fingerprint(prior: StyleGAN2) -> dict[str, str]:
     """What made the images: the prior's weights, as 12 hex digits (names outlive training), torch and the machine."""
     digest = hashlib.sha256()
     for tensor in prior.state_dict().values():
