@@ -42,8 +42,8 @@ fd_features64 is a Frechet distance of this project's own small feature network.
 compared with one; what a perfect generator would reach is the second figure.
 
 **Meant for** this course and for experiments on 64-pixel images. **Not for** making or altering pictures of people:
-the images are small and blurred, the training set is one of news photographs or of a few thousand web images, far from
-all of its kind, and a generator repeats the imbalances of what it saw.
+the images are small and blurred; what it was trained on, drawings, news photographs or a few thousand pictures from the
+web, is far from all of its kind, and a generator repeats the imbalances of what it saw.
 
 **Licence.** {license}
 """
