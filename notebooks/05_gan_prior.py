@@ -91,7 +91,7 @@ G64, D64 = copy.deepcopy(G).double(), copy.deepcopy(D).double()  # float64, for 
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 55})
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 48})
 
 
 def codes(count, offset=0):
