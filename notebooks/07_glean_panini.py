@@ -103,7 +103,7 @@ features64 = load_features64()
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 55})
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 40})
 
 
 @torch.no_grad()
