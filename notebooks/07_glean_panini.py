@@ -1104,6 +1104,7 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 # - A step is (3) and the discriminator's loss; the step in the cell is the library's.
 # - Runs are compared over the same seeds and images, as curves: who is ahead at each evaluation, and how many steps to the same PSNR.
 # - Where $y$ was not made by pooling, PD has a ceiling of its own; the exact operator removes it.
+# - Before the training is given the credit, put PD behind a network trained without it: the last table of section 6 and the dotted curves of section 7 do.
 #
 # **References.** GLEAN is {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, the encoder's blocks {cite}`wang2018esrgan`; PD and the claims are from {cite}`wang2023gan`, PULSE is {cite}`menon2020pulse`.
 #
