@@ -65,6 +65,7 @@
   function go(to) {
     at = Math.max(0, Math.min(slides.length - 1, to));
     location.hash = `slide-${at + 1}`;
+    show(); // at once: the event comes later
   }
 
   function show() {
@@ -93,6 +94,7 @@
   function leave() {
     const last = slides[at]?.heading;
     location.hash = "";
+    show();
     last?.scrollIntoView();
   }
 
