@@ -405,7 +405,7 @@ def record(id, value, *groups, **details):
 states = sorted({run.params["prior_sha256"][:6] for run in choose(runs, data=PACKS["faces"])}) if runs else []
 if len(states) > 1:
     print(f"note: the runs on faces grew around {len(states)} states of the prior ({', '.join(states)}), published as its "
-          "training went on; rows of one method agree in it, rows of different methods may not")  # fmt: skip
+          "training went on; the seeds of one experiment agree in it, two experiments may not")  # fmt: skip
 pdn = {factor: group(model="pdn", null_space="pd", factor=factor) for factor in (8, 16)}
 rows = []
 for factor, set_ in pdn.items():
