@@ -108,7 +108,10 @@ def kinds_of_step(name: str) -> dict[int, int]:
 
 
 def counted(step, state: dict, kinds: dict[int, int]) -> float:
-    """Operations of a step on average, on the meta device."""
+    """Operations of a step on average, on the meta device, which has no fused form of Adam."""
+    for optimizer in (each for each in state.values() if isinstance(each, torch.optim.Optimizer)):
+        for group in optimizer.param_groups:
+            group["fused"] = False
     total = 0.0
     for t, often in kinds.items():
         with Operations() as operations:
