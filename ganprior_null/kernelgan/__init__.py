@@ -3,6 +3,7 @@
 from .estimate import KernelEstimate as KernelEstimate
 from .estimate import estimate_kernel as estimate_kernel
 from .estimate import estimate_kernels as estimate_kernels
+from .estimate import unsearched_kernel as unsearched_kernel
 from .kernels import KernelError as KernelError
 from .kernels import centred as centred
 from .kernels import from_sharp as from_sharp

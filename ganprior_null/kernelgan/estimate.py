@@ -95,6 +95,18 @@ def estimate_kernels(
     return [_estimate(duel, outcome, i, scale) for i in range(len(seeds))]
 
 
+def unsearched_kernel(image: Tensor, scale: int = 2, *, recipe: Recipe = REPAIRED) -> Tensor:
+    """The control of :func:`estimate_kernel`: what the recipe makes of its start with no search in between.
+
+    (3, H, W) in [0, 1] -> (13, 13) at 2x, (25, 25) at 4x, sum 1. Raises ValueError for a recipe whose start is random,
+    and what estimate_kernel raises.
+    """
+    check_scale(scale)
+    if (start := _start(check_image(image, recipe.crop), recipe)) is None:
+        raise ValueError(f"start {recipe.start!r} is no kernel yet: without a search there is nothing to judge")
+    return _finished(start[None], recipe)[scale == 4]
+
+
 def _start(image: Tensor, recipe: Recipe) -> Tensor | None:
     starts = {"matched": lambda: matched_gaussian(image), "bicubic": bicubic_kernel, "small": lambda: None}
     if recipe.start not in starts:
@@ -103,17 +115,21 @@ def _start(image: Tensor, recipe: Recipe) -> Tensor | None:
 
 
 def _estimate(duel: Duel, outcome: Outcome, which: int, scale: int) -> KernelEstimate:
-    """Average the searches of one seed, clean, and widen; then judge."""
+    """What the searches of one seed found, and whether to trust it."""
     recipe, kernels = duel.recipe, outcome.kernels[which]  # (starts, 13, 13)
     cleaned = torch.stack([post_process(k, recipe.kept) for k in kernels])
-    step = post_process(mean_kernel(kernels), recipe.kept)  # from y to y at half size
-    kernel, fourfold = step, kernel_x4(step)
-    if recipe.rounds:
-        kernel = centred(from_sharp(step, recipe.rounds))
-        fourfold = centred(from_sharp(step, recipe.rounds, onto=fourfold))
+    kernel, fourfold = _finished(kernels, recipe)
     apart = (cleaned - cleaned.mean(0)).abs().sum((1, 2)).mean().item()
     converged, reason = _verdict(duel, outcome, which, apart)
     return KernelEstimate(kernel, fourfold, scale, outcome.histories[which], converged, reason, outcome.stopped, apart)
+
+
+def _finished(kernels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """(m, 13, 13) -> (kernel at 2x, at 4x): averaged, cleaned, widened."""
+    step = post_process(mean_kernel(kernels), recipe.kept)  # from y to y at half size
+    if not recipe.rounds:
+        return step, kernel_x4(step)
+    return centred(from_sharp(step, recipe.rounds)), centred(from_sharp(step, recipe.rounds, onto=kernel_x4(step)))
 
 
 def _verdict(duel: Duel, outcome: Outcome, which: int, apart: float) -> tuple[bool, str]:

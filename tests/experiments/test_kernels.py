@@ -10,7 +10,7 @@ from ganprior_null.cli import main
 from ganprior_null.data import photographs
 from ganprior_null.experiments.kernels import blurred, cases, compare, load_rows, recipe_for, restored, summarise
 from ganprior_null.images import save_image
-from ganprior_null.kernelgan import kernel_error
+from ganprior_null.kernelgan import centred, from_sharp, kernel_error, matched_gaussian, post_process
 from ganprior_null.operators import BlurDownsample, Resize
 
 
@@ -35,7 +35,14 @@ def test_rows_and_summary(folder, tmp_path, capsys):
         assert row["sr_psnr_true"] > row["sr_psnr_bicubic"]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["median_l1"] == pytest.approx(statistics.median(row["l1"] for row in rows))
+    unsearched = summary.pop("unsearched_l1_by_image")
     assert summary == summarise(rows)
+    for case in cases(images=folder):
+        _, y = blurred(case, 2)
+        start = matched_gaussian(y[0, :, 10:-10, 10:-10].float())
+        finished = centred(from_sharp(post_process(start, 40), 2))
+        assert unsearched[case.name] == pytest.approx(kernel_error(finished, case.kernel).l1, abs=1e-4)
+        assert unsearched[case.name] != pytest.approx(kernel_error(start, case.kernel).l1, abs=1e-4)  # the control
 
 
 def test_what_is_there_is_not_computed_again_and_never_mixed(folder, tmp_path, capsys):
