@@ -117,7 +117,7 @@ print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f
 print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(torch.float32).eps / 2):3.0f} dB")
 
 # %% [markdown]
-# Above the first mark an 8-bit file does not see the difference; above the second nothing is left but rounding.
+# Above the first mark an 8-bit file hardly sees the difference; above the second nothing is left but rounding.
 #
 # ## 2. Three unlike networks
 #
@@ -367,7 +367,14 @@ LivePD()
 # The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson runs on.
 #
 # **Run a lesson with other parameters.** The first code cell of each lesson lists its parameters. Change them there, or from the
-# command line, which checks names and types before anything runs:
+# command line, which checks names and types before anything runs. Commands in the lessons are for the environment that `make` has set
+# up: in a new terminal, first
+#
+# ```bash
+# source .venv/bin/activate
+# ```
+#
+# Then:
 #
 # ```bash
 # make lab                                     # JupyterLab, opened on this page

@@ -506,7 +506,7 @@ for witness, image in witnesses.items():
 
 # %% [markdown]
 # With the truth at hand the answer is beyond doubt: Pillow's `BILINEAR`, which is antialiased. From a flawed copy the ranking is wrong, with a lead of 0.6 dB, and says that it is *unsure*. The third line is a trap. It is certain, and wrong: bicubic
-# *up*sampling passes through the LR pixels, so a plain kernel of the same family (one without antialiasing) reads them back. **The ranking tells what the witness knows**, and this one knows only how it was enlarged. Ask ground truths, or networks trained
+# *up*sampling passes through the LR pixels, so a plain kernel (one without antialiasing), here even of another family, reads them back. **The ranking tells what the witness knows**, and this one knows only how it was enlarged. Ask ground truths, or networks trained
 # on pairs.
 #
 # ## 6. Clipping and eight bits

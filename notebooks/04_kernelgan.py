@@ -198,7 +198,7 @@ show(tiles, titles, columns=6, height=0.9)
 
 # %% [markdown]
 # *The figures:* the dotted lines are the hidden truth, for the round kernel the geometric mean of the two widths. The best angle is the true one. The best width is somewhat too large: soft patches find a neighbour more easily. The lower figure has the first six patches that were drawn: in four of the six
-# columns the nearest patch after bicubic is sharper than the patch of $y$ (of all drawn patches in seven of ten; with $k^*$ in half of them).
+# columns the nearest patch after bicubic is sharper than the patch of $y$.
 #
 # A kernel has 169 weights, too many for such curves, and nearest neighbours have no useful gradient. So let two networks do it: a generator that makes $y$ smaller by an adjustable kernel, and a discriminator that
 # learns to tell its patches from the patches of $y$.
@@ -1108,12 +1108,12 @@ moved_law(moved_solution)
 #
 # **References.** KernelGAN: {cite}`bellkligler2019kernelgan`. Null-space super-resolution: {cite}`wang2023gan`. Consistency with a given kernel: {cite}`bahat2020cem`. That the kernel is the one that makes patches recur is due to T. Michaeli and M. Irani, *Nonparametric blind super-resolution*, ICCV 2013.
 #
-# **Run it in full**: the notebook, the evaluation behind claims B4 and B5 (ours and the published program), and the stored comparisons.
+# **Run it in full**: the notebook, the evaluation behind claims B4 and B5 (ours and the published program; of the stored one, the two photographs that come with the course. The portrait and the buildings were given with `--images DIR`), and the stored comparisons.
 #
 # ```bash
 # python -m ganprior_null run notebooks/04_kernelgan.ipynb --profile laptop
-# python -m ganprior_null evaluate kernelgan --out build/results/kernelgan/ours
-# python -m ganprior_null evaluate kernelgan --compatible --out build/results/kernelgan/published
+# python -m ganprior_null evaluate kernelgan --only astronaut coffee --out build/results/kernelgan/ours
+# python -m ganprior_null evaluate kernelgan --only astronaut coffee --compatible --out build/results/kernelgan/published
 # python -m ganprior_null run notebooks/04_kernelgan.ipynb -p retrain layers   # also penalties, x4
 # ```
 #

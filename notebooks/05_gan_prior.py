@@ -927,7 +927,7 @@ with tempfile.TemporaryDirectory() as folder:
 print(report)
 
 # %% [markdown]
-# The report counts. Why insist on it? Here is a true story. The GLEAN configurations of mmagic 1.x, a large and careful project, ask for the published StyleGAN2 weights of the bank. But the file's names are those of the bank,
+# The report counts. Why insist on it? Here is a true story. The GLEAN configurations of mmagic 1.x, a large and careful project, ask for the published StyleGAN2 weights for their *bank*, the StyleGAN2 inside GLEAN. But the file's names are those of the bank,
 # and they are offered to the whole GLEAN network, in which every one of them begins with `generator.`; and the loader is not strict. We ran it on a small model: **0 of 153 tensors changed**. The only sign is a line about unexpected keys in the log. The bank then is
 # random, *and frozen*, and all training works around it. In five lines:
 

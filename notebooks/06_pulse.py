@@ -573,7 +573,7 @@ for lr in (0.4, 2.0):
 #
 # ## 8. Four, eight, sixteen
 #
-# The same evaluation over three factors. *search* is PULSE's image, *PD* the same after $A^\dagger y + (I - A^\dagger A)\,x_r$; both as the 8-bit file that one would keep, PSNR(LR) before rounding. *Reproduced* is the share of LR pixels that the 8-bit file gives back exactly.
+# The same evaluation over three factors. *search* is PULSE's image, *PD* the same after $A^\dagger y + (I - A^\dagger A)\,x_r$; both as the 8-bit file that one would keep, PSNR(LR) before rounding. *Reproduced* is the share of LR pixels that the 8-bit file gives back exactly; *SSIM* and *MS-SSIM* measure structural similarity, 1 for equal images; *fd_features64* is the Fréchet distance of lesson 05, in the features of the course's own small network: lower is better.
 
 # %%
 print(f"{'':14}   PSNR    SSIM  MS-SSIM  identity  fd_features64  PSNR(LR)  reproduced")
@@ -999,6 +999,7 @@ print("Correct. From 20 dB and PSNR(LR) 34 dB:", f"{psnr_after_solution(20, 10**
 # python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 50 --out build/results/pulse/faces64
 # python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free --out build/results/pulse/faces64_free
 # python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --lr 2 --out build/results/pulse/faces64_lr2
+# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free --lr 2 --out build/results/pulse/faces64_free_lr2
 # ```
 #
 # **Next:** a hundred steps for one image, and a face that is merely possible. Lesson 07 trains a network to give the answer in one pass, with the prior as its memory, and PD inside.
