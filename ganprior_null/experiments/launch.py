@@ -77,17 +77,23 @@ def run_name(source: Source, this: Experiment, profile: Profile, usual: Profile)
 
 
 def launch(source: Source, out: Path, this: Experiment, profile: str, changes: dict) -> None:
-    """Train in this process, or, where there are several GPUs, in one process for each, started by torchrun.
+    """Train in this process, or on several GPUs, where there are, in one process for each, started by torchrun.
 
-    profile: its name; changes: fields of it to replace. A stopped run goes on. Raises what ``train_restorer`` raises,
+    Each process has four images of a step at least, which the discriminator compares. profile: its name; changes: fields of it to replace. A stopped run goes on. Raises what ``train_restorer`` raises,
     and RuntimeError for a run that was stopped or whose processes failed.
     """
-    if (gpus := torch.cuda.device_count()) > 1:
+    gpus = gpus_for(profile_row(profile, **changes).global_batch, torch.cuda.device_count())
+    if gpus > 1:
         done = subprocess.run(torchrun(gpus, source, out, this, profile, changes)).returncode == 0
     else:
         done = train_restorer(source.folder, out, this, profile_row(profile, **changes), margin=source.margin)
     if not done:
         raise RuntimeError(f"the run in {out} did not finish; started again, it goes on where it was")
+
+
+def gpus_for(batch: int, there: int) -> int:
+    """How many GPUs to use: at most those that are there, each with the same multiple of four images of a step."""
+    return max((n for n in range(1, there + 1) if batch % (4 * n) == 0), default=1)
 
 
 def torchrun(gpus: int, source: Source, out: Path, this: Experiment, profile: str, changes: dict) -> list[str]:

@@ -8,6 +8,8 @@ The paper (Wang et al. 2023) describes it in words, as GLEAN without its decoder
 predicted ones; no code was published. What the words leave open is an argument here.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,8 @@ from .restorer import PriorRestorer
 class PDNNetwork(FusedBank):
     """y (N, 3, in_size, in_size), z (N, D) -> x_r (N, 3, out_size, out_size), in [-1, 1]; arguments as :class:`PDN`.
 
-    Without null-space step, that is "PDN without PD". Names are GLEAN's, less the latent head and the decoder.
+    Without null-space step, that is "PDN without PD". Names are GLEAN's, less the latent head and the decoder. noise:
+    as ``bank.fresh_noise`` makes it, in place of the fresh or stored one.
     """
 
     title = "PDN"
@@ -55,11 +58,17 @@ class PDNNetwork(FusedBank):
             for fusion in [*self.fusion_out, *(self.fusion_skip if fuse_rgb else [])]:
                 let_through(fusion)
 
-    def forward(self, y: Tensor, z: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        y: Tensor,
+        z: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        noise: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         features = self.encode(y)
-        fresh = self.fresh_noise and (z is None or generator is not None)
+        fresh = self.fresh_noise and noise is None and (z is None or generator is not None)
         z = self.draw(y, generator) if z is None else self.check_z(z, len(y)).to(y)
-        noise = self.bank.fresh_noise(len(y), generator=generator) if fresh else None
+        noise = self.bank.fresh_noise(len(y), generator=generator) if fresh else noise
         return self.grow_from(features, self.bank.mapping(z), noise=noise).rgb
 
     def draw(self, y: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from types import FrameType
 
 from torch import Tensor
 
+from .origin import note_origin
 from .record import Run
 
 Scalars = dict[str, Tensor]
@@ -35,9 +36,12 @@ def fit(
     hooks: (every, function) calls ``function(state)`` after each ``every`` steps, on rank 0, once that step is logged
     and saved; it may look and write files, and what it raises ends the run.
 
-    Raises FloatingPointError when a scalar is NaN or infinite; the checkpoint before it stays.
+    Raises ValueError for a batch that the processes cannot share equally, FloatingPointError when a scalar is NaN or
+    infinite; the checkpoint before it stays.
     """
+    refuse_unequal(global_batch, fabric.world_size)
     run.resume(state)
+    began = time.perf_counter()
     stop = _StopRequest()
     with stop, _bar(steps, state["step"], progress and fabric.is_global_zero) as bar:
         clock, since = time.perf_counter(), state["step"]
@@ -62,8 +66,18 @@ def fit(
                     hook(state)
         if fabric.is_global_zero:
             run.save(state)
+            note_origin(run.path, fabric.world_size, time.perf_counter() - began)
         fabric.barrier()
     return state["step"] >= steps
+
+
+def refuse_unequal(batch: int, processes: int) -> None:
+    """Raise ValueError unless each process gets the same number of images."""
+    if batch % processes:
+        raise ValueError(
+            f"{processes} processes cannot share {batch} images a step equally: global_batch must be a multiple of "
+            f"{processes}"
+        )
 
 
 def refuse_nan(values: dict[str, float], step: int) -> None:

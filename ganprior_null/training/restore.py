@@ -73,11 +73,12 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
         network, D = state["network"], state["D"]
         mine = slice(fabric.global_rank, None, fabric.world_size)
-        x, y = (images[mine].to(fabric.device) for images in pairs_at(t))
+        everyone = pairs_at(t)
+        x, y = (images[mine].to(fabric.device) for images in everyone)
         for optimizer in (state["optimizer"], state["optimizer_D"]):
             optimizer.param_groups[0]["lr"] = cosine(recipe, t)
 
-        x_r = forward(fabric, network, y, *code(network, recipe, t, mine, y))
+        x_r = forward(fabric, network, y, *code(network.network, recipe, t, everyone[1], mine))
         x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
 
         scalars, loss = {}, 0.0
@@ -105,9 +106,14 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
     return step
 
 
-def code(network: nn.Module, recipe: RestorerRecipe, t: int, mine: slice, y: Tensor) -> tuple:
-    """The further inputs of a network at step t: z and noise's generator for one that samples (PDN), else nothing."""
-    if not hasattr(network.network, "draw"):
+def code(network: nn.Module, recipe: RestorerRecipe, t: int, y: Tensor, mine: slice) -> tuple:
+    """The further inputs at step t of a network that samples (PDN): z, no generator, noise; nothing for another.
+
+    Drawn for the global batch y, of which this rank takes its stride: the number of ranks changes no number.
+    """
+    if not hasattr(network, "draw"):
         return ()
-    generator = step_generator(recipe.seed, t, f"z {mine.start}")
-    return network.network.draw(y, generator), generator
+    generator = step_generator(recipe.seed, t, "z 0")
+    z = network.draw(y, generator)[mine]
+    noise = network.bank.fresh_noise(len(y), generator=generator) if network.fresh_noise else None
+    return z, None, noise and [each[mine] for each in noise]

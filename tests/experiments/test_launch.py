@@ -3,7 +3,7 @@
 import pytest
 
 from ganprior_null.cli import _parser
-from ganprior_null.experiments.launch import Source, find_source, launch, run_name, torchrun
+from ganprior_null.experiments.launch import Source, find_source, gpus_for, launch, run_name, torchrun
 from ganprior_null.experiments.restorer import Experiment
 from ganprior_null.profiles import restorer
 
@@ -68,5 +68,11 @@ def test_several_gpus_are_used_by_torchrun(tmp_path, monkeypatch):
         "subprocess.run", lambda command: started.append(command) or type("Done", (), {"returncode": 1})
     )
     with pytest.raises(RuntimeError, match="did not finish; started again, it goes on"):
-        launch(Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {})
+        launch(Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {"global_batch": 8})
     assert started[0][:4] == torchrun(2, Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {})[:4]
+
+
+def test_each_gpu_gets_four_images_or_a_multiple():
+    assert [gpus_for(batch, 8) for batch in (4, 8, 24, 32, 40)] == [1, 2, 6, 8, 5]
+    assert gpus_for(32, 2) == 2 and gpus_for(32, 0) == 1
+    assert gpus_for(6, 2) == 1  # two processes of three images would compare other groups than one of six

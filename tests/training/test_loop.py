@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprior_null.training import Run, batch_indices, fit, make_fabric, step_generator
+from ganprior_null.training import Run, batch_indices, fit, make_fabric, origin, step_generator
+from ganprior_null.training.loop import refuse_unequal
 
 from . import toy
 
@@ -128,6 +129,37 @@ def test_nan_stops_the_run_and_keeps_the_last_checkpoint(fabric, tmp_path):
         train(fabric, tmp_path, 40, step)
     state, _ = toy.build()
     assert Run(tmp_path, {"seed": toy.SEED}).resume(state) and state["step"] == 7
+
+
+def test_a_run_says_where_it_came_from_and_seconds_add_up(fabric, tmp_path):
+    train(fabric, tmp_path, 5)
+    first = json.loads((tmp_path / "origin.json").read_text())
+    assert first["processes"] == 1 and first["torch"] == torch.__version__ and first["seconds"] >= 0
+    (tmp_path / "origin.json").write_text(json.dumps(first | {"seconds": 100.0}))
+    train(fabric, tmp_path, 8)
+    assert json.loads((tmp_path / "origin.json").read_text())["seconds"] >= 100
+
+
+def test_the_commit_is_the_checkouts_and_says_what_was_changed(tmp_path, monkeypatch):
+    def git(*words):
+        name = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *name, *words], check=True, capture_output=True)
+
+    monkeypatch.setattr(origin, "ROOT", tmp_path)
+    assert origin.commit() is None
+    (tmp_path / "ganprior_null").mkdir()
+    (tmp_path / "ganprior_null" / "a.py").write_text("1\n")
+    git("init"), git("add", "."), git("commit", "-m", "one")
+    clean = origin.commit()
+    assert len(clean) == 40
+    (tmp_path / "ganprior_null" / "a.py").write_text("2\n")
+    assert origin.commit() == f"{clean}-changed"
+
+
+def test_processes_share_a_batch_equally_or_not_at_all():
+    refuse_unequal(8, 2)
+    with pytest.raises(ValueError, match="2 processes cannot share 5 images a step equally: .* a multiple of 2"):
+        refuse_unequal(5, 2)
 
 
 def test_a_folder_belongs_to_one_set_of_parameters(tmp_path):

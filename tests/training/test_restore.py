@@ -1,5 +1,9 @@
 """The step of GLEAN, Panini-Net and PDN: consistent by construction, resumable, and what is switched off is off."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -8,7 +12,7 @@ from ganprior_null.operators import AveragePool
 from ganprior_null.priors import StyleGAN2Discriminator
 from ganprior_null.restorers import GLEAN, PDN, Panini
 from ganprior_null.restorers.restorer import Restorer
-from ganprior_null.training import make_fabric
+from ganprior_null.training import Run, fit, make_fabric
 from ganprior_null.training.restore import RestorerRecipe, cosine, restorer_state, restorer_step
 
 CHANNELS = {4: 8, 8: 8, 16: 8, 32: 8}
@@ -21,7 +25,7 @@ def start(kind=GLEAN, recipe=RECIPE, A=None, seed=0):
     torch.manual_seed(seed)
     network = Restorer(kind(8, 32, **SIZES).network)
     D, features = StyleGAN2Discriminator(32, CHANNELS), FeatureNet64().requires_grad_(False)
-    x = torch.rand(2, 3, 32, 32)
+    x = torch.rand(recipe.global_batch, 3, 32, 32)
     state = restorer_state(network, D, recipe)
     return restorer_step(lambda t: (x, AveragePool(4)(x)), A, recipe, features), state
 
@@ -63,6 +67,31 @@ def test_pdn_sees_another_z_each_step_and_the_same_after_a_restart(fabric):
     first = step(fabric, a, 3)["pixel"]
     assert torch.equal(first, again(fabric, b, 3)["pixel"])
     assert not torch.equal(first, later(fabric, c, 4)["pixel"])
+
+
+def train_pdn(run, fabric):
+    """Three steps of eight images on all processes together; the state."""
+    recipe = RestorerRecipe(global_batch=8, steps=3, lr=1e-3, pixel_weight=0.0, perceptual_weight=0.0, gan_weight=1.0)
+    step, state = start(PDN, recipe, AveragePool(4))
+    fit(fabric, step, state, run, steps=3, global_batch=8, log_every=1, progress=False)
+    return state
+
+
+def test_two_ranks_of_pdn_equal_one(fabric, tmp_path):
+    """torchrun with two processes of four images against one of eight: same codes, same losses, same weights."""
+    alone = train_pdn(Run(tmp_path / "one", {}), fabric)
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "tests.training.restore_ranks", str(tmp_path / "two")]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    logs = [[json.loads(line) for line in (tmp_path / n / "metrics.jsonl").open()] for n in ("one", "two")]
+    for ours, theirs in zip(*logs, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    _, two = start(PDN, RestorerRecipe(global_batch=8, lr=1e-3))
+    assert Run(tmp_path / "two", {}).resume(two)
+    torch.testing.assert_close(weights(two["network"]), weights(alone["network"]), rtol=1e-4, atol=1e-6)
+    _, fresh = start(PDN, RestorerRecipe(global_batch=8, lr=1e-3))
+    assert not torch.allclose(weights(fresh["network"]), weights(alone["network"]), atol=1e-4)  # the control
 
 
 def test_the_rate_falls_from_lr_to_lr_end():
