@@ -19,6 +19,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "data" / "weights"
 CRITIC = ".discriminator"  # a prior's discriminator lies beside it
 REST = ".rest"  # what exceeds the limit of one file
 LIMIT = 8_000_000  # bytes of a file
+OVERHEAD = 200_000  # of them for names and metadata
 
 
 def shipped() -> list[str]:
@@ -69,11 +70,12 @@ def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) ->
     Raises ValueError when two files are not enough.
     """
     half = {key: v.half() if v.is_floating_point() else v for key, v in network.network.state_dict().items()}
-    first, rest, room = {}, {}, LIMIT - 200_000  # for names and metadata
-    for key, value in half.items():
-        room -= value.nbytes
-        (first if room > 0 else rest)[key] = value
-    if nbytes(rest) > LIMIT - 200_000:
+    first, rest, room = {}, {}, LIMIT - OVERHEAD
+    for key, value in sorted(half.items(), key=lambda pair: -pair[1].nbytes):
+        fits = value.nbytes <= room
+        (first if fits else rest)[key] = value
+        room -= value.nbytes if fits else 0
+    if nbytes(rest) > LIMIT - OVERHEAD:
         raise ValueError(f"{nbytes(half) / 1e6:.1f} MB do not fit into two files of {LIMIT / 1e6:.0f} MB")
     paths = [save_weights(folder / f"{name}.safetensors", first, metadata | {"parts": 1 + bool(rest)})]
     if rest:

@@ -6,6 +6,7 @@ import torch
 from ganprior_null import weights
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.restorers import Panini
+from ganprior_null.restorers.restorer import Restorer
 from ganprior_null.weights import course as module
 
 CHANNELS = {4: 4, 8: 4}
@@ -55,6 +56,14 @@ def test_a_restorer_comes_back_from_one_file_or_two(folder, tmp_path, monkeypatc
         paths[1].unlink()
         with pytest.raises(FileNotFoundError, match="no such checkpoint file.*panini-test.rest.safetensors"):
             weights.load_restorer("panini-test")
+
+
+def test_two_files_are_filled_largest_first(tmp_path, monkeypatch):
+    """Shares of 60, 60, 30 and 30 % of a file: in this order the second file would have to take 120 %."""
+    monkeypatch.setattr(module, "LIMIT", 300_000)
+    network = torch.nn.ParameterList([torch.zeros(share * 500) for share in (60, 60, 30, 30)])
+    paths = weights.save_restorer(tmp_path, "wide", Restorer(network), {"license": "any"})
+    assert len(paths) == 2 and all(path.stat().st_size < 300_000 for path in paths)
 
 
 def test_a_prior_restores_nothing_and_a_giant_does_not_ship(folder, tmp_path, monkeypatch):
