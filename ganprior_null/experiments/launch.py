@@ -79,8 +79,9 @@ def run_name(source: Source, this: Experiment, profile: Profile, usual: Profile)
 def launch(source: Source, out: Path, this: Experiment, profile: str, changes: dict) -> None:
     """Train in this process, or on several GPUs, where there are, in one process for each, started by torchrun.
 
-    Each process has four images of a step at least, which the discriminator compares. profile: its name; changes: fields of it to replace. A stopped run goes on. Raises what ``train_restorer`` raises,
-    and RuntimeError for a run that was stopped or whose processes failed.
+    Each process has four images of a step at least, which the discriminator compares. profile: its name; changes:
+    fields of it to replace. A stopped run goes on. Raises what ``train_restorer`` raises, and RuntimeError for a run
+    that was stopped or whose processes failed.
     """
     gpus = gpus_for(profile_row(profile, **changes).global_batch, torch.cuda.device_count())
     if gpus > 1:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from ..training.origin import commit_of
 from ..weights import save_restorer
 from .publish import LICENSE, parameter_count
 from .runs import read_run
@@ -36,6 +37,7 @@ The images must be framed as the sheet shows: one {subject} that fills the squar
 | steps, batch | {steps}, {global_batch} |
 | weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight} |
 | seed, precision, torch | {seed}, {precision}, {torch} |
+| commit | {commit} |
 {figures}
 
 PSNR, SSIM, MS-SSIM, fd_features64 and "PSNR(LR) 8 bit" are of 8-bit images, over at most {test_images} held-out
@@ -74,6 +76,7 @@ def publish_restorer(run: Path, name: str, out: Path) -> Path:
         told_null_space=NULL_SPACES[params["null_space"]],
         subject=params["prior"].rstrip("0123456789").removesuffix("s"),
         license=LICENSE,
+        commit=commit_of(run),
         figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
         **params,
     )

@@ -28,6 +28,12 @@ def note_origin(folder: Path, processes: int, seconds: float) -> None:
     replace(file, (json.dumps(found, indent=1) + "\n").encode())
 
 
+def commit_of(folder: Path) -> str:
+    """The commit a run was last started at, "not recorded" for one without ``origin.json`` or outside a checkout."""
+    file = folder / "origin.json"
+    return (json.loads(file.read_text("utf-8"))["commit"] if file.is_file() else None) or "not recorded"
+
+
 def commit() -> str | None:
     """The checkout's commit, "-changed" behind it where the package differs from it; None outside a checkout."""
     if not (ROOT / ".git").exists():
