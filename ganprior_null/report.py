@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .profiles import NAMES, did_you_mean, profile_name
+from .report_runs import find_runs, named_runs, run_digests
 from .report_text import anchor_of as anchor_of
 from .report_text import as_json as as_json
 from .report_text import as_markdown as as_markdown
@@ -50,6 +51,7 @@ class Measurement:
     profile: str
     code: str
     details: dict = field(default_factory=dict)
+    digests: dict = field(default_factory=dict)  # of the stored runs that the details name
     path: str = field(default="", compare=False)  # where it is stored
 
 
@@ -67,12 +69,18 @@ def results_folder() -> Path:
     return Path(os.environ.get("GANPRIOR_RESULTS") or ROOT / "build" / "results")
 
 
+def result_folders() -> list[Path]:
+    """Where stored results are looked for, new ones first."""
+    return list(dict.fromkeys((results_folder(), COMMITTED)))
+
+
 def claim(id: str, value: float, *, profile: str | None = None, **details) -> None:
     """Record the measured value of a claim and print paper | ours | verdict.
 
     profile: the profile it was measured at; details: further numbers or strings a reader should see in the report.
     The report shows some by their names: seeds, runs, images, photographs (a number, or a list of them), spread, worst
-    (in the claim's unit); runs as names of folders below ``data/results`` become links to them.
+    (in the claim's unit); runs as names of folders below ``data/results`` become links to them, and the report says
+    which of them are gone, or are others than those of today.
     Raises ValueError for an unknown id or profile, or a value that is no number.
     """
     claims = load_claims()
@@ -82,7 +90,8 @@ def claim(id: str, value: float, *, profile: str | None = None, **details) -> No
     if value != value:
         raise ValueError(f"{id}: the measured value is NaN")
     this = claims[id]
-    measured = Measurement(id, value, profile_name(profile), code_hash(this.notebook), details)
+    digests = run_digests(named_runs(details), result_folders())
+    measured = Measurement(id, value, profile_name(profile), code_hash(this.notebook), details, digests)
     path = results_folder() / "claims" / f"{id}.{measured.profile}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -95,18 +104,20 @@ def claim(id: str, value: float, *, profile: str | None = None, **details) -> No
 def measurements(id: str) -> tuple[list[Measurement], list[str]]:
     """What is stored for a claim, smallest profile first, and what is wrong with files that cannot be read.
 
-    New results hide committed ones of the same profile, unless they are damaged.
+    Of several of one profile the one that the lesson's present code made counts, and of two such the newer.
     """
-    found, damaged = {}, []
-    for folder in (COMMITTED, results_folder()):
-        for profile in NAMES:
-            path = folder / "claims" / f"{id}.{profile}.json"
-            if path.is_file():
-                try:
-                    found[profile] = read_measurement(path)
-                except ValueError as error:
-                    damaged.append(str(error))
-    return [found[profile] for profile in NAMES if profile in found], damaged
+    code, found, damaged = code_hash(load_claims()[id].notebook), {}, []
+    paths = [folder / "claims" / f"{id}.{profile}.json" for profile in NAMES for folder in result_folders()]
+    for path in filter(Path.is_file, paths):
+        try:
+            measured = read_measurement(path)
+        except ValueError as error:
+            damaged.append(str(error))
+            continue
+        held = found.setdefault(measured.profile, measured)
+        if measured.code == code and held.code != code:
+            found[measured.profile] = measured
+    return list(found.values()), damaged
 
 
 def read_measurement(path: Path) -> Measurement:
@@ -119,8 +130,11 @@ def read_measurement(path: Path) -> Measurement:
         raise ValueError(f"{shown(path)} is damaged: {str(error) or type(error).__name__}") from error
     if named != path.name:
         raise ValueError(f"{shown(path)} is damaged: it speaks of {named}")
-    if type(value) not in (int, float) or not math.isfinite(value) or not isinstance(measured.details, dict):
-        raise ValueError(f"{shown(path)} is damaged: the value is {value!r}, the details are {measured.details!r:.40}")
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{shown(path)} is damaged: the value is {value!r}")
+    for name in ("details", "digests"):
+        if not isinstance(getattr(measured, name), dict):
+            raise ValueError(f"{shown(path)} is damaged: the {name} are {getattr(measured, name)!r:.40}")
     return measured
 
 
@@ -186,6 +200,8 @@ def row(this: Claim, stored: list[Measurement], damaged: list[str]) -> dict:
     notes = [f"{text}; measure it again" for text in damaged]
     if best is not None and best.code != code_hash(this.notebook):
         notes.append("older than the code that made it")
+    names, recorded = (named_runs(best.details), best.digests) if best else ([], {})
+    files, faults = find_runs(names, recorded, result_folders())
     return {
         "id": this.id,
         "statement": this.statement,
@@ -194,11 +210,11 @@ def row(this: Claim, stored: list[Measurement], damaged: list[str]) -> dict:
         "ours": ours(this, best),
         "evidence": evidence(this, best),
         "verdict": verdict(this, best),
-        "note": "; ".join(notes),
+        "note": "; ".join(notes + faults),
         "notebook": this.notebook,
         "section": section(this.notebook, this.id),
         "stored": shown(Path(best.path)) if best else "",
-        "runs": run_files(best),
+        "runs": [shown(path) for path in files],
     }
 
 
@@ -214,13 +230,6 @@ def evidence(claim: Claim, measured: Measurement | None) -> str:
         if isinstance(found.get(name), (int, float)):
             parts.append(f"{name.replace('_', ' ')} {found[name]:.3g} {claim.unit}".strip())
     return "; ".join(parts)
-
-
-def run_files(measured: Measurement | None) -> list[str]:
-    """The summaries of the stored runs that a measurement names in its detail ``runs``: folders of data/results."""
-    named = measured.details.get("runs") if measured else None
-    folders = [COMMITTED / name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    return [shown(folder / "summary.json") for folder in folders if (folder / "summary.json").is_file()]
 
 
 def measures(source: str) -> list[str]:

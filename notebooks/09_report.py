@@ -53,9 +53,11 @@ profile = profile_name(profile)
 # \end{cases}
 # $$
 #
-# Four more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
+# Six more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
 # than the claim speaks of, so it decides nothing. *Not measured yet*: nothing is stored for it. *Older than the code that
-# made it*: the lesson changed after its number was stored. *Damaged*: the stored file cannot be read, and says nothing.
+# made it*: the lesson changed after its number was stored. *Run … is missing* and *has changed since*: the number rests on
+# stored runs, and one of them is gone, or was replaced after the number was stored. *Damaged*: the stored file cannot be
+# read, and says nothing.
 #
 # For example, the first claim reads:
 
@@ -121,7 +123,8 @@ Markdown("\n".join(lines))
 # ## Making a number again
 #
 # Run the lesson that measures it, at the profile that decides, and print the report again. New results go to
-# `build/results` and hide the committed ones; delete that folder to see those again.
+# `build/results` and hide the committed ones until the lesson changes and its committed results with it; delete that
+# folder to see those at once.
 #
 # ```bash
 # python -m ganprior_null run notebooks/02_pooling_decomposition.ipynb --profile paper

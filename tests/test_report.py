@@ -160,6 +160,7 @@ DAMAGE = {
     "another claim": '{"id": "C1", "value": 41, "profile": "laptop", "code": "", "details": {}}',
     "another profile": '{"id": "C18", "value": 41, "profile": "paper", "code": "", "details": {}}',
     "details are a list": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": []}',
+    "digests are a list": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": {}, "digests": []}',
     "no text": b"\xff\xfe\x00",
 }
 

@@ -1,0 +1,126 @@
+"""A number whose stored runs are gone or were replaced says so, and a stale number does not hide one that holds."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ganprior_null import report
+
+
+@pytest.fixture(autouse=True)
+def fresh_results(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setattr(report, "COMMITTED", tmp_path / "committed")
+    return tmp_path / "results"
+
+
+def row(id: str = "C18") -> dict:
+    return next(row for row in report.rows() if row["id"] == id)
+
+
+def store(name: str, content: str = "{}", folder: Path | None = None) -> Path:
+    """A finished run with this summary, committed unless another folder is given."""
+    run = (folder or report.COMMITTED) / name
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "summary.json").write_text(content)
+    return run
+
+
+def measure(*runs: str, value: float = 41.0) -> None:
+    report.claim("C18", value, profile="laptop", runs=list(runs))
+
+
+def test_a_run_that_is_gone_is_said():
+    gone = store("restorers/a")
+    store("restorers/b")
+    measure("restorers/a", "restorers/b")
+    assert row()["note"] == ""
+    shutil.rmtree(gone)
+    assert row()["note"] == "run restorers/a is missing"
+    assert row()["runs"] == [str(report.COMMITTED / "restorers" / "b" / "summary.json")]
+    for write in (report.as_text, report.as_markdown, report.as_json):
+        assert "run restorers/a is missing" in write(report.rows())
+
+
+def test_a_run_that_was_replaced_is_said_and_one_copied_anew_is_not():
+    store("restorers/a", '{"PSNR": 20.1}')
+    measure("restorers/a")
+    store("restorers/a", '{"PSNR": 20.1}')
+    assert row()["note"] == ""
+    store("restorers/a", '{"PSNR": 20.2}')
+    assert row()["note"] == "run restorers/a has changed since"
+    assert len(row()["runs"]) == 1  # the link stays
+    measure("restorers/a")
+    assert row()["note"] == ""
+
+
+def test_a_claim_recorded_before_digests_were_kept_says_only_what_is_missing(fresh_results):
+    store("restorers/a")
+    measure("restorers/a", "restorers/b")
+    path = fresh_results / "claims" / "C18.laptop.json"
+    stored = json.loads(path.read_text())
+    assert list(stored.pop("digests")) == ["restorers/a"]
+    path.write_text(json.dumps(stored))
+    store("restorers/a", "another")
+    assert row()["note"] == "run restorers/b is missing"
+
+
+def test_many_runs_are_counted():
+    names = [f"restorers/{letter}" for letter in "abcde"]
+    for name in names:
+        store(name)
+    measure(*names)
+    for name in names:
+        store(name, "another")
+    assert row()["note"] == "runs restorers/a, restorers/b, restorers/c and 2 more have changed since"
+    shutil.rmtree(report.COMMITTED / "restorers" / "e")
+    shutil.rmtree(report.COMMITTED / "restorers" / "d")
+    assert row()["note"] == (
+        "runs restorers/d, restorers/e are missing; runs restorers/a, restorers/b, restorers/c have changed since"
+    )
+
+
+def test_a_run_of_ones_own_counts_where_it_was_measured(fresh_results):
+    store("restorers/a", "theirs")
+    own = store("restorers/a", "ours", fresh_results)
+    measure("restorers/a")
+    assert row()["note"] == "" and row()["runs"] == [str(own / "summary.json")]
+    shutil.rmtree(own)
+    assert row()["note"] == "run restorers/a has changed since"
+
+
+def test_a_count_of_runs_names_none():
+    report.claim("C18", 41.0, profile="laptop", runs=28)
+    assert row()["note"] == "" and row()["evidence"] == "28 runs"
+
+
+def measured(folder: Path, value: float, *, stale: bool) -> None:
+    """A stored value, of the lesson's present code or of an older one."""
+    code = "0" * 12 if stale else report.code_hash(report.load_claims()["C18"].notebook)
+    (folder / "claims").mkdir(parents=True, exist_ok=True)
+    content = {"id": "C18", "value": value, "profile": "laptop", "code": code, "details": {}}
+    (folder / "claims" / "C18.laptop.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("committed_stale", "new_stale", "shown", "note"),
+    [
+        (False, True, "41.0 dB (laptop)", ""),
+        (False, False, "42.0 dB (laptop)", ""),
+        (True, False, "42.0 dB (laptop)", ""),
+        (True, True, "42.0 dB (laptop)", "older than the code that made it"),
+    ],
+)
+def test_the_number_of_the_present_code_counts_then_the_newer(fresh_results, committed_stale, new_stale, shown, note):
+    measured(report.COMMITTED, 41.0, stale=committed_stale)
+    measured(fresh_results, 42.0, stale=new_stale)
+    assert (row()["ours"], row()["note"]) == (shown, note)
+
+
+def test_damage_is_said_once_where_new_results_are_the_committed_ones(monkeypatch):
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(report.COMMITTED))
+    measure()
+    (report.COMMITTED / "claims" / "C18.laptop.json").write_text("{")
+    assert row()["note"].count("is damaged") == 1
