@@ -69,6 +69,19 @@ def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
     return [found[name] for name in sorted(found)], [wrong[name] for name in sorted(wrong)]
 
 
+def read_json(path: Path) -> dict | list:
+    """What a stored ``.json`` file holds; of a ``.jsonl`` file, its lines.
+
+    Raises ValueError, in one line, for a damaged one, and FileNotFoundError.
+    """
+    try:
+        text = path.read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    except ValueError as error:
+        where = f"{path.parent.name}/{path.name}"
+        raise ValueError(f"{where} is damaged ({error}): get it back, or make that run again") from error
+
+
 def choose(runs: Iterable[StoredRun], **wanted) -> list[StoredRun]:
     """The runs with these parameters, whatever they are called: ``choose(runs, model="glean", factor=8)``.
 

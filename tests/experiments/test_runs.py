@@ -119,3 +119,11 @@ def test_a_figure_that_is_no_number_is_refused(tmp_path):
     run = runs.read_run(write(tmp_path, "nan", [10, 11, 12, 13, math.nan]))
     with pytest.raises(ValueError, match="step 400: PSNR is nan"):
         runs.mean([run], "PSNR")
+
+
+def test_a_damaged_result_is_named_in_one_line(tmp_path):
+    (tmp_path / "whole.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    assert runs.read_json(tmp_path / "whole.jsonl") == [{"a": 1}, {"a": 2}]
+    (tmp_path / "cut.json").write_text('{"a": 1')
+    with pytest.raises(ValueError, match=rf"{tmp_path.name}/cut.json is damaged .*make that run again"):
+        runs.read_json(tmp_path / "cut.json")
