@@ -40,7 +40,6 @@ seed: int = 0  # seed of all starts
 
 # %%
 import copy
-import json
 import math
 from functools import lru_cache
 
@@ -55,6 +54,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from ganprior_null import AveragePool, Matrix, consistency_db, enforce_consistency, psnr, pulse
 from ganprior_null.data import faces, photograph
 from ganprior_null.experiments.inversion import fingerprint
+from ganprior_null.experiments.runs import read_json
 from ganprior_null.images import from_signed, grid, load_image, png_bytes
 from ganprior_null.metrics import cosine_similarity
 from ganprior_null.profiles import lesson, profile_name
@@ -530,8 +530,8 @@ def stored_folder(name):
 def stored(name):
     """(parameters, rows, summary) of a stored evaluation."""
     folder = stored_folder(name)
-    params, summary = (json.loads((folder / f"{part}.json").read_text("utf-8")) for part in ("params", "summary"))
-    return params, [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()], summary
+    params, summary = (read_json(folder / f"{part}.json") for part in ("params", "summary"))
+    return params, read_json(folder / "metrics.jsonl"), summary
 
 
 def eightfold(rows):
