@@ -18,6 +18,7 @@ import nbformat
 import yaml
 
 from ganprior_null import report
+from ganprior_null.run_record import read_record
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
@@ -99,6 +100,8 @@ def assemble(notebooks: Path, book: Path) -> None:
         copy_results(lesson, book)
         save_cover(lesson, book)
         nbformat.write(lesson, book / "notebooks" / path.name)
+    with (book / "made.md").open("a", encoding="utf-8") as page:
+        page.write(runs_table(lessons, ROOT / "notebooks"))
     copy_mathjax(book / "vendor" / "mathjax")
 
 
@@ -167,6 +170,25 @@ def save_cover(lesson, book: Path) -> None:
         if "cover" in cell.metadata.get("tags", []):
             (figure,) = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
             (book / "cover.png").write_bytes(base64.b64decode(figure))
+
+
+def runs_table(lessons: list[Path], sources: Path) -> str:
+    """A line per lesson: the run that made it out of the notebook in ``sources``, or why that is not known."""
+    lines = ["", "| lesson | profile | seconds | versions | SHA-256 | commit |", "|---|---|--:|---|---|---|"]
+    for path in lessons:
+        try:
+            run = read_record(path, sources / path.name)
+        except ValueError as error:
+            cells = [f"*not known: {error}*", "", "", "", ""]
+        else:
+            given = [f"`{name}={value!r}`" for name, value in run.parameters.items()]
+            uses = ", ".join(f"{name} {number}" for name, number in run.versions.items())
+            cells = [", ".join([run.profile, *given]), f"{run.seconds:.0f}", uses, f"`{run.source[:12]}`"]
+            head, _, changed = (run.commit or "none").partition("-")
+            cells.append(f"`{head[:12]}`{', changed' if changed else ''}")
+        line = [f"[{path.stem}](notebooks/{path.stem})", *cells]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def copy_mathjax(target: Path) -> None:

@@ -3,9 +3,11 @@
 import ast
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from .profiles import did_you_mean, profile_name
+from .run_record import RunRecord, commit, sha256, versions, write_record
 
 CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
 _TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
@@ -48,6 +50,7 @@ def check_parameters(notebook: Path, given: dict) -> None:
 def run(notebooks: list[Path], out: Path, *, profile: str | None = None, parameters: dict | None = None) -> list[Path]:
     """Execute notebooks into ``out``, in order, with a progress bar each; returns the executed files.
 
+    Beside each lies ``NAME.run.json``, which says what was run, with what, and for how long.
     All parameters of all notebooks are checked before the first kernel starts. A notebook that fails is left as
     ``NAME.failed.ipynb`` beside the results, to be opened; its former result, if any, stays as it was.
     Raises ValueError and OSError for bad input, RuntimeError for a cell that failed.
@@ -61,7 +64,7 @@ def run(notebooks: list[Path], out: Path, *, profile: str | None = None, paramet
     done = []
     for count, notebook in enumerate(notebooks, 1):
         print(f"[{count}/{len(notebooks)}] {notebook.stem} ({profile})", flush=True)
-        done.append(_execute(notebook, out / notebook.name, parameters))
+        done.append(_run_one(notebook, out / notebook.name, profile, parameters))
     return done
 
 
@@ -75,7 +78,17 @@ def check_writable(folder: Path) -> None:
         raise OSError(f"cannot write to the output folder {folder}: {error.strerror}") from error
 
 
-def _execute(notebook: Path, target: Path, parameters: dict) -> Path:
+def _run_one(notebook: Path, target: Path, profile: str, parameters: dict) -> Path:
+    """Execute a notebook and write the record of its run beside what came out."""
+    source, code, began = sha256(notebook), commit(), time.monotonic()  # first: files may change while it runs
+    _execute(notebook, target, parameters)
+    seconds = round(time.monotonic() - began, 1)
+    made = sha256(target)
+    write_record(target, RunRecord(notebook.name, source, made, profile, parameters, versions(), code, seconds))
+    return target
+
+
+def _execute(notebook: Path, target: Path, parameters: dict) -> None:
     import papermill
 
     failed = target.with_suffix(".failed.ipynb")
@@ -94,4 +107,3 @@ def _execute(notebook: Path, target: Path, parameters: dict) -> Path:
             f"{notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}\n  see {failed}"
         ) from error
     os.replace(failed, target)
-    return target

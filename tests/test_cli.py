@@ -7,6 +7,7 @@ import pytest
 
 from ganprior_null.cli import main
 from ganprior_null.report import load_claims
+from ganprior_null.run_record import read_record, record_path, sha256
 from ganprior_null.runner import read_value
 
 CELLS = [
@@ -71,6 +72,25 @@ def test_a_failing_cell_is_one_line_and_keeps_the_former_result(notebook, capsys
     assert "AssertionError: size must be positive" in error and "Traceback" not in error
     assert (notebook.parent / "out" / "lesson.ipynb").read_text() == former
     assert (notebook.parent / "out" / "lesson.failed.ipynb").is_file()
+
+
+def test_a_run_leaves_a_record_and_a_failed_one_none(notebook):
+    out = notebook.parent / "out" / "lesson.ipynb"
+    assert run(notebook, "-p", "size", "-1") == 2
+    assert not record_path(out).exists()
+    assert run(notebook, "-p", "size", "8") == 0
+    record = read_record(out, notebook)
+    assert (record.notebook, record.profile, record.parameters) == ("lesson.ipynb", "smoke", {"size": 8})
+    assert (record.source, record.executed) == (sha256(notebook), sha256(out)) and record.seconds > 0
+    assert sorted(record.versions) == ["ganprior-null", "numpy", "python", "torch"]
+    former = record_path(out).read_bytes()
+    assert run(notebook, "-p", "size", "-1") == 2
+    assert record_path(out).read_bytes() == former and read_record(out, notebook) == record
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "lesson.failed.ipynb",
+        "lesson.ipynb",
+        "lesson.run.json",
+    ]
 
 
 def test_an_unwritable_output_folder_is_named(notebook, capsys):

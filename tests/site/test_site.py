@@ -91,7 +91,7 @@ def test_every_page_works(browser, address, served):
     site = served / SUBPATH
     pages = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts]
     lessons = {f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert {"index.html", "intro.html", "references.html"} | lessons <= set(pages)
+    assert {"index.html", "intro.html", "made.html", "references.html"} | lessons <= set(pages)
     wrong = {page: found for page in pages if (found := faults(browser, f"{address}/{page}", address))}
     assert not wrong
 
@@ -148,7 +148,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["notebooks/09_report", "notebooks/01_range_null", "glossary", "instructors"])
+@pytest.mark.parametrize("name", ["notebooks/09_report", "notebooks/01_range_null", "glossary", "instructors", "made"])
 def test_text_stands_out(browser, served, scheme, name):
     """A contrast of 4.5 to 1 at least, WCAG's level AA, for all text but code."""
     page = browser.new_page(color_scheme=scheme)

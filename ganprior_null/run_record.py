@@ -1,0 +1,86 @@
+"""What is known of the run behind an executed notebook: ``NAME.run.json`` beside ``NAME.ipynb``.
+
+``python -m ganprior_null run`` writes it when every cell has run; the site's builder shows it if it still holds.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+
+from . import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one notebook; ``parameters`` are those given, ``commit`` is None outside a checkout."""
+
+    notebook: str
+    source: str  # SHA-256 of the notebook that was run
+    executed: str  # and of the one that came out
+    profile: str
+    parameters: dict
+    versions: dict
+    commit: str | None
+    seconds: float
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def record_path(executed: Path) -> Path:
+    """Where the record of an executed notebook lies."""
+    return executed.with_suffix(".run.json")
+
+
+def write_record(executed: Path, record: RunRecord) -> None:
+    """Write the record beside the executed notebook, whole or not at all."""
+    part = executed.with_suffix(".run.part")
+    part.write_text(json.dumps(asdict(record), indent=1) + "\n", "utf-8")
+    os.replace(part, record_path(executed))
+
+
+def read_record(executed: Path, source: Path) -> RunRecord:
+    """The record of an executed notebook. Raises ValueError, saying why, for none that ties it to ``source``."""
+    try:
+        record = RunRecord(**json.loads(record_path(executed).read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise ValueError("there is no record of its run") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError("the record of its run is damaged") from error
+    if not all(isinstance(getattr(record, field.name), field.type) for field in fields(record)):
+        raise ValueError("the record of its run is damaged")
+    if record.executed != sha256(executed):
+        raise ValueError("the record of its run speaks of another executed copy")
+    if not source.is_file() or record.source != sha256(source):
+        raise ValueError("it was made from another version of the notebook")
+    return record
+
+
+def versions() -> dict[str, str]:
+    """The versions on which a lesson's numbers depend, of the interpreter that runs it."""
+    libraries = {name: version(name) for name in ("torch", "numpy")}
+    return {"python": platform.python_version(), "ganprior-null": __version__} | libraries
+
+
+def commit(root: Path = ROOT) -> str | None:
+    """The checkout's commit, "-changed" behind it where a tracked file differs from it; None outside a checkout."""
+    if not (root / ".git").exists():  # git itself would take a repository further up for ours
+        return None
+    git = ["git", "--no-optional-locks", "-C", str(root)]  # no lock: somebody may be committing
+    try:
+        head, status = (
+            subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{head}-changed" if status else head
