@@ -5,10 +5,12 @@ One frozen dataclass per experiment kind, one row per profile. The resolved prof
 
 import dataclasses
 import difflib
+import math
 import os
 from dataclasses import dataclass
 
 NAMES = ("smoke", "laptop", "gpu", "paper")
+ABOVE_ZERO = ("lr", "temperature")  # other floats may be 0: that switches something off
 
 
 @dataclass(frozen=True)
@@ -117,27 +119,33 @@ def profile_name(name: str | None = None) -> str:
 
 
 def prior(name: str | None = None, **overrides) -> Prior:
-    """The row of PRIORS for a profile, with type-checked overrides."""
-    return override(PRIORS[profile_name(name)], **overrides)
+    """The row of PRIORS for a profile, with checked overrides. Raises ValueError for images that make no step."""
+    row = override(PRIORS[profile_name(name)], **overrides)
+    if row.steps < 1:
+        raise ValueError(f"images must be at least global_batch ({row.global_batch}), one step's, got {row.images}")
+    return row
 
 
 def restorer(name: str | None = None, **overrides) -> Restorer:
-    """The row of RESTORERS for a profile, with type-checked overrides."""
+    """The row of RESTORERS for a profile, with checked overrides."""
     return override(RESTORERS[profile_name(name)], **overrides)
 
 
 def kernel(name: str | None = None, **overrides) -> Kernel:
-    """The row of KERNELS for a profile, with type-checked overrides."""
+    """The row of KERNELS for a profile, with checked overrides."""
     return override(KERNELS[profile_name(name)], **overrides)
 
 
 def lesson(name: str | None = None, **overrides) -> Lesson:
-    """The row of LESSONS for a profile, with type-checked overrides: ``lesson("smoke", size=128)``."""
+    """The row of LESSONS for a profile, with checked overrides: ``lesson("smoke", size=128)``."""
     return override(LESSONS[profile_name(name)], **overrides)
 
 
 def override(profile, **changes):
-    """A copy of a profile with fields replaced. Raises ValueError for an unknown field or a value of another type."""
+    """A copy of a profile with fields replaced.
+
+    Raises ValueError for an unknown field, a value of another type, and one out of range.
+    """
     fields = {field.name: field.type for field in dataclasses.fields(profile)}
     for key, value in changes.items():
         if key not in fields:
@@ -145,7 +153,24 @@ def override(profile, **changes):
         if type(value) is not type(getattr(profile, key)):
             default = getattr(profile, key)
             raise ValueError(f"{key} must be {type(default).__name__} (default {default!r}), got {value!r}")
+        check_range(key, value)
     return dataclasses.replace(profile, **changes)
+
+
+def check_range(name: str, value) -> None:
+    """Raise ValueError for an integer below 1, since integers count things here, and a float that is below 0, or that
+    is NaN or infinite.
+
+    Apart stand ``seed``, which may be any integer, ``warm_up``, which may be 0, and ``ABOVE_ZERO``.
+    """
+    if type(value) is int and name != "seed":
+        least = 0 if name == "warm_up" else 1
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    if type(value) is float:
+        above = name in ABOVE_ZERO
+        if not math.isfinite(value) or value < 0 or (above and value == 0):
+            raise ValueError(f"{name} must be a finite number {'above' if above else 'of at least'} 0, got {value!r}")
 
 
 def did_you_mean(word: str, known) -> str:

@@ -39,6 +39,37 @@ def test_bad_overrides(overrides, message):
         profiles.lesson("smoke", **overrides)
 
 
+@pytest.mark.parametrize(
+    ("make", "field", "value", "message"),
+    [
+        (profiles.restorer, "steps", 0, "steps must be at least 1, got 0"),
+        (profiles.restorer, "eval_every", 0, "eval_every must be at least 1, got 0"),
+        (profiles.restorer, "test_images", -1, "test_images must be at least 1, got -1"),
+        (profiles.restorer, "global_batch", 0, "global_batch must be at least 1, got 0"),
+        (profiles.restorer, "gan_weight", -0.1, "gan_weight must be a finite number of at least 0, got -0.1"),
+        (profiles.restorer, "lr", 0.0, "lr must be a finite number above 0, got 0.0"),
+        (profiles.prior, "lr", -1.0, "lr must be a finite number above 0, got -1.0"),
+        (profiles.prior, "lr", float("nan"), "lr must be a finite number above 0, got nan"),
+        (profiles.prior, "lr", float("inf"), "lr must be a finite number above 0, got inf"),
+        (profiles.prior, "path_every", 0, "path_every must be at least 1, got 0"),
+        (profiles.prior, "images", 3, "images must be at least global_batch (4), one step's, got 3"),
+    ],
+)
+def test_values_out_of_range_are_named(make, field, value, message):
+    with pytest.raises(ValueError) as raised:
+        make("smoke", **{field: value})
+    assert str(raised.value) == message
+
+
+def test_what_switches_something_off_and_every_row_are_in_range():
+    assert profiles.prior("smoke", images=4, r1_gamma=0.0, ada_target=0.0).steps == 1
+    assert profiles.restorer("smoke", gan_weight=0.0, lr_end=0.0).gan_weight == 0
+    profiles.check_range("seed", -1), profiles.check_range("warm_up", 0)
+    for table in (profiles.LESSONS, profiles.PRIORS, profiles.RESTORERS, profiles.KERNELS):
+        for row in table.values():
+            assert profiles.override(row, **dataclasses.asdict(row)) == row
+
+
 def test_unknown_profile():
     with pytest.raises(ValueError, match="unknown profile 'papr'; did you mean 'paper'"):
         profiles.profile_name("papr")
