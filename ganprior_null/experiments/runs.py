@@ -37,16 +37,18 @@ class StoredRun(NamedTuple):
 
 def read_run(path: Path) -> StoredRun:
     """The run in a folder. Raises ValueError, in one line, for one that is damaged, of another kind, or unfinished."""
+    file = path / "params.json"
     try:
-        params = json.loads((path / "params.json").read_text("utf-8"))
-        lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text("utf-8").splitlines()]
-        history = [entry for entry in lines if "PSNR" in entry]  # the others are losses
+        params = json.loads(file.read_text("utf-8"))
         steps, every = params["steps"], params["eval_every"]
+        file = path / "metrics.jsonl"
+        lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        history = [entry for entry in lines if "PSNR" in entry]  # the others are losses
         last = history[-1]["step"] if history else None
     except OSError as error:
-        raise ValueError(f"{path.name} is no complete run: {Path(error.filename).name} is missing") from error
+        raise ValueError(f"{path.name} is no complete run: {file.name} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} is damaged ({type(error).__name__}: {error})") from error
+        raise ValueError(f"{path.name} is damaged, in {file.name} ({type(error).__name__}: {error})") from error
     if last is None or last + every <= steps:
         raise ValueError(f"{path.name} is not finished: evaluated up to step {last} of {steps}")
     return StoredRun(path, Experiment._field_defaults | params, history)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
+_REPAIR = "delete it if this command is the one that began the run, which then goes on; else choose another folder"
+
 
 class Run:
     """One training run in one folder: ``params.json``, ``metrics.jsonl``, ``last.ckpt``.
 
     A folder belongs to one set of parameters: opening it with others raises ValueError that names the difference, so
-    that two runs never mix.
+    that two runs never mix; so does a ``params.json`` that cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike, params: dict):
@@ -26,8 +28,7 @@ class Run:
         if not path.exists():
             replace(path, text.encode())
             return
-        stored = json.loads(path.read_text("utf-8"))
-        wanted = json.loads(text)
+        stored, wanted = _read_params(path), json.loads(text)
         differ = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
         if differ:
             what = ", ".join(f"{key}: {stored.get(key)!r} there, {wanted.get(key)!r} here" for key in differ)
@@ -94,6 +95,16 @@ def replace(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _read_params(path: Path) -> dict:
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except ValueError as error:  # no JSON, or no text
+        raise ValueError(f"{path} is damaged ({error}); {_REPAIR}") from error
+    if not isinstance(stored, dict):
+        raise ValueError(f"{path} is damaged (a {type(stored).__name__}, no table of parameters); {_REPAIR}")
+    return stored
 
 
 def _plain(value):

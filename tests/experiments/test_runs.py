@@ -46,7 +46,7 @@ def test_broken_and_unfinished_runs_are_named_and_the_others_stay(tmp_path):
     told = "\n".join(wrong)
     assert len(wrong) == 5 == len(told.splitlines())
     assert "stopped is not finished: evaluated up to step 200 of 400" in told
-    assert "cut is damaged" in told and "other is damaged" in told
+    assert "cut is damaged, in metrics.jsonl (" in told and "other is damaged, in params.json (" in told
     assert "no-params is no complete run: params.json is missing" in told
     assert "empty is not finished: evaluated up to step None of 400" in told
 

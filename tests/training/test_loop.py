@@ -169,6 +169,17 @@ def test_a_folder_belongs_to_one_set_of_parameters(tmp_path):
         Run(tmp_path, {"seed": 1, "batch": 8})
 
 
+@pytest.mark.parametrize("content", [b'{"seed": 1', b"", b"\xff\xfe\x00", b"[1]"])
+def test_damaged_parameters_are_named_with_what_to_do(tmp_path, content):
+    Run(tmp_path, {"seed": 1})
+    (tmp_path / "params.json").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"/params.json is damaged \(.*\); delete it if .*; else choose another folder$"
+    ):
+        Run(tmp_path, {"seed": 1})
+    assert (tmp_path / "params.json").read_bytes() == content
+
+
 def test_a_broken_or_foreign_checkpoint_is_refused(tmp_path):
     run = Run(tmp_path, {})
     run.checkpoint.write_bytes(b"not a checkpoint")
