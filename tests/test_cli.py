@@ -147,8 +147,62 @@ def test_train_a_prior_and_go_on(tmp_path, capsys):
     [
         (("-p", "sise", "8"), "unknown parameter 'sise'; did you mean 'size'?"),
         (("--data", "nowhere"), "no such folder: nowhere"),
+        (("-p", "path_every", "0"), "error: path_every must be at least 1, got 0\n"),
+        (("-p", "lr", "-1.0"), "error: lr must be a finite number above 0, got -1.0\n"),
+        (("-p", "global_batch", "0"), "error: global_batch must be at least 1, got 0\n"),
     ],
 )
 def test_train_refuses_bad_input(tmp_path, capsys, words, message):
     assert main(["train", "prior", "--out", str(tmp_path / "run"), "--profile", "smoke", *words]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_a_run_that_diverges_is_one_line(tmp_path, capsys):
+    words = [
+        "train",
+        "prior",
+        "--out",
+        str(tmp_path),
+        "--profile",
+        "smoke",
+        "--precision",
+        "32-true",
+        "-p",
+        "lr",
+        "1e30",
+    ]
+    assert main(words) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: step 16: ") and last.endswith("a lower learning rate may help")
+
+
+def test_train_leaves_out_broken_files_on_request(tmp_path, capsys):
+    from ganprior_null.data import faces
+    from ganprior_null.images import save_image
+
+    data, out = tmp_path / "data", tmp_path / "run"
+    for i, x in enumerate(faces(40, 16)):
+        save_image(x, data / f"{i:02d}.png")
+    (data / "cut.png").write_bytes((data / "00.png").read_bytes()[:80])
+    words = ["train", "prior", "--data", str(data), "--out", str(out), "--profile", "smoke", "-p", "images", "4"]
+    assert main(words) == 2
+    assert (
+        "1 unreadable: cut.png; repair or remove them, or leave them out with --skip-broken" in capsys.readouterr().err
+    )
+    assert not out.exists()
+    with pytest.warns(UserWarning, match="1 unreadable: cut.png; left out"):
+        assert main([*words, "--skip-broken"]) == 0
+    assert json.loads((out / "params.json").read_text())["training_images"] < 40
+
+
+def test_training_without_enough_memory_says_what_to_lower(tmp_path, capsys, monkeypatch):
+    import torch
+
+    def fit(*_, **__):
+        raise torch.OutOfMemoryError("tried to allocate 3 GiB")
+
+    monkeypatch.setattr("ganprior_null.experiments.prior.fit", fit)
+    assert main(["train", "prior", "--out", str(tmp_path), "--profile", "smoke"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: out of memory; lower global_batch (now 4, best a multiple of 4), then widths\n"
+    )

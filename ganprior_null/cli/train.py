@@ -19,6 +19,7 @@ def _add_prior(networks) -> None:
     this = networks.add_parser("prior", help="a StyleGAN2")
     this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
     this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
+    _add_skip_broken(this)
     this.add_argument(
         "--start-from",
         type=Path,
@@ -36,6 +37,7 @@ def _train_prior(options) -> bool:
         options.out,
         prior(options.profile, **_fields(options)),
         margin=options.margin,
+        skip_broken=options.skip_broken,
         seed=options.seed,
         precision=options.precision,
         start_from=options.start_from,
@@ -62,6 +64,7 @@ def _add_restorer(networks) -> None:
     this.add_argument("model", help="glean | panini | pdn")
     this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
+    _add_skip_broken(this)
     this.add_argument(
         "--null-space", default="none", help="none (default) | pd, of average pooling | exact, of what made y"
     )
@@ -95,9 +98,16 @@ def _train_restorer(options) -> bool:
         this,
         profile,
         margin=options.margin,
+        skip_broken=options.skip_broken,
         precision=options.precision,
         accelerator=options.accelerator,
         vgg16=options.vgg16,
+    )
+
+
+def _add_skip_broken(this) -> None:
+    this.add_argument(
+        "--skip-broken", action="store_true", help="leave out a folder's files that are no readable images, and say so"
     )
 
 

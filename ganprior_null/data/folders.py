@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..images import list_images, load_image
+from ..images import list_images, load_image, to_uint8
 from .crops import check_size, square
 
 
@@ -26,24 +27,24 @@ def load_folder(
 
     size: the largest centred square of each, shrunk with antialiasing to size x size; images are never enlarged.
     Raises NotADirectoryError for no folder; ValueError for none with images, for files that are no images (all of them
-    in one message; skip_broken leaves them out), for unequal sides when no size is given, and for images below it.
+    in one message; skip_broken leaves them out with a warning, where there are others), for unequal sides when no size
+    is given, and for images below it.
     """
-    if size is not None:
-        check_size(size)
-    images, names, broken = [], [], []
-    for file in list_images(path):
-        try:
-            x = load_image(file)
-        except ValueError:
-            broken.append(file.name)
-            continue
-        # shrink at once: a folder of large photographs need not fit into memory
-        images.append(square(x, size) if size is not None and min(x.shape[-2:]) >= size else x)
-        names.append(file.name)
-    if broken and not (skip_broken and names):
-        raise ValueError(f"{path}: {len(broken)} unreadable: {', '.join(broken)}; skip_broken=True leaves them out")
-    _check_equal(path, images, names, size)
-    return torch.cat(images), names
+    names, images = zip(*_read(path, size, skip_broken), strict=True)
+    return torch.cat(images), list(names)
+
+
+def load_folder_uint8(path: str | os.PathLike, size: int, *, skip_broken: bool = False) -> tuple[Tensor, list[str]]:
+    """:func:`load_folder` rounded to 8 bits: ((N, 3, size, size) uint8, file names).
+
+    Each image is rounded as it is read, so that floats of the whole folder, four times the memory, are never made.
+    """
+    x = torch.empty(len(list_images(path)), 3, check_size(size), size, dtype=torch.uint8)
+    names = []
+    for name, image in _read(path, size, skip_broken):
+        x[len(names)] = to_uint8(image[0])
+        names.append(name)
+    return x[: len(names)], names
 
 
 def split(names: Sequence[str], fraction: float = 0.1, *, people: Sequence[str] | None = None) -> Split:
@@ -70,15 +71,45 @@ def split(names: Sequence[str], fraction: float = 0.1, *, people: Sequence[str] 
     return sides
 
 
-def _check_equal(path, images: list[Tensor], names: list[str], size: int | None) -> None:
-    shapes = [tuple(x.shape[-2:]) for x in images]
+def _read(path: str | os.PathLike, size: int | None, skip_broken: bool) -> Iterator[tuple[str, Tensor]]:
+    """(file name, (1, 3, H, W)) of one image after another; what was wrong with any is raised after the last."""
     if size is not None:
-        small = [f"{name} ({h} x {w})" for name, (h, w) in zip(names, shapes, strict=True) if (h, w) != (size, size)]
+        check_size(size)
+    sides, broken = {}, []
+    for file in list_images(path):
+        try:
+            x = load_image(file)
+        except ValueError:
+            broken.append(file.name)
+            continue
+        sides[file.name] = tuple(x.shape[-2:])
+        if size is None:
+            yield file.name, x
+        elif min(x.shape[-2:]) >= size:
+            yield file.name, square(x, size)  # at once: a folder of large photographs need not fit into memory
+    if broken:
+        _refuse_or_warn(f"{path}: {len(broken)} unreadable: {', '.join(broken)}", skip_broken, others=bool(sides))
+    _check_sides(path, sides, size)
+
+
+def _refuse_or_warn(what: str, skip_broken: bool, *, others: bool) -> None:
+    if not others:
+        raise ValueError(what)
+    if not skip_broken:
+        raise ValueError(f"{what}; repair or remove them, or leave them out with --skip-broken (skip_broken=True)")
+    warnings.warn(f"{what}; left out", stacklevel=4)
+
+
+def _check_sides(path: str | os.PathLike, sides: dict[str, tuple[int, int]], size: int | None) -> None:
+    told = {name: f"{name} ({h} x {w})" for name, (h, w) in sides.items()}
+    if size is not None:
+        small = [told[name] for name, (h, w) in sides.items() if min(h, w) < size]
         if small:
             raise ValueError(f"{path}: {len(small)} smaller than size {size}: {', '.join(small)}")
-    elif len(set(shapes)) > 1:
-        other = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+    elif len(set(sides.values())) > 1:
+        first = next(iter(sides))
+        other = next(name for name in sides if sides[name] != sides[first])
         raise ValueError(
-            f"{path}: images of unequal sides, such as {names[0]} ({shapes[0][0]} x {shapes[0][1]}) and "
-            f"{names[other]} ({shapes[other][0]} x {shapes[other][1]}); give size for squares of one size"
+            f"{path}: images of unequal sides, such as {told[first]} and {told[other]}; "
+            "give size for squares of one size"
         )

@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import to_uint8
-from .folders import load_folder, split
+from .folders import load_folder_uint8, split
 from .packs import load_pack
+
+AT_ONCE = 64  # images that are enlarged at a time: as floats they take four times the memory
 
 
 class Sides(NamedTuple):
@@ -21,12 +24,12 @@ class Sides(NamedTuple):
     held_out_names: list[str]
 
 
-def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0) -> Sides:
+def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides:
     """A pack or a folder of image files, split: by person where a pack names them, else by image name or index.
 
     margin: pixels cut from every side of an image before it is enlarged again to size (6 of 64 keeps the face of an
-    aligned portrait). Raises what :func:`load_pack`, :func:`load_folder` and :func:`split` raise, and ValueError for a
-    margin that leaves nothing.
+    aligned portrait). skip_broken: leave out files of a folder that are no readable images, with a warning. Raises what
+    :func:`load_pack`, :func:`load_folder` and :func:`split` raise, and ValueError for a margin that leaves nothing.
     """
     folder = Path(folder)
     if (folder / "pack.json").exists():
@@ -35,8 +38,8 @@ def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0) -> Side
         if "person" in pack.rows[0]:
             people = [row["person"] for row in pack.rows]
     else:
-        images, keys = load_folder(folder, size)
-        x, people = to_uint8(images), None
+        x, keys = load_folder_uint8(folder, size, skip_broken=skip_broken)
+        people = None
     x, names = crop(x, size, margin), people or keys
     one, other = split(keys, people=people)
     return Sides(x[one], x[other], [names[i] for i in one], [names[i] for i in other])
@@ -50,4 +53,7 @@ def crop(x: Tensor, size: int, margin: int) -> Tensor:
     x = x[..., margin : margin + side, margin : margin + side]
     if side == size:
         return x
-    return to_uint8(F.interpolate(x.float() / 255, (size, size), mode="bicubic", antialias=True))
+    found = torch.empty(*x.shape[:2], size, size, dtype=torch.uint8)
+    for some, into in zip(x.split(AT_ONCE), found.split(AT_ONCE), strict=True):
+        into.copy_(to_uint8(F.interpolate(some.float() / 255, (size, size), mode="bicubic", antialias=True)))
+    return found

@@ -16,6 +16,7 @@ from ..layers import FeatureNet64
 from ..metrics import AT_ONCE
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision
 from ..training.features import Drawn, FeatureHeads, FeatureRecipe, Images, feature_state, feature_step
+from ..training.runtime import memory_advice
 from ..weights import save_weights
 from .feature_checks import damage_distances, identity_auc, nearest_centroid_accuracy
 from .publish import LICENSE
@@ -109,7 +110,9 @@ def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, p
     }
     step, state = feature_step(images, drawn, recipe), feature_state(network, heads, recipe)
     batch = 2 * (recipe.pairs + recipe.drawn_pairs)
-    finished = fit(fabric, step, state, Run(out, params), steps=recipe.steps, global_batch=batch, save_every=200)
+    run = Run(out, params)
+    with memory_advice(f"lower pairs (now {recipe.pairs}) and drawn_pairs (now {recipe.drawn_pairs})"):
+        finished = fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, save_every=200)
     if finished:
         even_out(network, images.x[batch_indices(len(images.x), min(EVENED, len(images.x)), 0, seed=recipe.seed)])
         halves = {name: tensor.half() for name, tensor in network.state_dict().items()}

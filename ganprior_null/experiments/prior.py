@@ -14,6 +14,8 @@ from ..priors import StyleGAN2, StyleGAN2Discriminator
 from ..profiles import Prior
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
 from ..training.gan import GanRecipe, gan_state, gan_step
+from ..training.loop import refuse_unequal
+from ..training.runtime import memory_advice
 from ..training.transfer import begin_from
 from ..training.watch import refuse_won_game, sample_sheets
 
@@ -21,25 +23,20 @@ DRAWN = 20_000  # procedural faces to train on, at most, when no folder is given
 WATCH_EVERY = 1000  # steps between two sheets of samples, and two looks at who is winning
 
 
-def train_prior(
-    data: Path | None,
-    out: Path,
-    profile: Prior,
-    *,
-    margin: int = 0,
-    seed: int = 0,
-    precision: str = "auto",
-    start_from: Path | None = None,
-) -> bool:
+def train_prior(data: Path | None, out: Path, profile: Prior, *, margin: int = 0, skip_broken: bool = False,
+                seed: int = 0, precision: str = "auto", start_from: Path | None = None) -> bool:  # fmt: skip
     """Train a StyleGAN2 on a pack, a folder or, with ``data=None``, drawn faces; resumes what ``out`` holds.
 
     margin: pixels cut from every side of an image before it is enlarged again to the profile's size (6 of 64 keeps the
-    face of an aligned portrait and eases training). start_from: a run, or its checkpoint, whose networks are the first
-    ones here. True when finished, False when stopped by a signal.
+    face of an aligned portrait and eases training). skip_broken: leave out files that are no readable images.
+    start_from: a run, or its checkpoint, whose networks are the first ones here. True when finished, False when stopped
+    by a signal.
     """
     precision = resolve_precision(precision)
-    images = training_images(data, profile.size, margin=margin, drawn=min(DRAWN, profile.images))
+    drawn = min(DRAWN, profile.images)
+    images = training_images(data, profile.size, margin=margin, drawn=drawn, skip_broken=skip_broken)
     fabric = make_fabric(precision=precision)
+    refuse_unequal(profile.global_batch, fabric.world_size)
     torch.manual_seed(seed)  # the initial weights; every later draw is addressed by step
     G = StyleGAN2(profile.size, profile.style_dim, profile.n_mlp, profile.channels).to(fabric.device)
     D = StyleGAN2Discriminator(profile.size, profile.channels).to(fabric.device)
@@ -57,7 +54,8 @@ def train_prior(
         hooks = [(WATCH_EVERY, sample_sheets(run, images_at(0), seed)), (WATCH_EVERY, refuse_won_game(run))]
     fabric.barrier()
     step, batch = gan_step(images_at, recipe), profile.global_batch
-    return fit(fabric, step, state, run, steps=profile.steps, global_batch=batch, hooks=hooks)
+    with memory_advice(f"lower global_batch (now {batch}, best a multiple of 4), then widths"):
+        return fit(fabric, step, state, run, steps=profile.steps, global_batch=batch, hooks=hooks)
 
 
 def recipe_of(profile: Prior, seed: int) -> GanRecipe:
@@ -75,13 +73,16 @@ def prior_params(profile: Prior, recipe: GanRecipe) -> dict:
     return params
 
 
-def training_images(data: Path | None, size: int, *, margin: int = 0, drawn: int = DRAWN) -> Tensor:
+def training_images(
+    data: Path | None, size: int, *, margin: int = 0, drawn: int = DRAWN, skip_broken: bool = False
+) -> Tensor:
     """uint8 (N, 3, size, size): the training side of a pack or a folder of image files, see :func:`load_sides`; without
     one, ``drawn`` procedural faces.
     """
     if data is None:
         return to_uint8(faces(drawn, size))
-    return load_sides(data, size, margin=margin).training
+    with memory_advice(f"take fewer images than {data} holds"):
+        return load_sides(data, size, margin=margin, skip_broken=skip_broken).training
 
 
 def flipped_batches(images: Tensor, batch: int, seed: int) -> Callable[[int], Tensor]:

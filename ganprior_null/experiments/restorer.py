@@ -21,11 +21,13 @@ from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
 from ..training.degrade import degrade
+from ..training.loop import refuse_unequal
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
 from .figures import figures, raw_figures, repaired_figures, restore, sheet
+from .inversion_figures import FEWEST
 from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
@@ -47,32 +49,38 @@ class Experiment(NamedTuple):
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
-                   precision: str = "auto", accelerator: str = "auto", vgg16: Path | None = None) -> bool:  # fmt: skip
+                   skip_broken: bool = False, precision: str = "auto", accelerator: str = "auto",
+                   vgg16: Path | None = None) -> bool:  # fmt: skip
     """Train one restorer, evaluate it as it learns, and leave figures, a sheet and weights in ``out``.
 
-    data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. vgg16: torchvision's
-    file, for the perceptual loss of the published configurations; None: the project's own features. True when finished,
-    False when stopped by a signal. Raises ValueError for unknown names and sizes that do not fit.
+    data: a pack or a folder, split by :func:`~ganprior_null.data.load_sides`; None draws faces. skip_broken: leave out
+    files that are no readable images. vgg16: torchvision's file, for the perceptual loss of the published
+    configurations; None: the project's own features. True when finished, False when stopped by a signal. Raises
+    ValueError, before anything is written, for unknown names, sizes that do not fit, and too few images to test on.
     """
     fabric = make_fabric(precision=(precision := resolve_precision(precision)), accelerator=accelerator)
+    refuse_unequal(profile.global_batch, fabric.world_size)
     torch.manual_seed(this.seed)  # the initial weights; every later draw is addressed by step
     prior, recipe = load_prior(this.prior).generator, recipe_of(this, profile)
     A_true, A = operators(this, prior.size)
     network = build(this, prior, profile).to(fabric.device)
     seen_by = vgg16_conv4_3(vgg16, signed=True) if vgg16 else load_features64()
-    sides = load_sides(data, prior.size, margin=margin) if data else drawn_sides(prior.size, profile)
+    sides = choose_sides(data, prior.size, profile, margin=margin, skip_broken=skip_broken)
+    D = load_discriminator(this.prior).to(fabric.device)
     params = about_run(data, len(sides.training), margin, precision, this, profile, recipe)
     run = Run(out, params | ({"perceptual": "vgg16"} if vgg16 else {}))
-    state = restorer_state(network, load_discriminator(this.prior).to(fabric.device), recipe)
+    state = restorer_state(network, D, recipe)
     images = degrade(sides.training) if this.degraded else sides.training
     step = restorer_step(pairs(images, A_true, recipe), A, recipe, seen_by.to(fabric.device))
-    look = evaluation(run, from_uint8(sides.held_out[: profile.test_images]).to(fabric.device), A_true, A, recipe.steps)
-    if fabric.is_global_zero and not run.checkpoint.exists():
-        run.save(state)  # the log of a run without a checkpoint is dropped when it starts
-        look(state)  # before the first step
-    hooks = [(profile.eval_every, look)]
-    batch = recipe.global_batch
-    with memory_advice(f"lower global_batch (now {batch}), then rrdb_channels (now {profile.rrdb_channels})"):
+    smaller = f"then rrdb_channels (now {profile.rrdb_channels})"
+    with memory_advice(f"lower test_images (now {profile.test_images}, at least {FEWEST}), {smaller}"):
+        test = from_uint8(sides.held_out[: profile.test_images]).to(fabric.device)
+        look = evaluation(run, test, A_true, A, recipe.steps)
+        if fabric.is_global_zero and not run.checkpoint.exists():
+            run.save(state)  # the log of a run without a checkpoint is dropped when it starts
+            look(state)  # before the first step
+    hooks, batch = [(profile.eval_every, look)], recipe.global_batch
+    with memory_advice(f"lower global_batch (now {batch}), {smaller}"):
         return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks)
 
 
@@ -117,6 +125,20 @@ def evaluation(
     return look
 
 
+def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int, skip_broken: bool) -> Sides:
+    """What to train on and what to test on. Raises ValueError for fewer to test on than fd_features64 needs."""
+    if profile.test_images < FEWEST:
+        raise ValueError(f"test_images must be at least {FEWEST}, which fd_features64 needs, got {profile.test_images}")
+    if data is None:
+        return drawn_sides(size, profile)
+    with memory_advice(f"take fewer images than {data} holds"):
+        sides = load_sides(data, size, margin=margin, skip_broken=skip_broken)
+    if (left := len(sides.held_out)) < FEWEST:
+        about = f"{round(10 * FEWEST, -2):,}"  # a tenth is held out
+        raise ValueError(f"{data} leaves {left} images to test; at least {FEWEST} are needed (about {about} in all)")
+    return sides
+
+
 def drawn_sides(size: int, profile: Profile) -> Sides:
     """Procedural faces, those to test on of another seed."""
     counts = min(DRAWN, profile.steps * profile.global_batch), profile.test_images
@@ -138,17 +160,24 @@ def build(this: Experiment, prior, profile: Profile) -> Restorer:
     """y -> x_r, in [0, 1]: the network around a copy of the prior, without null space."""
     if this.model not in MODELS:
         raise ValueError(f"unknown model {this.model!r}{did_you_mean(this.model, MODELS)}")
-    in_size, rest = divmod(prior.size, this.factor)
-    if rest:
-        raise ValueError(f"factor {this.factor} must divide the prior's {prior.size} pixels")
+    in_size = lr_side(this, prior.size)
     sizes = {"rrdb_blocks": profile.rrdb_blocks, "rrdb_channels": profile.rrdb_channels}
     chosen = variant(this.model, this.variant).network
     return Restorer(MODELS[this.model].from_prior(prior, in_size, **sizes, **chosen).network)
 
 
+def lr_side(this: Experiment, size: int) -> int:
+    """The side of y. Raises ValueError for a factor that does not divide the prior's size."""
+    if this.factor < 1:
+        raise ValueError(f"factor must be at least 1, got {this.factor}")
+    if size % this.factor:
+        raise ValueError(f"factor {this.factor} must divide the prior's {size} pixels")
+    return size // this.factor
+
+
 def operators(this: Experiment, size: int) -> tuple[LinearOperator, LinearOperator | None]:
-    """(what makes y, whose null space the network answers in). Raises ValueError for unknown names."""
-    lr_size = size // this.factor
+    """(what makes y, whose null space the network answers in). Raises ValueError for unknown names and as lr_side."""
+    lr_size = lr_side(this, size)
     known = downsamplers((size, size), (lr_size, lr_size))
     if this.downsampler not in known:
         raise ValueError(f"unknown downsampler {this.downsampler!r}{did_you_mean(this.downsampler, known)}")

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ganprior_null.data import load_folder, split
-from ganprior_null.images import load_image, save_image
+from ganprior_null.data.folders import load_folder_uint8
+from ganprior_null.images import from_uint8, load_image, save_image, to_uint8
 
 
 @pytest.fixture
@@ -51,16 +52,34 @@ def test_images_are_never_enlarged(folder):
 def test_broken_files_are_named_together_and_skipped_on_request(folder):
     (folder / "bad.png").write_bytes(b"no image")
     (folder / "worse.jpg").write_bytes(b"")
-    with pytest.raises(ValueError, match="2 unreadable: bad.png, worse.jpg; skip_broken"):
+    advice = "repair or remove them, or leave them out with --skip-broken .skip_broken=True."
+    with pytest.raises(ValueError, match=f"2 unreadable: bad.png, worse.jpg; {advice}$"):
         load_folder(folder, 32)
-    x, names = load_folder(folder, 32, skip_broken=True)
+    with pytest.warns(UserWarning, match="2 unreadable: bad.png, worse.jpg; left out$"):
+        x, names = load_folder(folder, 32, skip_broken=True)
     assert names == ["0.png", "1.png", "2.png"] and len(x) == 3
 
 
 def test_nothing_but_broken_files_is_an_error_all_the_same(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match="bad.png"):
+    with pytest.raises(ValueError, match="1 unreadable: bad.png$"):  # leaving them out would leave nothing
         load_folder(tmp_path, 32, skip_broken=True)
+
+
+def test_images_are_rounded_one_by_one_to_what_they_are_rounded_to_together(folder):
+    (folder / "10.png").write_bytes(b"no image")  # second by name: the place of those behind it moves
+    for size in (32, 24):
+        with pytest.warns(UserWarning, match="left out"):
+            x, names = load_folder(folder, size, skip_broken=True)
+        with pytest.warns(UserWarning, match="left out"):
+            rounded, same = load_folder_uint8(folder, size, skip_broken=True)
+        assert same == names == ["0.png", "1.png", "2.png"] and torch.equal(rounded, to_uint8(x))
+    assert not torch.equal(from_uint8(rounded), x)  # the control: shrunk images are between the 8-bit levels
+    with pytest.raises(ValueError, match="1 unreadable: 10.png; repair"):
+        load_folder_uint8(folder, 32)
+    (folder / "10.png").unlink()
+    with pytest.raises(ValueError, match="2 smaller than size 48: 0.png"):
+        load_folder_uint8(folder, 48)
 
 
 def test_bad_paths_and_sizes(tmp_path):

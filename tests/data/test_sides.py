@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ganprior_null.data import faces, load_sides
-from ganprior_null.images import save_image
+from ganprior_null.data.sides import AT_ONCE, crop
+from ganprior_null.images import save_image, to_uint8
 
 
 @pytest.fixture
@@ -27,6 +29,23 @@ def test_images_that_join_move_nobody(folder):
         save_image(x, folder / f"new{i}.png")
     after = set(load_sides(folder, 16).held_out_names)
     assert before <= after and all(name.startswith("new") for name in after - before)
+
+
+def test_a_broken_file_moves_nobody(folder):
+    whole = load_sides(folder, 16)
+    (folder / "05x.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="1 unreadable: 05x.png"):
+        load_sides(folder, 16)
+    with pytest.warns(UserWarning, match="1 unreadable: 05x.png; left out"):
+        without = load_sides(folder, 16, skip_broken=True)
+    assert without[2:] == whole[2:]
+    assert torch.equal(without.training, whole.training) and torch.equal(without.held_out, whole.held_out)
+
+
+def test_images_enlarged_some_at_a_time_are_those_enlarged_together():
+    x = to_uint8(faces(2 * AT_ONCE + 3, 24))
+    together = F.interpolate(x[..., 4:20, 4:20].float() / 255, (24, 24), mode="bicubic", antialias=True)
+    assert torch.equal(crop(x, 24, 4), to_uint8(together))
 
 
 def test_no_person_of_the_faces_is_on_both_sides(shared):

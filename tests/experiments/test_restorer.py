@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ganprior_null.cli import main
-from ganprior_null.images import load_image
+from ganprior_null.data import faces
+from ganprior_null.images import load_image, save_image
 from ganprior_null.training import Run
 from ganprior_null.training.runtime import memory_advice
 from ganprior_null.weights import load_features64
@@ -39,7 +40,13 @@ def test_a_run_without_null_space_is_judged_with_pd_put_after_it_as_well(tmp_pat
         (("glean", "--downsampler", "bicubik"), "unknown downsampler 'bicubik'; did you mean 'bicubic'?"),
         (("glean", "--null-space", "pdd"), "unknown null space 'pdd'; did you mean 'pd'?"),
         (("glean", "--prior", "face64"), "no weights named 'face64' come with the course; did you mean 'faces64'?"),
-        (("glean", "--factor", "7"), "factor 7"),
+        (("glean", "--factor", "7"), "factor 7 must divide the prior's 64 pixels"),
+        (("glean", "--factor", "0"), "factor must be at least 1, got 0"),
+        (("glean", "--factor", "-8"), "factor must be at least 1, got -8"),
+        (("glean", "--factor", "128"), "factor 128 must divide the prior's 64 pixels"),
+        (("glean", "-p", "eval_every", "0"), "eval_every must be at least 1, got 0"),
+        (("glean", "-p", "global_batch", "0"), "global_batch must be at least 1, got 0"),
+        (("glean", "-p", "test_images", "10"), "test_images must be at least 129, which fd_features64 needs, got 10"),
         (("glean", "--accelerator", "gpu"), "accelerator must be one of auto, cpu, cuda, got 'gpu'"),
         (("glean", "--vgg16", "nowhere.pth"), "no such checkpoint file: nowhere.pth"),
         (("glean", "--precision", "half"), "precision must be one of auto, 32-true, bf16-mixed, got 'half'"),
@@ -50,6 +57,37 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path, caps
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_images_to_test_on_are_refused_before_anything_is_written(tmp_path, capsys):
+    for i, x in enumerate(faces(30, 64)):
+        save_image(x, tmp_path / "thirty" / f"{i:02d}.png")
+    words = ["train", "restorer", "glean", "--data", str(tmp_path / "thirty"), "--profile", "smoke"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "thirty leaves 2 images to test; at least 129 are needed (about 1,300 in all)" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prior_without_discriminator_is_refused_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    def missing(name):
+        raise FileNotFoundError(f"no discriminator of {name}")
+
+    monkeypatch.setattr("ganprior_null.experiments.restorer.load_discriminator", missing)
+    assert main(["train", "restorer", "glean", "--profile", "smoke", "--out", str(tmp_path / "run")]) == 2
+    assert "no discriminator of faces64" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_broken_files_are_left_out_on_request(tmp_path, monkeypatch):
+    asked = []
+
+    def watched(*_, **options):
+        asked.append(options)
+        raise ValueError("seen")  # enough images to train on take too long here
+
+    monkeypatch.setattr("ganprior_null.experiments.restorer.load_sides", watched)
+    words = ["train", "restorer", "glean", "--data", "x", "--profile", "smoke", "--out", str(tmp_path / "run")]
+    assert main(words) == main([*words, "--skip-broken"]) == 2
+    assert [options["skip_broken"] for options in asked] == [False, True]
 
 
 def test_a_gpu_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
@@ -67,6 +105,16 @@ def test_out_of_memory_says_what_to_lower():
         torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
     with pytest.raises(RuntimeError, match="size"), memory_advice("lower global_batch"):  # other errors stay
         torch.ones(2) @ torch.ones(3)
+
+
+def test_a_first_evaluation_without_enough_memory_says_what_to_lower(tmp_path, capsys, monkeypatch):
+    def restore(*_, **__):
+        raise torch.OutOfMemoryError("tried to allocate 3 GiB")
+
+    monkeypatch.setattr("ganprior_null.experiments.restorer.restore", restore)
+    assert main(["train", "restorer", "glean", "--profile", "smoke", "--out", str(tmp_path / "run")]) == 2
+    advice = "out of memory; lower test_images (now 132, at least 129), then rrdb_channels (now 8)\n"
+    assert capsys.readouterr().err.endswith(advice)
 
 
 def test_the_perceptual_loss_of_the_papers_is_used_and_written_down(tmp_path, monkeypatch):

@@ -158,10 +158,25 @@ def test_the_command_trains_and_writes_weights(tmp_path, capsys, shared):
     assert network(torch.rand(1, 3, 64, 64)).isfinite().all()
 
 
+def test_training_without_enough_memory_says_what_to_lower(tmp_path, capsys, monkeypatch):
+    def fit(*_, **__):
+        raise torch.OutOfMemoryError("tried to allocate 3 GiB")
+
+    x = to_uint8(faces(4, 64))
+    few = Images(x, people=torch.arange(4), category=torch.zeros(4, dtype=torch.long))
+    monkeypatch.setattr("ganprior_null.experiments.features.training_set", lambda packs: few)
+    monkeypatch.setattr("ganprior_null.experiments.features.fit", fit)
+    words = ["train", "features", "--data", "cats", "--out", str(tmp_path), "--profile", "smoke"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith("out of memory; lower pairs (now 2) and drawn_pairs (now 2)\n")
+
+
 def test_the_command_refuses_bad_input(tmp_path, capsys):
     words = ["train", "features", "--out", str(tmp_path / "run"), "--profile", "smoke"]
     assert main(words) == 2
     assert capsys.readouterr().err == "error: the feature network needs at least one pack of photographs, got none\n"
     assert main([*words, "-p", "step", "5"]) == 2
     assert "did you mean 'steps'" in capsys.readouterr().err
+    assert main([*words, "-p", "pairs", "0"]) == 2
+    assert capsys.readouterr().err == "error: pairs must be at least 1, got 0\n"
     assert not (tmp_path / "run").exists()
