@@ -71,15 +71,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ganprior-null": __version__} | libraries
 
 
-def commit(root: Path = ROOT) -> str | None:
-    """The checkout's commit, "-changed" behind it where a tracked file differs from it; None outside a checkout."""
+def commit(root: Path = ROOT, within: str = ".") -> str | None:
+    """The checkout's commit, "-changed" behind it where a tracked file ``within`` differs; None outside a checkout."""
     if not (root / ".git").exists():  # git itself would take a repository further up for ours
         return None
     git = ["git", "--no-optional-locks", "-C", str(root)]  # no lock: somebody may be committing
     try:
         head, status = (
             subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", within))
         )
     except (OSError, subprocess.CalledProcessError):
         return None

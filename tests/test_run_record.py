@@ -70,3 +70,4 @@ def test_the_commit_is_that_of_the_checkout(tmp_path):
     assert commit(tmp_path / "inside") is None  # another project's repository
     file.write_text("2")
     assert commit(tmp_path) == f"{head}-changed"
+    assert commit(tmp_path, within="untracked") == head

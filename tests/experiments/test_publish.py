@@ -7,7 +7,7 @@ from ganprior_null import weights
 from ganprior_null.experiments.prior import train_prior
 from ganprior_null.experiments.publish import publish_prior
 from ganprior_null.profiles import prior
-from ganprior_null.training.origin import commit
+from ganprior_null.run_record import commit
 from ganprior_null.weights import course
 
 
@@ -23,7 +23,7 @@ def test_what_is_published_loads_and_says_where_it_is_from(run, tmp_path, monkey
     monkeypatch.setattr("ganprior_null.experiments.publish.training_images", lambda *_, **__: images)
     text = publish_prior(run, "tiny32", tmp_path / "out").read_text("utf-8")
     assert "drawn faces" in text and "| images shown | 8, in batches of 4 |" in text and "{" not in text
-    assert f"| commit | {commit() or 'not recorded'} |" in text
+    assert f"| commit | {commit(within='ganprior_null') or 'not recorded'} |" in text
     monkeypatch.setattr(course, "FOLDER", tmp_path / "out")
     stored = torch.load(run / "last.ckpt", weights_only=True)["G_ema"]
     published = weights.load_prior("tiny32")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganprior_null.training import Run, batch_indices, fit, make_fabric, origin, step_generator
+from ganprior_null.training import Run, batch_indices, fit, make_fabric, step_generator
 from ganprior_null.training.loop import refuse_unequal
 
 from . import toy
@@ -138,22 +138,6 @@ def test_a_run_says_where_it_came_from_and_seconds_add_up(fabric, tmp_path):
     (tmp_path / "origin.json").write_text(json.dumps(first | {"seconds": 100.0}))
     train(fabric, tmp_path, 8)
     assert json.loads((tmp_path / "origin.json").read_text())["seconds"] >= 100
-
-
-def test_the_commit_is_the_checkouts_and_says_what_was_changed(tmp_path, monkeypatch):
-    def git(*words):
-        name = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", "-C", tmp_path, *name, *words], check=True, capture_output=True)
-
-    monkeypatch.setattr(origin, "ROOT", tmp_path)
-    assert origin.commit() is None
-    (tmp_path / "ganprior_null").mkdir()
-    (tmp_path / "ganprior_null" / "a.py").write_text("1\n")
-    git("init"), git("add", "."), git("commit", "-m", "one")
-    clean = origin.commit()
-    assert len(clean) == 40
-    (tmp_path / "ganprior_null" / "a.py").write_text("2\n")
-    assert origin.commit() == f"{clean}-changed"
 
 
 def test_processes_share_a_batch_equally_or_not_at_all():
