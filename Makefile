@@ -7,7 +7,7 @@
 # make handout  the lessons for a class: without solutions, answers and outputs
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff and the import floors
-# make sweep    the table of lesson 07, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
+# make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
 # make bench    timings against references, side by side: ratios, on a quiet machine
 # make clean    remove what was built; rm -rf .venv removes the environment as well
 

@@ -62,6 +62,7 @@ from ganprior_null import BlurDownsample, NullSpace, Resize, consistency_db, enf
 from ganprior_null import estimate_kernel, psnr
 from ganprior_null.data import PHOTOGRAPHS, photograph
 from ganprior_null.experiments.kernels import blurred, cases, compare, load_rows
+from ganprior_null.experiments.runs import read_json
 from ganprior_null.images import from_uint8, png_bytes, to_uint8
 from ganprior_null.kernelgan import PUBLISHED, REPAIRED, DeepLinearGenerator, PatchDiscriminator
 from ganprior_null.kernelgan import bicubic_kernel, estimate_kernels, gaussian_kernel, kernel_error, kernel_x4
@@ -445,7 +446,7 @@ def stored(name, compute):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(compute()) + "\n", "utf-8")
     paths = [folder / "kernelgan_lesson" / f"{name}.json" for folder in (results_folder(), COMMITTED)]
-    return json.loads(next(path for path in paths if path.is_file()).read_text("utf-8"))
+    return read_json(next(path for path in paths if path.is_file()))
 
 
 def hidden(name, scale=2):
@@ -590,7 +591,7 @@ def evaluated(published, scale=2):
     """The folders of all stored evaluations of our recipe, or of the published one, at this scale."""
     folders = []
     for path in sorted(p for folder in {COMMITTED, results_folder()} for p in folder.glob("kernelgan/*/params.json")):
-        params = json.loads(path.read_text("utf-8"))
+        params = read_json(path)
         recipe = params["recipe"]
         tried = recipe["steps"] < 100  # a trial run says nothing
         if (params["scale"], recipe["published"]) == (scale, published) and not tried:
@@ -618,7 +619,7 @@ def by_image(kind, key):
 # %% tags=["nbval-check-output"]
 unsearched = {}
 for folder in evaluated(False):
-    unsearched |= json.loads((folder / "summary.json").read_text("utf-8"))["unsearched_l1_by_image"]
+    unsearched |= read_json(folder / "summary.json")["unsearched_l1_by_image"]
 unsearched = {name: unsearched[name] for name in by_image("ours", "l1")}
 print(
     f"{'medians over the seeds':24}L1 error: published   ours  no search   bicubic      sum of the raw kernel: published   ours"

@@ -17,7 +17,7 @@
 #
 # *About 90 minutes of reading and trying · runs in about a minute on a two-core laptop · 1.5 GB of memory · no GPU*
 #
-# Searching a prior for an image that fits $y$ (lesson 06) takes hundreds of steps per image and is not very faithful. Two networks *predict* how the prior must be steered, in one pass: GLEAN {cite}`chan2021glean` and Panini-Net {cite}`wang2022panini`. The paper of this course
+# Searching a prior for an image that fits $y$ (lesson 06) takes a hundred steps per image and is not very faithful. Two networks *predict* how the prior must be steered, in one pass: GLEAN {cite}`chan2021glean` and Panini-Net {cite}`wang2022panini`. The paper of this course
 # {cite}`wang2023gan` puts pooling-based decomposition behind them, in training as in use, and says: higher PSNR and SSIM without less realism, consistent by construction, and faster to train. That is its main claim. This lesson takes both networks apart, writes their training step down, trains one for a
 # moment, and then asks the stored runs whether the claim holds at 64 pixels.
 #
@@ -39,6 +39,7 @@ exact: bool = False  # your own run: the null space of the true downsampler in p
 factor: int = 8  # HR over LR
 data: str = ""  # your own run: faces | cats | buildings (packs in GANPRIOR_DATA), a folder, or empty: drawn faces
 downsampler: str = "bicubic"  # your own run: what makes y; the names of restorers.identify.downsamplers
+degraded: bool = False  # your own run: half of the training images degraded, as lesson 08 has it
 prior: str = ""  # a shipped prior; empty: that of the data, or faces64
 seed: int = 0  # of the short training, and of your own run
 retrain: bool = False  # make your own run, at the profile's size, or finish it; the stored ones are then read with it
@@ -46,7 +47,6 @@ changes: dict = {}  # your own run: fields of the restorer profile to replace, s
 
 # %%
 import copy
-import json
 import time
 from collections import Counter
 
@@ -70,6 +70,7 @@ from ganprior_null.experiments.runs import (
     grouped,
     mean,
     pairs_of,
+    read_json,
     read_runs,
     speedup,
     steps_to,
@@ -90,8 +91,12 @@ if model not in ("glean", "panini"):
     raise ValueError(f"model must be glean or panini, got {model!r} (lesson 08 trains pdn)")
 if exact and not pd:
     raise ValueError("exact replaces PD's null space: it needs pd")
+if data and not retrain:
+    raise ValueError(f"data={data!r} is for a run of your own: give retrain=True as well")
 source = find_source(data, prior) if retrain else Source(data or "drawn", None, prior or "faces64", 0)
-mine = Experiment(model, "exact" if exact else "pd" if pd else "none", factor, downsampler, source.prior, seed)
+mine = Experiment(
+    model, "exact" if exact else "pd" if pd else "none", factor, downsampler, source.prior, seed, degraded
+)
 own_profile = restorer(profile, **changes)
 
 G, w_mean = load_prior(source.prior)
@@ -243,7 +248,7 @@ show(tiles, names + [""] * 14, columns=7, height=1.2)
 #
 # ## 2. Panini-Net: who speaks, channel by channel
 #
-# Panini-Net's encoder is much like GLEAN's, with attention (CBAM) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
+# Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
 #
 # $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \qquad \alpha_k = \mathrm{softmax}\text{ of a pair} \in (0, 1)^{C}. \tag{2}$$
 #
@@ -680,22 +685,25 @@ for metric, gains in worth.items():
 # ### Table 3: 16x
 #
 # From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it: SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. That changes two things
-# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the two values of $\beta$ that are printed. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
+# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the lines below it, which change PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
 
 # %%
 LOWER = {"gan_weight": 1e-3}
 
 
-def pick_16(model, space):
+def pick_16(model, space, category="faces"):
     """At 16x: with PD at the lower weight if there is a run, as in the paper."""
-    lower = pick(model=model, factor=16, null_space=space, **LOWER) if space == "pd" else []
-    return lower or pick(model=model, factor=16, null_space=space)
+    lower = pick(category, model=model, factor=16, null_space=space, **LOWER) if space == "pd" else []
+    return lower or pick(category, model=model, factor=16, null_space=space)
 
 
-table(
-    [(f"16x faces, {TITLES[name]}{SPACES[s]}", pick_16(name, s)) for name in ("glean", "panini") for s in SPACES],
-    METRICS,
-)
+rows = []
+for category in PACKS:
+    for name in ("glean", "panini"):
+        for space in ("none", "pd"):
+            rows.append((f"16x {category}, {TITLES[name]}{SPACES[space]}", pick_16(name, space, category)))
+table([row for row in rows if row[1]], METRICS)
+print("not run yet:", ", ".join(label for label, group in rows if not group) or "nothing")
 
 # %%
 rises, seen = [], []
@@ -709,10 +717,20 @@ for name in ("glean", "panini"):
         )
 print(f"{sum(rises)} of {len(rises)} network-metric pairs rise; the claim is about six")
 record("C5", sum(rises) / 6 if len(rises) == 6 else None, seen)
+for name in ("glean", "panini"):
+    without, with_ = pair(model=name, factor=16)  # the control: PD alone is changed, beta is 0.01 in both
+    if without and with_:
+        by = [f"{metric} {mean(with_, metric).mean - mean(without, metric).mean:+.3f}" for metric in METRICS]
+        print(f"{TITLES[name]}, PD at equal beta changes {', '.join(by)}")
 
-smaller, usual = (pick(model="glean", factor=16, null_space="pd", **weight) for weight in (LOWER, {}))
-gain = mean(smaller, "PSNR").mean - mean(usual, "PSNR").mean if smaller and usual else None
-record("C11", gain, smaller + usual)
+gains, seen = [], []
+for name in ("glean", "panini"):
+    smaller, usual = (pick(model=name, factor=16, null_space="pd", **weight) for weight in (LOWER, {}))
+    if smaller and usual:
+        gains.append(mean(smaller, "PSNR").mean - mean(usual, "PSNR").mean)
+        seen += smaller + usual
+        print(f"{TITLES[name]} with PD: beta 0.001 instead of 0.01 changes PSNR by {gains[-1]:+.2f} dB")
+record("C11", sum(gains) / len(gains) if gains else None, seen, **({"worst": min(gains)} if gains else {}))
 
 # %% [markdown]
 # ### Consistent by construction, in the file too?
@@ -880,7 +898,7 @@ gallery(
     [
         (f"16x, {TITLES[n]}{SPACES[s]}", answers_of(run)[1])
         for n in ("glean", "panini")
-        for s in SPACES
+        for s in ("none", "pd")
         for run in pick_16(n, s)[:1]
     ]
 )
@@ -922,7 +940,8 @@ rows = [
     for s in ("pd", "exact")
 ]
 pooled = [
-    (f"8x faces, GLEAN{SPACES[s]}, y pooled", pick(model="glean", factor=8, null_space=s, downsampler="average"))
+    (f"8x faces, {TITLES[name]}{SPACES[s]}, y pooled", pick(model=name, factor=8, null_space=s, downsampler="average"))
+    for name in ("glean", "panini")
     for s in ("none", "pd")
 ]
 table(rows + pooled, METRICS)
@@ -969,7 +988,7 @@ record("C14", gains["buildings"] / gains["faces"] if known else None, used, **de
 # %%
 glean_runs = pick(model="glean", factor=8, null_space="none")
 searches = COMMITTED / "pulse" / "faces64" / "summary.json"
-found = json.loads(searches.read_text("utf-8")).get("8x search") if searches.is_file() else None
+found = read_json(searches).get("8x search") if searches.is_file() else None
 lead, in_lr = None, {}
 if glean_runs and found:
     ours = mean(glean_runs, "PSNR")
@@ -978,6 +997,11 @@ if glean_runs and found:
     print(
         f"PSNR: GLEAN {ours.text()} dB, PULSE {found['psnr']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['lr_psnr']:.2f} dB"
     )
+    same_y = pick(model="glean", factor=8, null_space="none", downsampler="average")
+    if same_y:  # the same measurements as PULSE's
+        print(
+            f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {mean(same_y, 'PSNR').mean - found['psnr']:+.2f} dB"
+        )
     in_lr = {"glean_psnr_lr": round(lr_ours.mean, 2), "pulse_psnr_lr": round(found["lr_psnr"], 2)}
 record("C17", lead, glean_runs, **in_lr)
 
@@ -1111,7 +1135,7 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 # **Run it in full**: one run is one executed notebook (an hour on two cores at the laptop profile); the whole table is a sweep.
 #
 # ```bash
-# export GANPRIOR_DATA=/where/the/packs/are
+# export GANPRIOR_DATA=/where/the/packs/are   # folders of images: faces_color64, cats64, buildings64
 # python -m ganprior_null run notebooks/07_glean_panini.ipynb -p retrain true -p model glean -p pd true -p factor 8 -p data faces
 # make sweep PROFILE=gpu
 # ```

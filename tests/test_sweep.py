@@ -13,7 +13,8 @@ from ganprior_null.runner import check_parameters, read_value
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = [ROOT / "workflow" / "runs.yaml", ROOT / "workflow" / "smoke.yaml"]
-LESSON = ROOT / "notebooks" / "07_glean_panini.ipynb"
+USUAL = "07_glean_panini"
+LESSON = ROOT / "notebooks" / f"{USUAL}.ipynb"
 
 needs_snakemake = pytest.mark.skipif(
     importlib.util.find_spec("snakemake") is None,
@@ -33,8 +34,9 @@ def plan(folder, *words):
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_every_line_is_parameters_of_the_lesson(table):
     for name, line in yaml.safe_load(table.read_text("utf-8")).items():
-        given = {key: value for key, value in line.items() if key != "seeds"}
-        check_parameters(LESSON, given | {"seed": line["seeds"][0], "retrain": True})
+        given = {key: value for key, value in line.items() if key not in ("seeds", "lesson")}
+        lesson = ROOT / "notebooks" / f"{line.get('lesson', USUAL)}.ipynb"
+        check_parameters(lesson, given | {"seed": line["seeds"][0], "retrain": True})
         assert given.get("data", "drawn") in name and f"{given.get('factor', 8)}x" in name
 
 
@@ -50,6 +52,9 @@ def test_a_dry_run_plans_one_job_for_each_seed(tmp_path):
     assert len(jobs) == sum(len(line["seeds"]) for line in table.values())
     (beta,) = [job for job in jobs if "faces-16x-glean-beta3-seed0" in job.split("--out")[1]]
     assert "--profile smoke" in beta and "-p retrain True" in beta and "-p factor 16" in beta
+    assert "07_glean_panini.ipynb" in beta
+    (pdn,) = [job for job in jobs if "faces-8x-degraded-pdn-seed1" in job.split("--out")[1]]
+    assert "08_pdn.ipynb" in pdn and "-p degraded True" in pdn and "lesson" not in pdn.split("--out")[1]
     given = shlex.split(beta)
     assert read_value(given[given.index("changes") + 1]) == {"gan_weight": 0.001}  # as our command line reads it
 
