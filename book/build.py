@@ -173,21 +173,22 @@ def save_cover(lesson, book: Path) -> None:
 
 
 def runs_table(lessons: list[Path], sources: Path) -> str:
-    """A line per lesson: the run that made it out of the notebook in ``sources``, or why that is not known."""
-    lines = ["", "| lesson | profile | seconds | versions | SHA-256 | commit |", "|---|---|--:|---|---|---|"]
+    """A line per lesson: the run that made it out of the notebook in ``sources``, or why it is not known; then versions."""
+    lines, used = ["", "| lesson | profile | seconds | SHA-256 | commit |", "|---|---|--:|---|---|"], {}
     for path in lessons:
         try:
             run = read_record(path, sources / path.name)
         except ValueError as error:
-            cells = [f"*not known: {error}*", "", "", "", ""]
+            cells = [f"*not known: {error}*", "", "", ""]
         else:
             given = [f"`{name}={value!r}`" for name, value in run.parameters.items()]
-            uses = ", ".join(f"{name} {number}" for name, number in run.versions.items())
-            cells = [", ".join([run.profile, *given]), f"{run.seconds:.0f}", uses, f"`{run.source[:12]}`"]
+            used.setdefault(", ".join(" ".join(pair) for pair in run.versions.items()), []).append(path.stem)
+            cells = [", ".join([run.profile, *given]), f"{run.seconds:.0f}", f"`{run.source[:12]}`"]
             head, _, changed = (run.commit or "none").partition("-")
             cells.append(f"`{head[:12]}`{', changed' if changed else ''}")
         line = [f"[{path.stem}](notebooks/{path.stem})", *cells]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+    lines += ["", *(f"- {', '.join(names) + ':' if len(used) > 1 else 'With'} {uses}." for uses, names in used.items())]
     return "\n".join(lines) + "\n"
 
 
