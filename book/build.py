@@ -173,7 +173,7 @@ def save_cover(lesson, book: Path) -> None:
 
 
 def runs_table(lessons: list[Path], sources: Path) -> str:
-    """A line per lesson: the run that made it from the notebook in ``sources``, or why it is not known; then versions."""
+    """A line per lesson: the run that made it from ``sources``, or why that is not known; then the versions."""
     lines, used = ["", "| lesson | profile | seconds | SHA-256 | commit |", "|---|---|--:|---|---|"], {}
     for path in lessons:
         try:
