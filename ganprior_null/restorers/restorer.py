@@ -20,7 +20,7 @@ class Restorer(nn.Module):
         self.network = network
 
     def forward(self, y: Tensor, *code) -> Tensor:
-        """code: what the network takes beside y; PDN's takes z and a generator."""
+        """code: what the network takes beside y; PDN's takes z, a generator and noise."""
         check_image(y, "y")
         return from_signed(self.network(to_signed(check_finite(y, "y")), *code))
 
