@@ -768,7 +768,7 @@ for name, v in family.items():
 
 # %%
 PICTURES = {"sample": x, "another sample": samples(1, offset=2), "photograph": astronaut, "cat": aliens[:1]}
-SHORT = max(10, 3 * steps // 10)
+SHORT = max(2, 3 * steps // 10)
 
 
 @lru_cache(maxsize=128)

@@ -494,6 +494,8 @@ if gaps:
         }
         print(f"{name:22} PSNR without {numbers['PSNR'][0]:.2f}, with {numbers['PSNR'][1]:.2f} dB; "
               f"fd_features64 without {numbers['fd_features64'][0]:.2f}, with {numbers['fd_features64'][1]:.2f}")  # fmt: skip
+    first = [other.history[0]["PSNR"] - one.history[0]["PSNR"] for one, other in both]
+    details["control"] = f"{sum(first) / len(first):+.2f} dB before the first step"
 c9 = sum(gaps.values()) / len(gaps) if gaps else None
 record("C9", c9, [one for one, _ in both], [other for _, other in both], **details)
 

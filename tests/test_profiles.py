@@ -8,7 +8,14 @@ from ganprior_null import profiles
 
 
 def test_every_profile_has_every_row():
-    assert tuple(profiles.LESSONS) == profiles.NAMES
+    for table in (profiles.LESSONS, profiles.PRIORS, profiles.RESTORERS, profiles.KERNELS):
+        assert tuple(table) == profiles.NAMES
+
+
+def test_the_paper_s_text_and_its_configurations_are_profiles_that_differ_in_one_number():
+    text, configurations = (dataclasses.asdict(profiles.restorer(name)) for name in ("paper-text", "paper"))
+    assert {name for name in text if text[name] != configurations[name]} == {"lr"}
+    assert (text["lr"], configurations["lr"]) == (1e-3, 1e-4)
 
 
 def test_name_comes_from_the_argument_then_the_environment_then_laptop(monkeypatch):

@@ -137,6 +137,8 @@ def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
     assert "[glean-0](../committed/restorers/glean-0/summary.json)" in page
     assert "3 seeds; 2 runs; spread 0.25 dB" in report.as_text(report.rows())
     assert json.loads(report.as_json(report.rows()))[17]["evidence"].startswith("3 seeds")
+    report.claim("C18", 41.0, profile="laptop", seeds=[0], control="12.0 dB without it")
+    assert row("C18")["evidence"] == "1 seed; control: 12.0 dB without it"
 
 
 def test_links_lead_somewhere(tmp_path, monkeypatch):

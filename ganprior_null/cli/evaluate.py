@@ -22,7 +22,9 @@ def _add_evaluate_kernels(methods) -> None:
     this.add_argument("--scale", type=int, default=2, choices=(2, 4))
     this.add_argument("--seeds", type=int, default=4, help="estimates per photograph (default 4)")
     this.add_argument("--compatible", action="store_true", help="as the published program does it, faults included")
-    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument(
+        "--profile", help="smoke | laptop | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
+    )
     this.set_defaults(command=_evaluate_kernels)
 
 

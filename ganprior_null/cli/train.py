@@ -114,7 +114,9 @@ def _add_skip_broken(this) -> None:
 def _add_common(this, train) -> None:
     """The options that all networks share, and what to call."""
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
-    this.add_argument("--profile", help="smoke | laptop | gpu | paper (default: GANPRIOR_PROFILE, else laptop)")
+    this.add_argument(
+        "--profile", help="smoke | laptop | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
+    )
     this.add_argument("--seed", type=int, default=0)
     this.add_argument(
         "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"

@@ -13,7 +13,7 @@ from .record import replace
 def note_origin(folder: Path, processes: int, seconds: float) -> None:
     """Write ``origin.json``: of the latest start, but for the seconds, which add up over all starts of the run."""
     file = folder / "origin.json"
-    before = json.loads(file.read_text("utf-8"))["seconds"] if file.is_file() else 0.0
+    before = _read(file).get("seconds", 0.0)
     found = {
         "commit": commit(within="ganprior_null"),
         "python": platform.python_version(),
@@ -28,5 +28,13 @@ def note_origin(folder: Path, processes: int, seconds: float) -> None:
 
 def commit_of(folder: Path) -> str:
     """The commit a run was last started at, "not recorded" for one without ``origin.json`` or outside a checkout."""
-    file = folder / "origin.json"
-    return (json.loads(file.read_text("utf-8"))["commit"] if file.is_file() else None) or "not recorded"
+    return _read(folder / "origin.json").get("commit") or "not recorded"
+
+
+def _read(file: Path) -> dict:
+    """What a former start noted; nothing if it is missing or damaged, since the run is more than its note."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -28,7 +28,7 @@ class Run:
         if not path.exists():
             replace(path, text.encode())
             return
-        stored, wanted = _read_params(path), json.loads(text)
+        stored, wanted = read_params(path), json.loads(text)
         differ = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
         if differ:
             what = ", ".join(f"{key}: {stored.get(key)!r} there, {wanted.get(key)!r} here" for key in differ)
@@ -97,7 +97,8 @@ def replace(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _read_params(path: Path) -> dict:
+def read_params(path: Path) -> dict:
+    """The parameters that a run was begun with. Raises ValueError, which says what to do, for a damaged file."""
     try:
         stored = json.loads(path.read_text("utf-8"))
     except ValueError as error:  # no JSON, or no text

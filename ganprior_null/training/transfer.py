@@ -2,10 +2,11 @@
 
 import hashlib
 import io
-import json
 from pathlib import Path
 
 import torch
+
+from .record import read_params
 
 
 def begin_from(source: Path, state: dict, out: Path) -> dict[str, str]:
@@ -15,7 +16,8 @@ def begin_from(source: Path, state: dict, out: Path) -> dict[str, str]:
     that checkpoint. Where ``out`` has a checkpoint already it is the one to resume: nothing is loaded, and the note is
     the one made then, since ``source`` may have been trained further or deleted.
 
-    Raises FileNotFoundError without a checkpoint there, ValueError for one that is unreadable or does not fit.
+    Raises FileNotFoundError without a checkpoint there, ValueError for one that is unreadable or does not fit, or where
+    the parameters in ``out`` are damaged.
     """
     path = source if source.suffix == ".ckpt" else source / "last.ckpt"
     name = f"{path.resolve().parent.name}/{path.name}"
@@ -36,5 +38,5 @@ def begin_from(source: Path, state: dict, out: Path) -> dict[str, str]:
 
 
 def _noted(out: Path, name: str) -> dict[str, str]:
-    noted = json.loads((out / "params.json").read_text("utf-8")).get("start_from")
+    noted = read_params(out / "params.json").get("start_from")
     return noted if noted and noted["checkpoint"] == name else {"checkpoint": name, "sha256": "not read"}

@@ -1,6 +1,7 @@
 """What a training run promises: addressed batches, no lost checkpoint, resume equal to never stopping."""
 
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from ganprior_null.training import Run, batch_indices, fit, make_fabric, step_ge
 from ganprior_null.training.loop import refuse_unequal
 
 from . import toy
+
+PROCESSES = multiprocessing.get_context("forkserver")  # each run is a process of its own, torch is imported once
+PROCESSES.set_forkserver_preload([toy.__name__])
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +86,18 @@ def test_resuming_with_random_numbers_from_elsewhere_would_differ(fabric, tmp_pa
 
 def test_killed_ten_times_it_ends_with_the_same_weights(fabric, tmp_path):
     whole = train(fabric, tmp_path / "whole", 400)
-    dice = random.Random(0)
-    command = [sys.executable, "-m", "tests.training.toy", str(tmp_path / "killed"), "400"]
-    for _ in range(10):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(dice.uniform(0.0, 0.25))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert last.stdout.endswith("finished\n"), last.stderr
+    dice, heard = random.Random(0), []
+    for final in [False] * 10 + [True]:
+        here, there = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=toy.train, args=(str(tmp_path / "killed"), 400, there.send))
+        process.start()
+        assert here.recv() == "ready"
+        if not final:
+            time.sleep(dice.uniform(0.0, 0.25))
+            process.kill()
+        process.join(120)
+        heard.append((process.exitcode, here.recv() if final else ""))
+    assert heard == [(-signal.SIGKILL, "")] * 10 + [(0, "finished")]
     state, _ = toy.build()
     run = Run(tmp_path / "killed", {"seed": toy.SEED})
     assert run.resume(state) and state["step"] == 400
@@ -138,6 +144,9 @@ def test_a_run_says_where_it_came_from_and_seconds_add_up(fabric, tmp_path):
     (tmp_path / "origin.json").write_text(json.dumps(first | {"seconds": 100.0}))
     train(fabric, tmp_path, 8)
     assert json.loads((tmp_path / "origin.json").read_text())["seconds"] >= 100
+    (tmp_path / "origin.json").write_text("{")  # a damaged note ends no run
+    train(fabric, tmp_path, 9)
+    assert json.loads((tmp_path / "origin.json").read_text())["seconds"] < 100
 
 
 def test_processes_share_a_batch_equally_or_not_at_all():

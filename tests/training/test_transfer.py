@@ -62,6 +62,9 @@ def test_the_origin_is_noted_and_the_run_goes_on_without_it(source, tmp_path):
         train_prior(None, parts, augmented, precision="32-true", start_from=tmp_path / "other")
     with pytest.raises(ValueError, match="start_from: .* there, None here"):
         train_prior(None, parts, augmented, precision="32-true")
+    (parts / "params.json").write_text("{")
+    with pytest.raises(ValueError, match="params.json is damaged"):
+        train_prior(None, parts, augmented, precision="32-true", start_from=tmp_path / "faces")
 
 
 def test_what_is_no_start_is_refused_and_nothing_written(source, tmp_path):

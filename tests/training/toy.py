@@ -1,5 +1,6 @@
 """A training run small enough to be killed many times: python toy.py FOLDER STEPS."""
 
+import functools
 import sys
 import time
 
@@ -36,13 +37,18 @@ def make_step(images, seconds: float = 0.0):
     return step
 
 
-if __name__ == "__main__":
+def train(folder: str, steps: int, say) -> None:
+    """Train in ``folder``; ``say`` hears "ready" when all is set up, and then how it ended."""
     state, images = build()
-    run = Run(sys.argv[1], {"seed": SEED})
-    print("ready", flush=True)
+    run = Run(folder, {"seed": SEED})
+    say("ready")
     step = make_step(images, seconds=0.002)
     finished = fit(
         make_fabric(accelerator="cpu"), step, state, run,
-        steps=int(sys.argv[2]), global_batch=BATCH, log_every=5, save_every=7, progress=False,
+        steps=steps, global_batch=BATCH, log_every=5, save_every=7, progress=False,
     )  # fmt: skip
-    print("finished" if finished else f"stopped at {state['step']}", flush=True)
+    say("finished" if finished else f"stopped at {state['step']}")
+
+
+if __name__ == "__main__":
+    train(sys.argv[1], int(sys.argv[2]), functools.partial(print, flush=True))
