@@ -356,7 +356,7 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 
 # %%
 recipe = RestorerRecipe(
-    global_batch=4, steps=max(8, 2 * cfg.images), lr=1e-3, pixel="l1" if model == "panini" else "l2", seed=seed
+    global_batch=4, steps=max(8, 5 * cfg.images // 4), lr=1e-3, pixel="l1" if model == "panini" else "l2", seed=seed
 )
 truths = samples(8 * cfg.images, 2)
 fabric = make_fabric(precision="32-true")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..images import from_uint8, to_uint8
 from ..layers import FeatureNet64
-from ..metrics import AT_ONCE, fd_features64, split_half_distance
+from ..metrics import AT_ONCE, feature_moments, frechet_distance, split_half_distance
 from ..training.degrade import compressed
 from ..training.views import blurred
 
@@ -48,8 +48,10 @@ def damage_distances(x: Tensor, network: FeatureNet64, *, seed: int = 0) -> dict
     half = len(x) // 2
     first, second = x[order[:half]], x[order[half : 2 * half]]
     distances = {"none": split_half_distance(x, network, seed=seed)}
+    mean, covariance, _ = feature_moments(second, network)
     for name, damage in damages().items():
-        distances[name] = fd_features64(from_uint8(to_uint8(damage(first))), second, network)
+        damaged = feature_moments(from_uint8(to_uint8(damage(first))), network)
+        distances[name] = frechet_distance(damaged.mean, damaged.covariance, mean, covariance)
     return distances
 
 

@@ -3,9 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 ACCELERATORS = ("auto", "cpu", "cuda")
@@ -26,7 +29,7 @@ def resolve_precision(name: str) -> str:
     return fastest_precision() if name == "auto" else name
 
 
-def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> Fabric:
+def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> "Fabric":
     """A launched Fabric for one process, or for one of torchrun's.
 
     Under ``torchrun --nproc-per-node 2`` Fabric left to itself makes two worlds of one process on CPUs; it must be told
@@ -37,6 +40,8 @@ def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> Fab
         raise ValueError(f"accelerator must be one of {', '.join(ACCELERATORS)}, got {accelerator!r}")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
+    from lightning_fabric import Fabric  # here: its import takes seconds, and most lessons train nothing
+
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, precision=precision)
     fabric.launch()

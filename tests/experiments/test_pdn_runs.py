@@ -19,19 +19,25 @@ def train(folder, *words):
     return [json.loads((folder / name).read_text()) for name in names]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run at 8x without PD, on images as they are: its folder, parameters and summary."""
+    folder = tmp_path_factory.mktemp("runs") / "plain"
+    return folder, *train(folder)
+
+
 @pytest.mark.parametrize("factor", ["8", "16"])
-def test_consistent_with_pd_and_only_with_it(factor, tmp_path):
-    _, without = train(tmp_path / "none", "--factor", factor)
+def test_consistent_with_pd_and_only_with_it(factor, plain, tmp_path):
+    without = plain[2] if factor == "8" else train(tmp_path / "none", "--factor", factor)[1]
     params, with_pd = train(tmp_path / "pd", "--factor", factor, "--null-space", "pd")
     assert with_pd["PSNR(LR) enforced"] > 120  # rounding of float32
     assert "PSNR(LR) enforced" not in without and without["PSNR(LR)"] == without["PSNR(LR) raw"] < 60
     assert params["pixel_weight"] == params["perceptual_weight"] == 0 and not params["degraded"]
 
 
-def test_degraded_images_change_what_is_learnt_and_not_what_is_tested_on(tmp_path):
-    plain, other = (train(tmp_path / name, *words)[0] for name, words in (("a", ()), ("b", ("--degraded",))))
-    assert other["degraded"] and not plain["degraded"]
-    lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in "ab"]
+def test_degraded_images_change_what_is_learnt_and_not_what_is_tested_on(plain, tmp_path):
+    assert train(tmp_path / "other", "--degraded")[0]["degraded"] and not plain[1]["degraded"]
+    lines = [(folder / "metrics.jsonl").read_text().splitlines() for folder in (plain[0], tmp_path / "other")]
     assert lines[0][0] == lines[1][0]  # before the first step: the same test images
     assert lines[0][-1] != lines[1][-1]
 

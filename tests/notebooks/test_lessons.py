@@ -13,6 +13,8 @@ import papermill
 import pytest
 from jupytext.compare import NotebookDifference, compare_notebooks
 
+from ganprior_null.runner import run
+
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 LESSONS = [path for path in SOURCES if path.stem != "09_report"]
@@ -67,9 +69,7 @@ def test_a_drifted_pair_is_noticed(tmp_path):
 @every_source
 def test_runs_in_smoke(source, tmp_path):
     notebook = source.with_suffix(".ipynb")
-    done = command("ganprior_null", "run", notebook, "--profile", "smoke", "--out", tmp_path, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert (tmp_path / notebook.name).is_file()
+    assert run([notebook], tmp_path, profile="smoke") == [tmp_path / notebook.name]
 
 
 @every_source
