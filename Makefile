@@ -26,7 +26,8 @@ REPOSITORY ?=
 TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+# not compiled here: Python does that for what is imported, a small part of what is installed
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile -c constraints.txt
 
 PACKAGE = $(shell find ganprior_null data/claims.toml -name '*.py' -o -name '*.js' -o -name '*.toml')
 LESSONS = $(filter-out notebooks/09_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
@@ -40,7 +41,7 @@ SITE    = $(BUILD)/site/index.html
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-# --- set-up: two stamps, renewed when the list of packages changes --------------------------------------------------
+# --- set-up: a stamp for each purpose, renewed when the list of packages changes ------------------------------------
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,21 +50,19 @@ help:
 	  && $(PYTHON) -m pip -q --python .venv/bin/python install pip; } \
 	  || { rm -rf .venv; echo "cannot make .venv; on Debian and Ubuntu: sudo apt-get install python3-venv python3-pip"; exit 1; }
 
-.venv/course.stamp: pyproject.toml constraints.txt | .venv/bin/python
+.venv/torch.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "setting up .venv with the $(TORCH) build of torch, some minutes the first time (TORCH=cpu or TORCH=gpu to choose)"
 ifeq ($(TORCH),cpu)
 	@$(PIP) --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu torch 2>/dev/null \
 	  || echo "PyTorch's own index cannot be reached; taking torch from the default index"
 endif
-	@$(PIP) -e ".[course]"
 	@touch $@
 
-.venv/dev.stamp: .venv/course.stamp
-	@$(PIP) -e ".[course,dev]"
-	@touch $@
-
-.venv/sweep.stamp: .venv/course.stamp
-	@$(PIP) -e ".[course,sweep]"
+.venv/course.stamp: EXTRAS = course
+.venv/dev.stamp: EXTRAS = course,dev
+.venv/sweep.stamp: EXTRAS = course,sweep
+.venv/course.stamp .venv/dev.stamp .venv/sweep.stamp: .venv/torch.stamp
+	@$(PIP) -e ".[$(EXTRAS)]"
 	@touch $@
 
 setup: .venv/course.stamp

@@ -28,7 +28,7 @@ def plain(tmp_path_factory):
 
 @pytest.mark.parametrize("factor", ["8", "16"])
 def test_consistent_with_pd_and_only_with_it(factor, plain, tmp_path):
-    without = plain[2] if factor == "8" else train(tmp_path / "none", "--factor", factor)[1]
+    _, _, without = plain
     params, with_pd = train(tmp_path / "pd", "--factor", factor, "--null-space", "pd")
     assert with_pd["PSNR(LR) enforced"] > 120  # rounding of float32
     assert "PSNR(LR) enforced" not in without and without["PSNR(LR)"] == without["PSNR(LR) raw"] < 60

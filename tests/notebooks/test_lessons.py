@@ -66,8 +66,9 @@ def test_a_drifted_pair_is_noticed(tmp_path):
     assert differ(SOURCES[0].with_suffix(".ipynb"), drifted)
 
 
-@every_source
+@pytest.mark.parametrize("source", [SOURCES[1], SOURCES[-1]], ids=lambda path: path.stem)
 def test_runs_in_smoke(source, tmp_path):
+    """By papermill, two lessons; tests/widgets/test_lesson_panels.py runs the code of all in the smoke profile."""
     notebook = source.with_suffix(".ipynb")
     assert run([notebook], tmp_path, profile="smoke") == [tmp_path / notebook.name]
 

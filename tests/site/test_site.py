@@ -92,6 +92,8 @@ def test_every_page_works(browser, address, served):
     pages = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts]
     lessons = {f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {"index.html", "intro.html", "made.html", "references.html"} | lessons <= set(pages)
+    if address.startswith("http"):  # what a server changes is the address; the rest was seen in the folder
+        pages = sorted({*pages} - lessons | {"notebooks/00_start_here.html", "notebooks/09_report.html"})
     wrong = {page: found for page in pages if (found := faults(browser, f"{address}/{page}", address))}
     assert not wrong
 

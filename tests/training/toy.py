@@ -39,12 +39,13 @@ def make_step(images, seconds: float = 0.0):
 
 def train(folder: str, steps: int, say) -> None:
     """Train in ``folder``; ``say`` hears "ready" when all is set up, and then how it ended."""
+    fabric = make_fabric(accelerator="cpu")
     state, images = build()
     run = Run(folder, {"seed": SEED})
     say("ready")
     step = make_step(images, seconds=0.002)
     finished = fit(
-        make_fabric(accelerator="cpu"), step, state, run,
+        fabric, step, state, run,
         steps=steps, global_batch=BATCH, log_every=5, save_every=7, progress=False,
     )  # fmt: skip
     say("finished" if finished else f"stopped at {state['step']}")
