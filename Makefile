@@ -26,7 +26,7 @@ REPOSITORY ?=
 TORCH   ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
 BIN = .venv/bin
-# not compiled here: Python does that for what is imported, a small part of what is installed
+# pip would compile on one core; what follows it does so on all
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile -c constraints.txt
 
 PACKAGE = $(shell find ganprior_null data/claims.toml -name '*.py' -o -name '*.js' -o -name '*.toml')
@@ -63,6 +63,7 @@ endif
 .venv/sweep.stamp: EXTRAS = course,sweep
 .venv/course.stamp .venv/dev.stamp .venv/sweep.stamp: .venv/torch.stamp
 	@$(PIP) -e ".[$(EXTRAS)]"
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # templates that are no Python are among the files
 	@touch $@
 
 setup: .venv/course.stamp

@@ -17,8 +17,8 @@ from ganprior_null.training.loop import refuse_unequal
 
 from . import toy
 
-PROCESSES = multiprocessing.get_context("forkserver")  # each run is a process of its own, torch is imported once
-PROCESSES.set_forkserver_preload([toy.__name__])
+PROCESSES = multiprocessing.get_context("forkserver")  # each run is a process of its own, imports are made once
+PROCESSES.set_forkserver_preload([toy.__name__, "lightning_fabric"])
 
 
 @pytest.fixture(scope="module")
