@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 NAMED = 3  # runs that a note calls by name before it counts the rest
+RESULTS = ("summary.json", "unseen.json", "diversity.json")  # what a run's numbers are read from; the first is a must
 
 
 def named_runs(details: dict) -> list[str]:
@@ -13,7 +14,7 @@ def named_runs(details: dict) -> list[str]:
 
 
 def run_digests(names: list[str], folders: list[Path]) -> dict[str, str]:
-    """run -> digest of its summary, for those that are stored; the first folder that has a run counts."""
+    """run -> digest of its results, for those that are stored; the first folder that has a run counts."""
     found = {name: _summaries(name, folders) for name in names}
     return {name: next(iter(summaries.values())) for name, summaries in found.items() if summaries}
 
@@ -37,14 +38,17 @@ def find_runs(names: list[str], recorded: dict[str, str], folders: list[Path]) -
 
 
 def _summaries(name: str, folders: list[Path]) -> dict[Path, str]:
-    """The run's ``summary.json`` in each folder that has one -> 12 hex digits over its bytes."""
+    """The run's ``summary.json`` in each folder that has one -> 12 hex digits over the bytes of all its RESULTS."""
     found = {}
     for folder in folders:
-        path = folder / name / "summary.json"
+        first, *others = (folder / name / result for result in RESULTS)
         try:
-            found[path] = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            digest = hashlib.sha256(first.read_bytes())
+            for path in filter(Path.is_file, others):
+                digest.update(path.read_bytes())
         except (OSError, ValueError):  # ValueError: a damaged result may name what no file can be called
             continue
+        found[first] = digest.hexdigest()[:12]
     return found
 
 

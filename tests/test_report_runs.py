@@ -56,6 +56,15 @@ def test_a_run_that_was_replaced_is_said_and_one_copied_anew_is_not():
     assert row()["note"] == ""
 
 
+def test_what_a_run_was_evaluated_on_afterwards_counts_as_well():
+    run = store("restorers/a")
+    (run / "unseen.json").write_text("{}")
+    measure("restorers/a")
+    assert row()["note"] == ""
+    (run / "unseen.json").write_text('{"tested": {}}')
+    assert row()["note"] == "run restorers/a has changed since"
+
+
 def test_a_claim_recorded_before_digests_were_kept_says_only_what_is_missing(fresh_results):
     store("restorers/a")
     measure("restorers/a", "restorers/b")
