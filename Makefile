@@ -111,7 +111,7 @@ lint: .venv/dev.stamp
 
 sweep: .venv/sweep.stamp
 	$(BIN)/snakemake --snakefile workflow/Snakefile --workflow-profile workflow/profiles/$(EXECUTOR) \
-	  --config profile=$(PROFILE) table=$(SWEEP) $(ARGS)
+	  $(ARGS) --config profile=$(PROFILE) table=$(SWEEP)
 
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/pooling.py

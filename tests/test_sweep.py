@@ -46,6 +46,16 @@ def test_a_misspelt_line_is_noticed():
 
 
 @needs_snakemake
+def test_one_run_of_the_table_can_be_asked_for(tmp_path):
+    target = f"build/sweep/smoke/faces-8x-glean-pd-seed1/{USUAL}.ipynb"
+    make = subprocess.run(["make", "-n", "sweep", f"ARGS={target}"], cwd=ROOT, capture_output=True, text=True)
+    words = shlex.split(make.stdout.replace("\\\n", " "))
+    assert words.index(target) < words.index("--config")  # behind it, it would be read as a setting
+    (job,) = plan(tmp_path, target, "--config", "profile=smoke")
+    assert "-p seed 1" in job and "-p pd True" in job
+
+
+@needs_snakemake
 def test_a_dry_run_plans_one_job_for_each_seed(tmp_path):
     jobs = plan(tmp_path, "--config", "profile=smoke")
     table = yaml.safe_load(TABLES[0].read_text("utf-8"))
