@@ -621,9 +621,8 @@ unsearched = {}
 for folder in evaluated(False):
     unsearched |= read_json(folder / "summary.json")["unsearched_l1_by_image"]
 unsearched = {name: unsearched[name] for name in by_image("ours", "l1")}
-print(
-    f"{'medians over the seeds':24}L1 error: published   ours  no search   bicubic      sum of the raw kernel: published   ours"
-)
+print("medians over the seeds     L1 error                           sum of the raw kernel")
+print(f"{'':18}published   ours  no search   bicubic   published   ours")
 for name in by_image("ours", "l1"):
     published, ours, bicubic_l1 = (
         np.median(by_image(kind, key)[name])
@@ -631,7 +630,7 @@ for name in by_image("ours", "l1"):
     )
     sums = [np.median(by_image(kind, "raw_sum")[name]) for kind in versions]
     print(
-        f"{name:24}{published:19.2f}{ours:7.2f}{unsearched[name]:11.2f}{bicubic_l1:10.2f}{sums[0]:35.2f}{sums[1]:7.2f}"
+        f"{name:18}{published:9.2f}{ours:7.2f}{unsearched[name]:11.2f}{bicubic_l1:10.2f}{sums[0]:12.2f}{sums[1]:7.2f}"
     )
 for kind, summary in (("published", b4["published"]), ("ours", b4["ours"])):
     print(
@@ -812,10 +811,14 @@ operators = {
     "estimated, no cut": BlurDownsample(k_hat, 2, size),
     "true": A_true,
 }
-print("PSNR to the photograph, dB      D(y)     A = " + "".join(f"{name:>19}" for name in operators))
+print("PSNR to the photograph, dB, of D(y) and of D(y) made consistent under A")
+print(f"{'':16}{'D(y)':>7}   A = " + "".join(f"{name:>{len(name) + 3}}" for name in operators))
 for name, D in backbones.items():
     scores = [quality(NullSpace(D, A)(y), x) for A in operators.values()]
-    print(f"{name:26}{quality(D(y), x):10.2f}         " + "".join(f"{value:19.2f}" for value in scores))
+    columns = zip(operators, scores, strict=True)
+    print(
+        f"{name:16}{quality(D(y), x):7.2f}       " + "".join(f"{value:{len(title) + 3}.2f}" for title, value in columns)
+    )
 print("\nPSNR(y, A_true x_hat), dB; bicubic upsampling as D")
 for name, A in operators.items():
     print(f"{name:20}{consistency_db(A_true, NullSpace(backbones['bicubic'], A)(y), y).item():8.1f}")
@@ -867,11 +870,12 @@ record(
 )
 
 # %%
-print("gain over the bicubic assumption, dB      mean   worst seed   without the cut   small network")
+print("gain over the bicubic assumption, dB")
+print(f"{'':16}{'mean':>8}   worst seed   without the cut   small network")
 for name, found in table.items():
     plain, uncut, learned = np.mean(found, axis=0)
     extra = "" if math.isnan(uncut) else f"{uncut:+18.2f}{learned:+16.2f}"
-    print(f"{name:38}{plain:+8.2f}{np.min(found, axis=0)[0]:+13.2f}{extra}")
+    print(f"{name:16}{plain:+8.2f}{np.min(found, axis=0)[0]:+13.2f}{extra}")
 
 # %% [markdown]
 # On average the estimate wins, in most rows clearly. But it does not win on *every* image, and the exception is instructive: on the portrait the estimated kernel is too wide, the bicubic assumption happens to be nearly right, and the estimate loses decibels; a kernel that is too wide amplifies what it believes to have been suppressed. If you know that a

@@ -55,6 +55,7 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm.auto import tqdm
 
@@ -564,7 +565,7 @@ runs, unreadable = read_runs(COMMITTED / "restorers", results_folder() / "restor
 for run in runs:
     p = run.params
     print(
-        f"{run.path.name:42} {p['steps']} steps of {p['global_batch']}, prior {p.get('prior_sha256', '?')[:6]}, PSNR {run.final['PSNR']:.2f} dB"
+        f"{run.path.name:36} {p['steps']} steps of {p['global_batch']}, prior {p.get('prior_sha256', '?')[:6]}, PSNR {run.final['PSNR']:.2f} dB"
     )
 for line in unreadable:
     print("left out:", line)
@@ -597,22 +598,42 @@ def pair(category="faces", model="glean", **wanted):
 
 
 PAPER = {  # PSNR in Tables 2 and 3, as far as we know the figures: at 1024 pixels, other data, other steps
-    "faces, GLEAN": "27.20 dB in the paper",
-    "faces, Panini": "27.13 dB in the paper",
-    "16x faces, GLEAN": "27.21 dB in the paper",
-    "16x faces, Panini": "27.18 dB in the paper",
+    "faces, GLEAN": "27.20 dB",
+    "faces, Panini": "27.13 dB",
+    "16x faces, GLEAN": "27.21 dB",
+    "16x faces, Panini": "27.18 dB",
 }
 
 
-def table(rows, metrics):
+def table(head, rows):
+    """A Markdown table, or what is missing."""
+    if not rows:
+        print("no stored runs of this kind yet")
+        return
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
+
+
+def scores(rows, metrics):
     """A line per experiment: means over seeds ± half their spread."""
-    print(f"{'':30}" + "".join(f"{name:>18}" for name in metrics))
+    quoted = any(label in PAPER for label, _ in rows)
+    lines = []
     for label, group in rows:
-        line = f"{label:30}"
-        for metric in metrics:
-            known = group and metric in group[0].final
-            line += f"{mean(group, metric).text(2 if 'PSNR' in metric else 3) if known else '-':>18}"
-        print(line + ("" if group else "   not run yet") + (f"   {PAPER[label]}" if label in PAPER else ""))
+        known = [group and metric in group[0].final for metric in metrics]
+        cells = [
+            mean(group, metric).text(2 if "PSNR" in metric else 3) if found else "-"
+            for metric, found in zip(metrics, known, strict=True)
+        ]
+        lines.append([label if group else f"{label}: not run yet", *cells, *[PAPER.get(label, "")] * quoted])
+    table(["", *metrics, *["PSNR in the paper"] * quoted], lines)
+
+
+def changes(without, with_):
+    return {metric: mean(with_, metric).mean - mean(without, metric).mean for metric in METRICS}
+
+
+def signed(by):
+    return [f"{gain:+.{2 if metric == 'PSNR' else 3}f}" for metric, gain in by.items()]
 
 
 def record(id, value, used, **details):
@@ -640,22 +661,19 @@ for category in PACKS:
             rows.append(
                 (f"{category}, {TITLES[name]}{SPACES[space]}", pick(category, model=name, factor=8, null_space=space))
             )
-table(rows, METRICS)
+scores(rows, METRICS)
 
 # %%
-rises, seen = {}, []
+rises, seen, lines = {}, [], []
 for category in PACKS:
     for name in ("glean", "panini"):
         without, with_ = pair(category, name, factor=8)
         if without and with_:
-            gains = {metric: mean(with_, metric).mean - mean(without, metric).mean for metric in METRICS}
-            rises[category, name] = gains["PSNR"] > 0 and gains["SSIM"] > 0
+            by = changes(without, with_)
+            rises[category, name] = by["PSNR"] > 0 and by["SSIM"] > 0
             seen += without + with_
-            print(
-                f"{category}, {TITLES[name]}: PD changes PSNR by {gains['PSNR']:+.2f} dB, SSIM by {gains['SSIM']:+.3f}, ",
-                end="",
-            )
-            print(f"MS-SSIM by {gains['MS-SSIM']:+.3f}, fd_features64 by {gains['fd_features64']:+.3f}")
+            lines.append([f"{category}, {TITLES[name]}", *signed(by)])
+table(["PD changes by", *METRICS], lines)
 print(f"both rise in {sum(rises.values())} of the {len(rises)} pairs that are stored; the claim is about six")
 record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, seen, pairs=len(rises))
 
@@ -697,29 +715,23 @@ def pick_16(model, space, category="faces"):
     return lower or pick(category, model=model, factor=16, null_space=space)
 
 
-def changes(without, with_):
-    return {metric: mean(with_, metric).mean - mean(without, metric).mean for metric in METRICS}
-
-
-def said(by):
-    return ", ".join(f"{metric} {gain:+.3f}" for metric, gain in by.items())
-
-
 rows = []
 for category in PACKS:
     for name in ("glean", "panini"):
         for space in ("none", "pd"):
             rows.append((f"16x {category}, {TITLES[name]}{SPACES[space]}", pick_16(name, space, category)))
-table([row for row in rows if row[1]], METRICS)
+scores([row for row in rows if row[1]], METRICS)
 print("not run yet:", ", ".join(label for label, group in rows if not group) or "nothing")
+lines = []
 for category in PACKS:
     for name in ("glean", "panini"):
         without, with_ = (pick_16(name, space, category) for space in ("none", "pd"))
         if without and with_:
-            print(f"{category}, {TITLES[name]}: PD, with its weight, changes {said(changes(without, with_))}")
+            lines.append([f"16x {category}, {TITLES[name]}", *signed(changes(without, with_))])
+table(["PD, with its weight, changes by", *METRICS], lines)
 
 # %% [markdown]
-# Look at the last number of each line. The paper's FID stays about the same; here the distance does so for GLEAN on faces only. The adversary is what pulls answers towards real images, and a tenth of its weight is a tenth of that pull: PSNR rises, since blurred is safe, and the distance rises with it, most for buildings, whose prior is the weakest. At equal $\beta$ (below) PD *lowers* the distance.
+# Look at the last column. The paper's FID stays about the same; here the distance does so for GLEAN on faces only. The adversary is what pulls answers towards real images, and a tenth of its weight is a tenth of that pull: PSNR rises, since blurred is safe, and the distance rises with it, most for buildings, whose prior is the weakest. At equal $\beta$ (below) PD *lowers* the distance.
 
 # %%
 rises, seen = [], []
@@ -732,13 +744,14 @@ for name in ("glean", "panini"):
             f"{TITLES[name]}: beta {without[0].params['gan_weight']} without PD, {with_[0].params['gan_weight']} with PD"
         )
 print(f"{sum(rises)} of {len(rises)} network-metric pairs rise; the claim is about six")
-share, alone = sum(rises) / 6 if len(rises) == 6 else None, []
+share, alone, lines = sum(rises) / 6 if len(rises) == 6 else None, [], []
 for name in ("glean", "panini"):
     without, with_ = pair(model=name, factor=16)  # the control: PD alone is changed, beta is 0.01 in both
     if without and with_:
         by = changes(without, with_)
         alone += [by[metric] > 0 for metric in METRICS[:3]]
-        print(f"{TITLES[name]}, PD at equal beta changes {said(by)}")
+        lines.append([f"16x faces, {TITLES[name]}", *signed(by)])
+table(["PD, at equal beta, changes by", *METRICS], lines)
 record("C5", share, seen, **({"control": f"at equal beta {sum(alone)} of {len(alone)} rise"} if alone else {}))
 
 gains, seen = [], []
@@ -763,7 +776,7 @@ rows = [
     for name in ("glean", "panini")
     for s in SPACES
 ]
-table(rows, CONSISTENCY)
+scores(rows, CONSISTENCY)
 with_pd = [run for label, group in rows if label.endswith("+ PD") for run in group]
 raw = [run.final["PSNR(LR) raw"] for run in with_pd]
 record("C6", sum(raw) / len(raw) if raw else None, with_pd, spread=max(raw) - min(raw) if raw else 0.0)
@@ -962,7 +975,7 @@ pooled = [
     for name in ("glean", "panini")
     for s in ("none", "pd")
 ]
-table(rows + pooled, METRICS)
+scores(rows + pooled, METRICS)
 
 # %% [markdown]
 # ### Small backbones and diverse data
