@@ -112,8 +112,8 @@ KERNELS = {  #       steps starts published
 }  # fmt: skip
 
 
-for _rows in (LESSONS, PRIORS, RESTORERS, KERNELS):
-    _rows["paper-text"] = _rows["paper"]
+for _table in (LESSONS, PRIORS, KERNELS):
+    _table["paper-text"] = _table["paper"]
 RESTORERS["paper-text"] = dataclasses.replace(RESTORERS["paper"], lr=1e-3)  # "the same as GLEAN", whose file has 1e-4
 
 

@@ -229,7 +229,7 @@ def evidence(claim: Claim, measured: Measurement | None) -> str:
     for name in ("spread", "worst", "worst_image", "worst_photograph"):
         if isinstance(found.get(name), (int, float)):
             parts.append(f"{name.replace('_', ' ')} {found[name]:.3g} {claim.unit}".strip())
-    return "; ".join(parts + [f"control: {found[name]}" for name in ("control",) if name in found])
+    return "; ".join(parts + ([f"control: {found['control']}"] if "control" in found else []))
 
 
 def measures(source: str) -> list[str]:

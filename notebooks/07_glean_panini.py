@@ -351,7 +351,7 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 # $$\mathcal L = \lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 + \beta \operatorname{softplus}(-D(\hat x)), \tag{3}$$
 #
 # and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$, lesson 05's game without R1, path length and moving average. The weights $\lambda, \alpha, \beta$ are $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the squared norm too, so that no size enters the weights; pixels and scores are taken in $[-1, 1]$. $\phi$ are
-# features of a network that has learned to see: here the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main text names the second for both. The paper and the published configurations disagree in two places: the paper says a learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above. Our `paper` profile follows the configurations.
+# features of a network that has learned to see: here the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main text names the second for both. The paper and the published configurations disagree in two places: the paper says a learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above. Our `paper` profile follows the configurations, `paper-text` has the text's learning rate.
 #
 # Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls along a cosine.
 
@@ -628,7 +628,7 @@ def scores(rows, metrics):
     table(["", *metrics, *["PSNR in the paper"] * quoted], lines)
 
 
-def changes(without, with_):
+def differences(without, with_):
     return {metric: mean(with_, metric).mean - mean(without, metric).mean for metric in METRICS}
 
 
@@ -669,7 +669,7 @@ for category in PACKS:
     for name in ("glean", "panini"):
         without, with_ = pair(category, name, factor=8)
         if without and with_:
-            by = changes(without, with_)
+            by = differences(without, with_)
             rises[category, name] = by["PSNR"] > 0 and by["SSIM"] > 0
             seen += without + with_
             lines.append([f"{category}, {TITLES[name]}", *signed(by)])
@@ -703,7 +703,7 @@ for metric, gains in worth.items():
 # ### Table 3: 16x
 #
 # From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it: SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. That changes two things
-# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the lines below it, which change PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
+# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the table at equal $\beta$ above its verdict, which changes PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
 
 # %%
 LOWER = {"gan_weight": 1e-3}
@@ -727,7 +727,7 @@ for category in PACKS:
     for name in ("glean", "panini"):
         without, with_ = (pick_16(name, space, category) for space in ("none", "pd"))
         if without and with_:
-            lines.append([f"16x {category}, {TITLES[name]}", *signed(changes(without, with_))])
+            lines.append([f"16x {category}, {TITLES[name]}", *signed(differences(without, with_))])
 table(["PD, with its weight, changes by", *METRICS], lines)
 
 # %% [markdown]
@@ -748,7 +748,7 @@ share, alone, lines = sum(rises) / 6 if len(rises) == 6 else None, [], []
 for name in ("glean", "panini"):
     without, with_ = pair(model=name, factor=16)  # the control: PD alone is changed, beta is 0.01 in both
     if without and with_:
-        by = changes(without, with_)
+        by = differences(without, with_)
         alone += [by[metric] > 0 for metric in METRICS[:3]]
         lines.append([f"16x faces, {TITLES[name]}", *signed(by)])
 table(["PD, at equal beta, changes by", *METRICS], lines)
@@ -1164,7 +1164,7 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 #
 # **References.** GLEAN is {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, the encoder's blocks {cite}`wang2018esrgan`; PD and the claims are from {cite}`wang2023gan`, PULSE is {cite}`menon2020pulse`.
 #
-# **Run it in full**: one run is one executed notebook (an hour on two cores at the laptop profile); the whole table is a sweep.
+# **Run it in full**: one run is one executed notebook (some minutes on two cores at the laptop profile); the whole table is a sweep.
 #
 # ```bash
 # export GANPRIOR_DATA=/where/the/packs/are   # folders of images: faces_color64, cats64, buildings64
