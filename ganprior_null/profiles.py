@@ -1,4 +1,4 @@
-"""How large a run is: smoke (seconds) | laptop (the default) | gpu | paper | paper-text. The only table of sizes.
+"""How large a run is: smoke (seconds) | laptop (the default) | night | gpu | paper | paper-text. The only table of sizes.
 
 One frozen dataclass per experiment kind, one row per profile. The resolved profile is stored with every result. Where
 the paper's text and the published configurations differ, paper follows the configurations and paper-text the text.
@@ -10,8 +10,9 @@ import math
 import os
 from dataclasses import dataclass
 
-NAMES = ("smoke", "laptop", "gpu", "paper", "paper-text")
+NAMES = ("smoke", "laptop", "night", "gpu", "paper", "paper-text")
 ABOVE_ZERO = ("lr", "temperature")  # other floats may be 0: that switches something off
+FROM_ZERO = ("warm_up", "gan_from", "ema_images")  # integers that may be 0; others count things
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,17 @@ class Restorer:
     gan_weight: float  # beta
     eval_every: int  # steps
     test_images: int  # held-out images, at most
+    gan_from: int = 0  # the step at which the discriminator joins
+    range_weight: float = 0.0  # of mean (A x_r - y)^2
+    ema_images: int = 0  # half-life of the moving average of the weights that answers, images; 0: none
+    profile: str = ""  # the row's name, stored with every run
 
 
 RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  test
     "smoke": Restorer(       1,   8,       4,     4, 1e-3, 1e-5, 1e-2,    2,  132),
     "laptop": Restorer(      3,  32,     600,     8, 1e-3, 1e-6, 1e-2,  100,  200),
+    "night": Restorer(       3,  32,   5_000,     8, 1e-3, 1e-6, 1e-2, 1000,  400,
+                       gan_from=2_500, range_weight=0.1, ema_images=2_000),
     "gpu": Restorer(        12,  64,  20_000,    32, 5e-4, 1e-6, 1e-2, 1000,  500),
     "paper": Restorer(      23,  64, 100_000,     4, 1e-4, 1e-7, 1e-2, 5000,  200),
 }  # fmt: skip
@@ -113,7 +120,8 @@ KERNELS = {  #       steps starts published
 
 
 for _table in (LESSONS, PRIORS, KERNELS):
-    _table["paper-text"] = _table["paper"]
+    _table["paper-text"], _table["night"] = _table["paper"], _table["laptop"]
+PRIORS["night"] = dataclasses.replace(PRIORS["laptop"], images=1_000_000)
 RESTORERS["paper-text"] = dataclasses.replace(RESTORERS["paper"], lr=1e-3)  # "the same as GLEAN", whose file has 1e-4
 
 
@@ -135,7 +143,7 @@ def prior(name: str | None = None, **overrides) -> Prior:
 
 def restorer(name: str | None = None, **overrides) -> Restorer:
     """The row of RESTORERS for a profile, with checked overrides."""
-    return override(RESTORERS[profile_name(name)], **overrides)
+    return override(dataclasses.replace(RESTORERS[name := profile_name(name)], profile=name), **overrides)
 
 
 def kernel(name: str | None = None, **overrides) -> Kernel:
@@ -153,7 +161,7 @@ def override(profile, **changes):
 
     Raises ValueError for an unknown field, a value of another type, and one out of range.
     """
-    fields = {field.name: field.type for field in dataclasses.fields(profile)}
+    fields = {field.name: field.type for field in dataclasses.fields(profile) if field.name != "profile"}
     for key, value in changes.items():
         if key not in fields:
             raise ValueError(f"unknown parameter {key!r}{did_you_mean(key, fields)}")
@@ -168,10 +176,10 @@ def check_range(name: str, value) -> None:
     """Raise ValueError for an integer below 1, since integers count things here, and a float that is below 0, or that
     is NaN or infinite.
 
-    Apart stand ``seed``, which may be any integer, ``warm_up``, which may be 0, and ``ABOVE_ZERO``.
+    Apart stand ``seed``, which may be any integer, ``FROM_ZERO`` and ``ABOVE_ZERO``.
     """
     if type(value) is int and name != "seed":
-        least = 0 if name == "warm_up" else 1
+        least = 0 if name in FROM_ZERO else 1
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if type(value) is float:

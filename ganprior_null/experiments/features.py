@@ -80,7 +80,7 @@ RECIPES = {
     "gpu": FeatureRecipe(steps=10_000, pairs=256, drawn_pairs=96),
     "paper": FeatureRecipe(steps=10_000, pairs=256, drawn_pairs=96),  # the paper has no such network
 }
-RECIPES["paper-text"] = RECIPES["paper"]
+RECIPES["paper-text"], RECIPES["night"] = RECIPES["paper"], RECIPES["laptop"]
 
 
 def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, precision: str = "auto") -> bool:

@@ -23,7 +23,7 @@ from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, 
 from ..training.degrade import degrade
 from ..training.loop import refuse_unequal
 from ..training.record import replace
-from ..training.restore import RestorerRecipe, restorer_state, restorer_step
+from ..training.restore import RestorerRecipe, answering, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
 from .figures import figures, raw_figures, repaired_figures, restore, sheet
@@ -109,7 +109,7 @@ def evaluation(
     y, features = measure(A_true, x), load_features64().to(x.device)
 
     def look(state: dict) -> None:
-        x_r, x_hat = restore(state["network"], y, A)
+        x_r, x_hat = restore(answering(state), y, A)
         values = figures(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
         values |= repaired_figures(x_r, x, y, features) if A is None else {}
         run.log(state["step"], values)
@@ -151,7 +151,7 @@ def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
     shared = {f.name for f in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(RestorerRecipe)}
     recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
     if this.model == "pdn":  # adversarial alone
-        alone = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0}
+        alone = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0, "gan_from": 0, "range_weight": 0.0}
         return dataclasses.replace(recipe, **alone, **variant(this.model, this.variant).recipe)
     return dataclasses.replace(recipe, pixel="l1" if this.model == "panini" else "l2")
 

@@ -13,6 +13,7 @@ from ..images import from_uint8
 from ..operators import LinearOperator
 from ..profiles import Restorer as Profile
 from ..restorers.restorer import Restorer
+from ..training.restore import answering
 from ..weights import load_prior
 from .launch import VARIABLE
 from .restorer import Experiment, build, drawn_sides, operators
@@ -51,7 +52,7 @@ def load_trained(path: Path) -> Trained:
     stored = torch.load(file, map_location="cpu", weights_only=True)
     if stored["step"] < params["steps"]:
         raise ValueError(f"{path.name}: last.ckpt is of step {stored['step']} of {params['steps']}; the run goes on")
-    network.load_state_dict(stored["network"])
+    network.load_state_dict(answering(stored))
     return bare._replace(step=stored["step"], network=network.eval().requires_grad_(False))
 
 

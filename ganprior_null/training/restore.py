@@ -4,6 +4,7 @@ The step is the same for all: ``A = None`` is the network as published, an opera
 pass, and the weights of :class:`RestorerRecipe` choose between GLEAN's losses and PDN's adversarial one alone.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ..images import to_signed
 from ..losses import discriminator_loss, generator_loss, perceptual_loss, r1_penalty
 from ..operators import LinearOperator
 from ..restorers import enforce_consistency
+from .ema import update_ema
 from .gan import forward, update
 from .stream import step_generator
 
@@ -37,18 +39,27 @@ class RestorerRecipe:
     gan_weight: float = 1e-2  # beta; 1e-3 at 16x with PD
     r1_gamma: float = 0.0  # the published configurations have none
     r1_every: int = 16
+    gan_from: int = 0  # the step at which D joins; before it the network learns from the other losses alone
+    range_weight: float = 0.0  # of mean (A x_r - y)^2, in [-1, 1]: behind a null space no other loss sees that part
+    ema_images: int = 0  # half-life, in images, of the moving average of the weights that answers; 0: none
     seed: int = 0
 
 
 def restorer_state(network: nn.Module, D: nn.Module, recipe: RestorerRecipe) -> dict:
-    """What a run keeps: network, discriminator, their optimisers, step."""
-    return {
+    """What a run keeps: network, discriminator, their optimisers, step, and the moving average where there is one."""
+    state = {
         "step": 0,
         "network": network,
         "D": D,
         "optimizer": adam(network, recipe),
         "optimizer_D": adam(D, recipe),
     }
+    return state | ({"average": copy.deepcopy(network).requires_grad_(False)} if recipe.ema_images else {})
+
+
+def answering(state: dict):
+    """What of a run's state, or of a stored checkpoint, is evaluated and shipped: the average, else the network."""
+    return state.get("average", state["network"])
 
 
 def adam(module: nn.Module, recipe: RestorerRecipe) -> torch.optim.Adam:
@@ -71,7 +82,7 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
     """
 
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
-        network, D = state["network"], state["D"]
+        network = state["network"]
         mine = slice(fabric.global_rank, None, fabric.world_size)
         everyone = pairs_at(t)
         x, y = (images[mine].to(fabric.device) for images in everyone)
@@ -88,22 +99,40 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
         if recipe.perceptual_weight:
             scalars["perceptual"] = perceptual_loss(x_hat, x, features)
             loss = loss + recipe.perceptual_weight * scalars["perceptual"]
-        D.requires_grad_(False)  # its gradients would be computed and thrown away
-        scalars["G"] = generator_loss(forward(fabric, D, to_signed(x_hat)))
-        update(fabric, network, state["optimizer"], loss + recipe.gan_weight * scalars["G"])
-        D.requires_grad_(True)
-
-        real_scores = forward(fabric, D, to_signed(x))
-        fake_scores = forward(fabric, D, to_signed(x_hat.detach()))
-        scalars["D"] = discriminator_loss(real_scores, fake_scores)
-        update(fabric, D, state["optimizer_D"], scalars["D"])
-        if recipe.r1_gamma and t % recipe.r1_every == 0:
-            real = to_signed(x).requires_grad_()
-            r1 = r1_penalty(forward(fabric, D, real), real)
-            update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
+        if recipe.range_weight and A is not None:
+            scalars["range"] = F.mse_loss(2 * A(x_r), 2 * y)  # as in [-1, 1]
+            loss = loss + recipe.range_weight * scalars["range"]
+        if t < recipe.gan_from:
+            update(fabric, network, state["optimizer"], loss)
+        else:
+            scalars |= adversarial_step(fabric, state, recipe, t, loss, x_hat, x)
+        if recipe.ema_images:
+            batch, seen = recipe.global_batch, (t + 1) * recipe.global_batch
+            update_ema(state["average"], network, batch=batch, seen=seen, half_life=recipe.ema_images)
         return scalars
 
     return step
+
+
+def adversarial_step(
+    fabric, state: dict, recipe: RestorerRecipe, t: int, loss: Tensor, x_hat: Tensor, x: Tensor
+) -> dict[str, Tensor]:
+    """One step of the network on its other losses and D's judgement, and one of D; {"G", "D"}: their 0-d losses."""
+    D = state["D"]
+    D.requires_grad_(False)  # its gradients would be computed and thrown away
+    scalars = {"G": generator_loss(forward(fabric, D, to_signed(x_hat)))}
+    update(fabric, state["network"], state["optimizer"], loss + recipe.gan_weight * scalars["G"])
+    D.requires_grad_(True)
+
+    real_scores = forward(fabric, D, to_signed(x))
+    fake_scores = forward(fabric, D, to_signed(x_hat.detach()))
+    scalars["D"] = discriminator_loss(real_scores, fake_scores)
+    update(fabric, D, state["optimizer_D"], scalars["D"])
+    if recipe.r1_gamma and t % recipe.r1_every == 0:
+        real = to_signed(x).requires_grad_()
+        r1 = r1_penalty(forward(fabric, D, real), real)
+        update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
+    return scalars
 
 
 def code(network: nn.Module, recipe: RestorerRecipe, t: int, y: Tensor, mine: slice) -> tuple:
