@@ -1,4 +1,4 @@
-"""How large a run is: smoke (seconds) | laptop (the default) | night | gpu | paper | paper-text. The only table of sizes.
+"""How large a run is: smoke (seconds) | laptop (the default) | night | gpu | paper | paper-text: the table of sizes.
 
 One frozen dataclass per experiment kind, one row per profile. The resolved profile is stored with every result. Where
 the paper's text and the published configurations differ, paper follows the configurations and paper-text the text.
