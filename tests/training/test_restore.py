@@ -89,9 +89,10 @@ def test_two_ranks_of_pdn_equal_one(fabric, tmp_path):
         assert ours == pytest.approx(theirs, rel=1e-5)
     _, two = start(PDN, RestorerRecipe(global_batch=8, lr=1e-3))
     assert Run(tmp_path / "two", {}).resume(two)
-    torch.testing.assert_close(weights(two["network"]), weights(alone["network"]), rtol=1e-4, atol=1e-6)
     _, fresh = start(PDN, RestorerRecipe(global_batch=8, lr=1e-3))
-    assert not torch.allclose(weights(fresh["network"]), weights(alone["network"]), atol=1e-4)  # the control
+    moved, apart = (weights(state["network"]) - weights(alone["network"]) for state in (fresh, two))
+    # Adam's first steps are lr times the sign of the gradient: where that is rounding alone, the sign is chance
+    assert apart.norm() < 1e-3 * moved.norm()
 
 
 def test_the_rate_falls_from_lr_to_lr_end():
