@@ -29,7 +29,7 @@ BIN = .venv/bin
 # pip would compile on one core; what follows it does so on all
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile -c constraints.txt
 
-PACKAGE = $(shell find ganprior_null data/claims.toml -name '*.py' -o -name '*.js' -o -name '*.toml')
+PACKAGE = $(shell find ganprior_null -name '*.py' -o -name '*.js' -o -name '*.toml')
 LESSONS = $(filter-out notebooks/09_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
 BUILD   = build/$(PROFILE)
 RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)

@@ -18,7 +18,7 @@ import nbformat
 import yaml
 
 from ganprior_null import report
-from ganprior_null.run_record import read_record
+from ganprior_null.lessons.record import read_record
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent

@@ -1,7 +1,8 @@
 """Execute the committed notebooks from their sources, in place: ``python book/execute.py [01 ...]``.
 
 ``notebooks/NN_name.py`` is what is edited and reviewed; this writes ``notebooks/NN_name.ipynb`` beside it with the
-outputs of the laptop profile, and the claims it measures into ``data/results``. A notebook that fails stays as it was.
+outputs of the laptop profile, and the claims it measures into
+``ganprior_null/report/recorded``. A notebook that fails stays as it was.
 """
 
 import argparse

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ganprior_null.cli import main
+from ganprior_null.lessons.record import read_record, record_path, sha256
+from ganprior_null.lessons.run import read_value
 from ganprior_null.report import load_claims
-from ganprior_null.run_record import read_record, record_path, sha256
-from ganprior_null.runner import read_value
 
 CELLS = [
     ("parameters", 'size: int = 64  # pixels\nmethod: str = "pd"\nstrength: float = 1.0\nfast: bool = False'),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ganprior_null.cli import _parser
+from ganprior_null.lessons.run import check_parameters, read_value
 from ganprior_null.profiles import profile_name
-from ganprior_null.runner import check_parameters, read_value
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"book/{path.name}" for path in sorted((ROOT / "book").glob("*.md"))))

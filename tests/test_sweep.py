@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganprior_null.runner import check_parameters, read_value
+from ganprior_null.lessons.run import check_parameters, read_value
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = [ROOT / "workflow" / "runs.yaml", ROOT / "workflow" / "smoke.yaml"]

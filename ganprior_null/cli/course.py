@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .. import report
-from ..runner import read_value, run
+from ..lessons.run import read_value, run
 
 
 def add_run(commands) -> None:

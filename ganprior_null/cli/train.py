@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ..lessons.run import read_value
 from ..profiles import override, prior, profile_name, restorer
-from ..runner import read_value
 
 
 def add_train(commands) -> None:

@@ -14,13 +14,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..images import dykstra_box, from_uint8, load_image, save_image, to_uint8, to_uint8_consistent
+from ..lessons.run import check_writable
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
-from ..runner import check_writable
 from ..training.runtime import memory_advice
 from ..weights import load_restorer, read_metadata, shipped, shipped_path
 from .figures import restore, sheet

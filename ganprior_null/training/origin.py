@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..run_record import commit
+from ..places import commit
 from .record import replace
 
 

@@ -6,8 +6,8 @@ import torch
 from ganprior_null import weights
 from ganprior_null.experiments.prior import train_prior
 from ganprior_null.experiments.publish import publish_prior
+from ganprior_null.places import commit
 from ganprior_null.profiles import prior
-from ganprior_null.run_record import commit
 from ganprior_null.weights import course
 
 

@@ -13,7 +13,7 @@ import papermill
 import pytest
 from jupytext.compare import NotebookDifference, compare_notebooks
 
-from ganprior_null.runner import run
+from ganprior_null.lessons.run import run
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9][0-9]_*.py"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganprior_null.run_record import RunRecord, read_record, record_path, sha256, write_record
+from ganprior_null.lessons.record import RunRecord, read_record, record_path, sha256, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("08_pdn.ipynb", "09_report.ipynb")

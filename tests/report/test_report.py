@@ -5,14 +5,17 @@ import re
 
 import pytest
 
-from ganprior_null import report
+from ganprior_null import places, report
 from ganprior_null.cli import main
+from ganprior_null.profiles import NAMES
+from ganprior_null.report import measured
 
 
 @pytest.fixture(autouse=True)
 def fresh_results(tmp_path, monkeypatch):
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(report, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr(places, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr(measured, "RECORDED", tmp_path / "recorded")
     monkeypatch.delenv("GANPRIOR_PROFILE", raising=False)
     return tmp_path / "results"
 
@@ -25,10 +28,10 @@ def test_every_claim_of_the_design_is_listed_with_a_readable_rule():
     claims = report.load_claims()
     assert list(claims) == [f"C{i}" for i in range(1, 20)] + [f"B{i}" for i in range(1, 7)]
     for claim in claims.values():
-        assert claim.profile in report.NAMES
+        assert claim.profile in NAMES
         bound = float(claim.reproduced.split()[1])
         assert report.holds(claim.reproduced, bound + (1e-9 if ">" in claim.reproduced else -1e-9))
-        assert not claim.notebook or (report.ROOT / "notebooks" / f"{claim.notebook}.py").is_file()
+        assert not claim.notebook or (places.ROOT / "notebooks" / f"{claim.notebook}.py").is_file()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ claim(
 @pytest.fixture
 def lesson(tmp_path, monkeypatch):
     """lesson(text) -> the source of a lesson named `probe`, in a repository of its own."""
-    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
     (tmp_path / "notebooks").mkdir()
     return lambda text: (tmp_path / "notebooks" / "probe.py").write_text(text, "utf-8")
 
@@ -125,7 +128,7 @@ def test_every_lesson_with_a_claim_says_where_it_measures_it():
 
 
 def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
-    run = report.COMMITTED / "restorers" / "glean-0"
+    run = places.COMMITTED / "restorers" / "glean-0"
     run.mkdir(parents=True)
     (run / "summary.json").write_text("{}")
     report.claim("C18", 41.0, profile="laptop", seeds=[0, 1, 2], spread=0.25, runs=["restorers/glean-0", "gone"])
@@ -143,9 +146,9 @@ def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
 
 def test_links_lead_somewhere(tmp_path, monkeypatch):
     """With the results of the repository itself: every link of the table is a file, seen from the folder it is for."""
-    monkeypatch.setattr(report, "COMMITTED", report.ROOT / "data" / "results")
+    monkeypatch.setattr(report, "COMMITTED", places.ROOT / "data" / "results")
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "none"))
-    for folder in (report.ROOT, report.ROOT / "notebooks"):
+    for folder in (places.ROOT, places.ROOT / "notebooks"):
         links = re.findall(r"\]\(([^)#]+)", report.as_markdown(report.rows(), folder))
         assert len(links) > 20
         assert [link for link in links if not (folder / link).is_file()] == []
@@ -180,7 +183,7 @@ def test_a_damaged_result_is_one_message_and_the_report_goes_on(fresh_results, c
 
 
 def test_a_damaged_new_result_does_not_hide_the_committed_one(fresh_results, monkeypatch):
-    monkeypatch.setenv("GANPRIOR_RESULTS", str(report.COMMITTED))
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(places.COMMITTED))
     report.claim("C18", 41.0, profile="laptop")
     monkeypatch.setenv("GANPRIOR_RESULTS", str(fresh_results))
     (fresh_results / "claims").mkdir(parents=True)

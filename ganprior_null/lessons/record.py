@@ -7,14 +7,11 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from . import __version__
-
-ROOT = Path(__file__).resolve().parents[1]
+from .. import __version__
 
 
 @dataclass(frozen=True)
@@ -69,18 +66,3 @@ def versions() -> dict[str, str]:
     """The versions on which a lesson's numbers depend, of the interpreter that runs it."""
     libraries = {name: version(name) for name in ("torch", "numpy")}
     return {"python": platform.python_version(), "ganprior-null": __version__} | libraries
-
-
-def commit(root: Path = ROOT, within: str = ".") -> str | None:
-    """The checkout's commit, "-changed" behind it where a tracked file ``within`` differs; None outside a checkout."""
-    if not (root / ".git").exists():  # git itself would take a repository further up for ours
-        return None
-    git = ["git", "--no-optional-locks", "-C", str(root)]  # no lock: somebody may be committing
-    try:
-        head, status = (
-            subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", within))
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return f"{head}-changed" if status else head

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganprior_null.run_record import RunRecord, commit, read_record, record_path, sha256, versions, write_record
+from ganprior_null.lessons.record import RunRecord, read_record, record_path, sha256, versions, write_record
+from ganprior_null.places import commit
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from ..places import ROOT
 
 
 def as_text(table: list[dict]) -> str:

@@ -6,8 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from .profiles import did_you_mean, profile_name
-from .run_record import RunRecord, commit, sha256, versions, write_record
+from ..places import commit
+from ..profiles import did_you_mean, profile_name
+from .record import RunRecord, sha256, versions, write_record
 
 CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
 _TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ganprior_null import report
+from ganprior_null import places, report
+from ganprior_null.report import measured as recording
 
 
 @pytest.fixture(autouse=True)
 def fresh_results(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(report, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr(places, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr(recording, "RECORDED", tmp_path / "recorded")
     return tmp_path / "results"
 
 
@@ -22,7 +24,7 @@ def row(id: str = "C18") -> dict:
 
 def store(name: str, content: str = "{}", folder: Path | None = None) -> Path:
     """A finished run with this summary, committed unless another folder is given."""
-    run = (folder or report.COMMITTED) / name
+    run = (folder or places.COMMITTED) / name
     run.mkdir(parents=True, exist_ok=True)
     (run / "summary.json").write_text(content)
     return run
@@ -39,7 +41,7 @@ def test_a_run_that_is_gone_is_said():
     assert row()["note"] == ""
     shutil.rmtree(gone)
     assert row()["note"] == "run restorers/a is missing"
-    assert row()["runs"] == [str(report.COMMITTED / "restorers" / "b" / "summary.json")]
+    assert row()["runs"] == [str(places.COMMITTED / "restorers" / "b" / "summary.json")]
     for write in (report.as_text, report.as_markdown, report.as_json):
         assert "run restorers/a is missing" in write(report.rows())
 
@@ -84,8 +86,8 @@ def test_many_runs_are_counted():
     for name in names:
         store(name, "another")
     assert row()["note"] == "runs restorers/a, restorers/b, restorers/c and 2 more have changed since"
-    shutil.rmtree(report.COMMITTED / "restorers" / "e")
-    shutil.rmtree(report.COMMITTED / "restorers" / "d")
+    shutil.rmtree(places.COMMITTED / "restorers" / "e")
+    shutil.rmtree(places.COMMITTED / "restorers" / "d")
     assert row()["note"] == (
         "runs restorers/d, restorers/e are missing; runs restorers/a, restorers/b, restorers/c have changed since"
     )
@@ -108,9 +110,10 @@ def test_a_count_of_runs_names_none():
 def measured(folder: Path, value: float, *, stale: bool) -> None:
     """A stored value, of the lesson's present code or of an older one."""
     code = "0" * 12 if stale else report.code_hash(report.load_claims()["C18"].notebook)
-    (folder / "claims").mkdir(parents=True, exist_ok=True)
+    claims = recording.claims_folder(folder)
+    claims.mkdir(parents=True, exist_ok=True)
     content = {"id": "C18", "value": value, "profile": "laptop", "code": code, "details": {}}
-    (folder / "claims" / "C18.laptop.json").write_text(json.dumps(content))
+    (claims / "C18.laptop.json").write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -123,13 +126,13 @@ def measured(folder: Path, value: float, *, stale: bool) -> None:
     ],
 )
 def test_the_number_of_the_present_code_counts_then_the_newer(fresh_results, committed_stale, new_stale, shown, note):
-    measured(report.COMMITTED, 41.0, stale=committed_stale)
+    measured(places.COMMITTED, 41.0, stale=committed_stale)
     measured(fresh_results, 42.0, stale=new_stale)
     assert (row()["ours"], row()["note"]) == (shown, note)
 
 
 def test_damage_is_said_once_where_new_results_are_the_committed_ones(monkeypatch):
-    monkeypatch.setenv("GANPRIOR_RESULTS", str(report.COMMITTED))
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(places.COMMITTED))
     measure()
-    (report.COMMITTED / "claims" / "C18.laptop.json").write_text("{")
+    (recording.RECORDED / "C18.laptop.json").write_text("{")
     assert row()["note"].count("is damaged") == 1

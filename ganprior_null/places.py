@@ -1,0 +1,43 @@
+"""Where things lie: the checkout around the package, where there is one, and results; which commit that is."""
+
+import os
+import subprocess
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+# the repository; where the package is installed without one, the folder a program was started in takes its place
+ROOT = PACKAGE.parent if (PACKAGE.parent / "notebooks").is_dir() else Path.cwd()
+COMMITTED = ROOT / "data" / "results"  # stored runs: <experiment>/<run>/summary.json and more
+
+
+def results_folder() -> Path:
+    """Where new results go: the environment variable GANPRIOR_RESULTS, else ``build/results``.
+
+    ``make notebooks`` points it to ``data/results``, so that committed figures change only on purpose.
+    """
+    return Path(os.environ.get("GANPRIOR_RESULTS") or ROOT / "build" / "results")
+
+
+def result_folders() -> list[Path]:
+    """Where stored results are looked for, new ones first."""
+    return list(dict.fromkeys((results_folder(), COMMITTED)))
+
+
+def shown(path: Path) -> str:
+    """A path as a reader of the repository writes it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def commit(root: Path = ROOT, within: str = ".") -> str | None:
+    """The checkout's commit, "-changed" behind it where a tracked file ``within`` differs; None outside a checkout."""
+    if not (root / ".git").exists():  # git itself would take a repository further up for ours
+        return None
+    git = ["git", "--no-optional-locks", "-C", str(root)]  # no lock: somebody may be committing
+    try:
+        head, status = (
+            subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", within))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{head}-changed" if status else head
