@@ -133,6 +133,14 @@ def profile_name(name: str | None = None) -> str:
     return name
 
 
+def check_profile(profile: str | None, file: os.PathLike) -> str:
+    """The profile that a ``params.json`` names. Raises ValueError, which says what to do, for none or another word."""
+    if profile not in NAMES:
+        what = f'names no profile: add "profile", one of {", ".join(NAMES)}, as the run was made'
+        raise ValueError(f"{file} {what if profile is None else f'names the unknown profile {profile!r}'}")
+    return profile
+
+
 def prior(name: str | None = None, **overrides) -> Prior:
     """The row of PRIORS for a profile, with checked overrides. Raises ValueError for images that make no step."""
     row = override(PRIORS[profile_name(name)], **overrides)

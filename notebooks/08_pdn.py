@@ -369,11 +369,13 @@ if retrain:  # train, then judge: on other downsamplers, and over many z
         )
     )
 runs, unfinished = read_runs(*dict.fromkeys((report.COMMITTED / "restorers", report.results_folder() / "restorers")))
+judged = profile if profile in {run.profile for run in runs} else "laptop"  # whose runs the verdicts rest on
 
 
 def group(**wanted):
     """The finished runs on faces that fit and differ in their seeds alone; of several sets one with seeds, then steps."""
     usual = {"factor": 8, "downsampler": "bicubic", "degraded": False, "variant": "", "data": PACKS["faces"]}
+    usual["profile"] = judged
     sets = grouped(choose(runs, **usual | wanted))
     return max(sets, key=lambda s: (len(s) > 1, s[0].params["steps"]), default=[])
 
@@ -415,14 +417,13 @@ def table(head, rows):
     return Markdown("\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines))
 
 
-def record(id, value, *groups, **details):
-    """Store a claim's number if it stands on two seeds or more; else say what is missing."""
+def two_seeds(*groups):
+    """The runs' names where each group has two seeds or more, as a verdict here needs; else None, saying so."""
     seeds = [len({run.params["seed"] for run in group}) for group in groups]
-    if value is None or min(seeds) < 2:
-        print(f"{id}: not recorded; it needs runs of two seeds each, there are {seeds}")
-        return
-    named = sorted({run.name for group in groups for run in group})
-    report.claim(id, value, profile="laptop", seeds=min(seeds), runs=named, **details)
+    if min(seeds) < 2:
+        print(f"a verdict needs runs of two seeds each, there are {seeds}")
+        return None
+    return sorted({run.name for group in groups for run in group})
 
 
 states = sorted({run.params["prior_sha256"][:6] for run in choose(runs, data=PACKS["faces"])}) if runs else []
@@ -495,9 +496,10 @@ if gaps:
         print(f"{name:22} PSNR without {numbers['PSNR'][0]:.2f}, with {numbers['PSNR'][1]:.2f} dB; "
               f"fd_features64 without {numbers['fd_features64'][0]:.2f}, with {numbers['fd_features64'][1]:.2f}")  # fmt: skip
     first = [other.history[0]["PSNR"] - one.history[0]["PSNR"] for one, other in both]
-    details["control"] = f"{sum(first) / len(first):+.2f} dB before the first step"
-c9 = sum(gaps.values()) / len(gaps) if gaps else None
-record("C9", c9, [one for one, _ in both], [other for _, other in both], **details)
+stored = two_seeds([one for one, _ in both], [other for _, other in both])
+c9 = sum(gaps.values()) / len(gaps) if stored else None
+learned = c9 - sum(first) / len(first) if stored else None
+report.record("C9", c9, profile=profile, runs=stored or (), control=learned, seeds=len(gaps), **details)
 
 # %% [markdown]
 # Be fair to the network without PD. PD raises the PSNR of *anything*, also of a random face: the gap before the first step was not made by training, and the claim's rule, which looks at the end, does not subtract it. Whether the *training* fails the other curve says: it asks only whether the answers look like faces, which is all that the
@@ -545,8 +547,10 @@ for name, set_ in rivals.items():
         print(f"unseen downsamplings, PDN against {name:12} fd_features64 {ours['fd_features64']:.2f} : {theirs['fd_features64']:.2f}, "
               f"PSNR {ours['PSNR'] - theirs['PSNR']:+.2f} dB")  # fmt: skip
 print(f"{sum(holds)} of {len(holds)} comparisons hold; the claim is about eight")
-record("C7", sum(holds) / 8 if len(holds) == 8 else None, *aliased.values(), distance_lower=f"{sum(holds[::2])} of 4",
-       psnr_about_equal=f"{sum(holds[1::2])} of 4")  # fmt: skip
+stored = two_seeds(*aliased.values())
+share = sum(holds) / 8 if len(holds) == 8 and stored else None
+each = {"distance_lower": f"{sum(holds[::2])} of 4", "psnr_about_equal": f"{sum(holds[1::2])} of 4"}
+report.record("C7", share, profile=profile, runs=stored or (), seeds=2, **each)
 
 # %% [markdown]
 # Read the columns against one another, too. A network trained on aliased $y$ knows how to undo aliasing; an antialiased $y$ is softer than all it has seen. And PD is itself an assumption about the kernel: on *box* it is the truth, on plain bicubic it is
@@ -600,14 +604,11 @@ for name, rise in rises.items():
     print(
         f"{name:12} trained on degraded images, its answers have {rise:.2f} times the noise of those trained on clean ones"
     )
-if {"GLEAN", "PDN"} <= rises.keys():
-    record(
-        "C8", rises["GLEAN"] / rises["PDN"], trained_badly["GLEAN"], trained_badly["PDN"],
-        **{f"rise {k}": round(rise, 2) for k, rise in rises.items()},
-        **{f"noise {k}": round(m.mean, 4) for k, m in level.items()},
-    )  # fmt: skip
-else:
-    record("C8", None, trained_badly["GLEAN"], trained_badly["PDN"])
+stored = two_seeds(trained_badly["GLEAN"], trained_badly["PDN"])
+c8 = rises["GLEAN"] / rises["PDN"] if stored and {"GLEAN", "PDN"} <= rises.keys() else None
+each = {f"rise {k}": round(rise, 2) for k, rise in rises.items()}
+each |= {f"noise {k}": round(m.mean, 4) for k, m in level.items()}
+report.record("C8", c8, profile=profile, runs=stored or (), seeds=2, **each)
 
 # %% mystnb={"image": {"alt": "Answers of networks trained on degraded images, a row for each network"}}
 sheets = {name: set_[0].path / "sheet.webp" for name, set_ in trained_badly.items() if set_}

@@ -26,9 +26,11 @@ def _run(options) -> None:
 def add_report(commands) -> None:
     this = commands.add_parser("report", help="every claim: the paper's number, ours, the verdict")
     this.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    this.add_argument("--full", action="store_true", help="as text: every claim, its numbers and files")
     this.set_defaults(command=_report)
 
 
 def _report(options) -> None:
-    write = {"text": report.as_text, "markdown": report.as_markdown, "json": report.as_json}
+    as_text = report.as_text if options.full else report.as_summary
+    write = {"text": as_text, "markdown": report.as_markdown, "json": report.as_json}
     print(write[options.format](report.rows()))

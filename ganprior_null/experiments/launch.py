@@ -59,11 +59,13 @@ def words() -> list[str]:
 
 
 def run_name(source: Source, this: Experiment, profile: Profile, usual: Profile) -> str:
-    """A folder's name: "faces-8x-glean-pd-seed0", with a tag for what differs from the experiment's or profile's usual.
+    """A folder's name: "faces-8x-glean-pd-seed0", with a tag for what differs from the experiment's or profile's usual,
+    and the profile before it unless that is "laptop": "night-faces-8x-glean-pd-seed0".
 
     For people; whoever compares runs reads their parameters.
     """
-    parts = [source.name, f"{this.factor}x", this.model, this.null_space]
+    parts = [] if profile.profile == "laptop" else [profile.profile]
+    parts += [source.name, f"{this.factor}x", this.model, this.null_space]
     parts += {"bicubic": [], "average": ["pooled"], "bicubic-plain": ["aliased"]}.get(
         this.downsampler, [this.downsampler]
     )

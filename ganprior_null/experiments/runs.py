@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from ..profiles import did_you_mean
+from ..profiles import check_profile, did_you_mean
 from .restorer import Experiment
 
 APART = ("seed", "torch", "machine", "precision")  # parameters in which repetitions of one experiment may differ
@@ -26,6 +26,11 @@ class StoredRun(NamedTuple):
         return f"{self.path.parent.name}/{self.path.name}"
 
     @property
+    def profile(self) -> str:
+        """The profile it was made at."""
+        return self.params["profile"]
+
+    @property
     def final(self) -> dict:
         """The figures after the last step."""
         return self.history[-1]
@@ -36,7 +41,10 @@ class StoredRun(NamedTuple):
 
 
 def read_run(path: Path) -> StoredRun:
-    """The run in a folder. Raises ValueError, in one line, for one that is damaged, of another kind, or unfinished."""
+    """The run in a folder.
+
+    Raises ValueError, in one line, for one that is damaged, of another kind, unfinished, or of no known profile.
+    """
     file = path / "params.json"
     try:
         params = json.loads(file.read_text("utf-8"))
@@ -51,12 +59,13 @@ def read_run(path: Path) -> StoredRun:
         raise ValueError(f"{path.name} is damaged, in {file.name} ({type(error).__name__}: {error})") from error
     if last is None or last + every <= steps:
         raise ValueError(f"{path.name} is not finished: evaluated up to step {last} of {steps}")
+    check_profile(params.get("profile"), path / "params.json")
     return StoredRun(path, Experiment._field_defaults | params, history)
 
 
 def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
     """The finished runs below the folders, by name, and what is wrong with the others; a later folder's hide former
-    ones of the same name. A folder that does not exist holds no run.
+    ones of the same name and profile. A folder that does not exist holds no run.
     """
     found, wrong = {}, {}
     for folder in folders:
@@ -64,11 +73,12 @@ def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
             if not path.is_dir():
                 continue
             try:
-                found[path.name] = read_run(path)
+                run = read_run(path)
+                found[run.name, run.profile] = run
                 wrong.pop(path.name, None)
             except ValueError as error:
                 wrong[path.name] = str(error)
-    return [found[name] for name in sorted(found)], [wrong[name] for name in sorted(wrong)]
+    return [found[key] for key in sorted(found)], [wrong[name] for name in sorted(wrong)]
 
 
 def read_json(path: Path) -> dict | list:

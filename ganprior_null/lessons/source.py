@@ -24,10 +24,10 @@ def code_hash(notebook: str) -> str:
 
 
 def measures(source: str) -> list[str]:
-    """The claims that a piece of code records: ``claim("C1", ...)``, a lesson's own ``record``, or a loop of them."""
-    if re.search(r"(?<!def )\b(?:claim|record)\(\s*[a-z]", source):
-        return re.findall(r'"([CB]\d+)"', source)
-    return re.findall(r'\b(?:claim|record)\(\s*"([CB]\d+)"', source)
+    """The claims that a piece of code records: ``record("C1", ...)``, or a loop over their names."""
+    if re.search(r"(?<!def )\brecord\(\s*[a-z]", source):
+        return re.findall(r'"([CB]\d+[ab]?)"', source)
+    return re.findall(r'\brecord\(\s*"([CB]\d+[ab]?)"', source)
 
 
 def section(notebook: str, id: str) -> str:

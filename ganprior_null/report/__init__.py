@@ -1,4 +1,4 @@
-"""Claims: what the paper says, what we measured, and the verdict. Lessons record with :func:`claim`; all are read here.
+"""Claims: what the paper says, what we measured, and the verdict. Lessons :func:`record`; all are read here.
 
 ``ganprior-null report`` and the last lesson print the table.
 """
@@ -12,14 +12,16 @@ from ..places import result_folders as result_folders
 from ..places import results_folder as results_folder
 from .claims import Claim as Claim
 from .claims import Measurement as Measurement
+from .claims import controlled as controlled
 from .claims import holds as holds
 from .claims import load_claims as load_claims
 from .claims import verdict as verdict
-from .measured import claim as claim
 from .measured import measurements as measurements
 from .measured import read_measurement as read_measurement
+from .measured import record as record
 from .table import rows as rows
 from .text import anchor_of as anchor_of
 from .text import as_json as as_json
 from .text import as_markdown as as_markdown
+from .text import as_summary as as_summary
 from .text import as_text as as_text

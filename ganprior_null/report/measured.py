@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from .. import places
 from ..lessons.source import code_hash
 from ..profiles import NAMES, did_you_mean, profile_name
-from .claims import Measurement, load_claims, ours, verdict
-from .runs import named_runs, run_digests
+from .claims import Measurement, controlled, load_claims, ours, verdict
+from .runs import profile_of, run_digests
 
 RECORDED = Path(str(resources.files(__package__))) / "recorded"
 
@@ -21,31 +22,56 @@ def claims_folder(results: Path) -> Path:
     return RECORDED if results == places.COMMITTED else results / "claims"
 
 
-def claim(id: str, value: float, *, profile: str | None = None, **details) -> None:
-    """Record the measured value of a claim and print paper | ours | verdict.
+def record(
+    id: str,
+    value: float | None,
+    *,
+    profile: str | None = None,
+    runs: Sequence[str] = (),
+    control: float | None = None,
+    **details,
+) -> None:
+    """Record the measured value of a claim and print paper | ours | verdict. The one way to do so.
 
-    profile: the profile it was measured at; details: further numbers or strings a reader should see in the report.
-    The report shows some by their names: seeds, runs, images, photographs (a number, or a list of them), spread, worst
-    (in the claim's unit); runs as names of folders below ``data/results`` become links to them, and the report says
-    which of them are gone, or are others than those of today.
-    Raises ValueError for an unknown id or profile, or a value that is no number.
+    runs: names of folders below ``data/results``, such as "restorers/faces-8x-glean-pd-seed0", that the value rests on;
+    the value has their profile. The report links them, and says which are gone, or are others than those of today.
+    profile: that of the lesson; the value has it where the lesson measured it itself. control: the figure of the
+    cheaper explanation that the claim names; its rule may change the verdict. details: further numbers or strings a
+    reader should see; the report shows seeds, images, photographs (a number, or a list of them), spread, worst (in the
+    claim's unit).
+
+    None (something is missing) and what a lesson at the smoke profile found are printed, not recorded. Raises
+    ValueError for an unknown id or profile, a value that is no number, runs of several profiles, and runs that do not
+    name theirs.
     """
     claims = load_claims()
     if id not in claims:
         raise ValueError(f"unknown claim {id!r}{did_you_mean(id, claims)}")
+    if value is None:
+        print(f"{id}: not measured yet, runs are missing")
+        return
     value = float(value)
     if value != value:
         raise ValueError(f"{id}: the measured value is NaN")
-    this = claims[id]
-    digests = run_digests(named_runs(details), places.result_folders())
-    measured = Measurement(id, value, profile_name(profile), code_hash(this.notebook), details, digests)
-    path = claims_folder(places.results_folder()) / f"{id}.{measured.profile}.json"
+    if (profile := profile_name(profile)) == "smoke":
+        print(f"{id}: {value:.3g}, not recorded in a trial run")
+        return
+    folders = places.result_folders()
+    profile = profile_of(runs, folders) if runs else profile
+    this, runs = claims[id], sorted(set(runs))
+    control = None if control is None else float(control)
+    measured = Measurement(
+        id, value, profile, code_hash(this.notebook), control, details, runs, run_digests(runs, folders)
+    )
+    path = claims_folder(places.results_folder()) / f"{id}.{profile}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     content = {name: value for name, value in asdict(measured).items() if name != "path"}
     part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     os.replace(part, path)
     print(f"{id}: {this.statement}\npaper: {this.paper} | ours: {ours(this, measured)} | {verdict(this, measured)}")
+    if this.control:
+        print(f"control: {controlled(this, measured)}")
 
 
 def measurements(id: str) -> tuple[list[Measurement], list[str]]:
@@ -69,7 +95,7 @@ def measurements(id: str) -> tuple[list[Measurement], list[str]]:
 
 
 def read_measurement(path: Path) -> Measurement:
-    """A file that :func:`claim` wrote. Raises ValueError, naming it, for anything else."""
+    """A file that :func:`record` wrote. Raises ValueError, naming it, for anything else."""
     try:
         stored = json.loads(path.read_text("utf-8"))
         measured = Measurement(**stored, path=str(path))
@@ -80,7 +106,9 @@ def read_measurement(path: Path) -> Measurement:
         raise ValueError(f"{places.shown(path)} is damaged: it speaks of {named}")
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"{places.shown(path)} is damaged: the value is {value!r}")
-    for name in ("details", "digests"):
-        if not isinstance(getattr(measured, name), dict):
+    if measured.control is not None and type(measured.control) not in (int, float):
+        raise ValueError(f"{places.shown(path)} is damaged: the control is {measured.control!r}")
+    for name, kind in (("details", dict), ("digests", dict), ("runs", list)):
+        if not isinstance(getattr(measured, name), kind):
             raise ValueError(f"{places.shown(path)} is damaged: the {name} are {getattr(measured, name)!r:.40}")
     return measured

@@ -1,16 +1,39 @@
 """The stored runs that a claim rests on: where their summaries lie, and whether they are what was measured."""
 
 import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
+
+from ..profiles import check_profile
 
 NAMED = 3  # runs that a note calls by name before it counts the rest
 RESULTS = ("summary.json", "unseen.json", "diversity.json")  # what a run's numbers are read from; the first is a must
 
 
-def named_runs(details: dict) -> list[str]:
-    """The runs that a measurement's details name, as folders below a folder of results; a mere count names none."""
-    runs = details.get("runs")
-    return [name for name in runs if isinstance(name, str)] if isinstance(runs, list) else []
+def profile_of(names: Sequence[str], folders: list[Path]) -> str:
+    """The profile that the named runs were made at, from their ``params.json``; the first folder that has a run counts.
+
+    Raises ValueError for a run that is missing, names no profile or an unknown one, and for runs of several profiles.
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_profile(name, folders), []).append(name)
+    if len(found) > 1:
+        each = "; ".join(f"{profile}: {', '.join(sorted(names))}" for profile, names in sorted(found.items()))
+        raise ValueError(f"a claim rests on runs of one profile, these are of {len(found)} ({each})")
+    return next(iter(found))
+
+
+def _profile(name: str, folders: list[Path]) -> str:
+    file = next((path for folder in folders if (path := folder / name / "params.json").is_file()), None)
+    if file is None:
+        raise ValueError(f"run {name} is missing: no params.json below {' or '.join(map(str, folders))}")
+    try:
+        profile = json.loads(file.read_text("utf-8")).get("profile")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{file} is damaged ({error})") from error
+    return check_profile(profile, file)
 
 
 def run_digests(names: list[str], folders: list[Path]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from .. import places
 from ..lessons.source import code_hash, section
 from .claims import Claim, Measurement, evidence, load_claims, ours, verdict
 from .measured import measurements
-from .runs import find_runs, named_runs
+from .runs import find_runs
 
 
 def rows() -> list[dict]:
@@ -20,7 +20,7 @@ def row(this: Claim, stored: list[Measurement], damaged: list[str]) -> dict:
     notes = [f"{text}; measure it again" for text in damaged]
     if best is not None and best.code != code_hash(this.notebook):
         notes.append("older than the code that made it")
-    names, recorded = (named_runs(best.details), best.digests) if best else ([], {})
+    names, recorded = (best.runs, best.digests) if best else ([], {})
     files, faults = find_runs(names, recorded, places.result_folders())
     return {
         "id": this.id,

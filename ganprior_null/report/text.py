@@ -7,6 +7,23 @@ from pathlib import Path
 from ..places import ROOT
 
 
+def as_summary(table: list[dict]) -> str:
+    """The report in a few lines: each verdict with the claims that have it, what needs care, where more is."""
+    verdicts: dict[str, list[str]] = {}
+    for row in table:
+        verdicts.setdefault(row["verdict"], []).append(row["id"])
+    lines = [f"{len(ids):>3}  {verdict}: {' '.join(ids)}" for verdict, ids in sorted(verdicts.items(), key=_rank)]
+    noted = [row["id"] for row in table if row["note"]]
+    lines += [f"with a note (older than its code, or runs that changed): {' '.join(noted)}"] if noted else []
+    return "\n".join([f"{len(table)} claims", *lines, "every claim with its numbers and files: --full"])
+
+
+def _rank(item: tuple[str, list[str]]) -> tuple[int, str]:
+    order = ("reproduced", "partly", "not reproduced")
+    verdict = item[0].partition(",")[0]
+    return (order.index(verdict) if verdict in order else len(order), item[0])
+
+
 def as_text(table: list[dict]) -> str:
     """The table for a terminal: a line per claim, then the statement and where the number comes from."""
     lines = []

@@ -10,6 +10,9 @@ from ganprior_null.cli import main
 from ganprior_null.profiles import NAMES
 from ganprior_null.report import measured
 
+C = [f"C{i}" for i in range(1, 20)]
+IDS = [*C[:13], "C14a", "C14b", *C[14:], *(f"B{i}" for i in range(1, 7))]
+
 
 @pytest.fixture(autouse=True)
 def fresh_results(tmp_path, monkeypatch):
@@ -26,11 +29,13 @@ def row(id: str) -> dict:
 
 def test_every_claim_of_the_design_is_listed_with_a_readable_rule():
     claims = report.load_claims()
-    assert list(claims) == [f"C{i}" for i in range(1, 20)] + [f"B{i}" for i in range(1, 7)]
+    assert list(claims) == IDS
     for claim in claims.values():
         assert claim.profile in NAMES
         bound = float(claim.reproduced.split()[1])
         assert report.holds(claim.reproduced, bound + (1e-9 if ">" in claim.reproduced else -1e-9))
+        assert bool(claim.control) == bool(claim.control_rule)
+        assert not claim.control or report.holds(claim.control_rule, float(claim.control_rule.split()[1]) + 1)
         assert not claim.notebook or (places.ROOT / "notebooks" / f"{claim.notebook}.py").is_file()
 
 
@@ -39,20 +44,51 @@ def test_every_claim_of_the_design_is_listed_with_a_readable_rule():
     [(152.1, "paper", "reproduced"), (120.0, "paper", "partly"), (42.0, "paper", "not reproduced")],
 )
 def test_the_rule_decides(value, profile, expected):
-    report.claim("C1", value, profile=profile)
+    report.record("C1", value, profile=profile)
     assert row("C1")["verdict"] == expected
     assert row("C1")["ours"] == f"{value:.1f} dB ({profile})"
 
 
 def test_a_smaller_profile_decides_nothing():
-    report.claim("C1", 152.1, profile="laptop")
+    report.record("C1", 152.1, profile="laptop")
     assert row("C1")["verdict"] == "needs the paper profile"
 
 
 def test_the_largest_profile_measured_is_reported():
-    report.claim("C1", 152.1, profile="paper")
-    report.claim("C1", 99.0, profile="laptop")
+    report.record("C1", 152.1, profile="paper")
+    report.record("C1", 99.0, profile="laptop")
     assert row("C1")["ours"] == "152.1 dB (paper)"
+
+
+CONTROLS = [
+    (9.5, 2.5, "reproduced"),
+    (9.5, 0.9, "reproduced, but the control explains it"),
+    (9.5, None, "reproduced, its control is missing"),
+    (3.0, 0.9, "partly, but the control explains it"),
+    (1.0, 2.5, "not reproduced"),
+]
+
+
+@pytest.mark.parametrize(("value", "control", "expected"), CONTROLS)
+def test_a_verdict_hears_its_control(value, control, expected):
+    report.record("C4", value, profile="laptop", control=control)
+    assert row("C4")["verdict"] == expected
+    shown = "missing" if control is None else f"{control:.3g} x"
+    assert f"control: {shown}, the same against PD" in row("C4")["evidence"]
+
+
+def test_the_summary_is_short_and_names_every_claim_once():
+    for value, id in ((9.5, "C4"), (41.0, "C18"), (99.0, "C1")):
+        report.record(id, value, profile="laptop")
+    lines = report.as_summary(report.rows()).splitlines()
+    assert len(lines) <= 10 and sorted(re.findall(r"[CB]\d+[ab]?", "\n".join(lines))) == sorted(IDS)
+    assert any(line.strip().startswith("1  reproduced, its control is missing: C4") for line in lines)
+
+
+def test_what_is_missing_and_what_a_trial_run_found_is_said_and_not_recorded(fresh_results, capsys):
+    report.record("C4", None, profile="laptop")
+    report.record("C4", 9.0, profile="smoke")
+    assert not fresh_results.exists() and capsys.readouterr().out.count("C4") == 2
 
 
 def test_no_number_no_verdict():
@@ -61,7 +97,7 @@ def test_no_number_no_verdict():
 
 
 def test_a_result_older_than_its_code_says_so(fresh_results):
-    report.claim("C18", 41.0, profile="laptop")
+    report.record("C18", 41.0, profile="laptop")
     assert row("C18")["note"] == ""
     path = fresh_results / "claims" / "C18.laptop.json"
     stored = json.loads(path.read_text())
@@ -80,7 +116,7 @@ x = 1
 # %% tags=["{tag}"]
 y = 2
 # %%
-claim(
+record(
     "C18", x)
 """
 
@@ -131,17 +167,16 @@ def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
     run = places.COMMITTED / "restorers" / "glean-0"
     run.mkdir(parents=True)
     (run / "summary.json").write_text("{}")
-    report.claim("C18", 41.0, profile="laptop", seeds=[0, 1, 2], spread=0.25, runs=["restorers/glean-0", "gone"])
-    assert row("C18")["evidence"] == "3 seeds; 2 runs; spread 0.25 dB"
+    (run / "params.json").write_text('{"profile": "laptop"}')
+    report.record("C18", 41.0, profile="laptop", seeds=[0, 1, 2], spread=0.25, runs=["restorers/glean-0"])
+    assert row("C18")["evidence"] == "3 seeds; 1 run; spread 0.25 dB"
     assert row("C18")["runs"] == [str(run / "summary.json")]
     assert row("C18")["stored"] == str(fresh_results / "claims" / "C18.laptop.json")
     page = report.as_markdown(report.rows(), fresh_results)
     assert "[stored value](claims/C18.laptop.json)" in page
     assert "[glean-0](../committed/restorers/glean-0/summary.json)" in page
-    assert "3 seeds; 2 runs; spread 0.25 dB" in report.as_text(report.rows())
-    assert json.loads(report.as_json(report.rows()))[17]["evidence"].startswith("3 seeds")
-    report.claim("C18", 41.0, profile="laptop", seeds=[0], control="12.0 dB without it")
-    assert row("C18")["evidence"] == "1 seed; control: 12.0 dB without it"
+    assert "3 seeds; 1 run; spread 0.25 dB" in report.as_text(report.rows())
+    assert json.loads(report.as_json(report.rows()))[IDS.index("C18")]["evidence"].startswith("3 seeds")
 
 
 def test_links_lead_somewhere(tmp_path, monkeypatch):
@@ -166,13 +201,15 @@ DAMAGE = {
     "another profile": '{"id": "C18", "value": 41, "profile": "paper", "code": "", "details": {}}',
     "details are a list": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": []}',
     "digests are a list": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": {}, "digests": []}',
+    "runs are a count": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "details": {}, "runs": 3}',
+    "control is a text": '{"id": "C18", "value": 41, "profile": "laptop", "code": "", "control": "high"}',
     "no text": b"\xff\xfe\x00",
 }
 
 
 @pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_result_is_one_message_and_the_report_goes_on(fresh_results, content):
-    report.claim("C1", 152.1, profile="paper")
+    report.record("C1", 152.1, profile="paper")
     path = fresh_results / "claims" / "C18.laptop.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert row("C18")["note"].startswith(f"{path} is damaged: ") and row("C18")["note"].endswith("; measure it again")
@@ -184,7 +221,7 @@ def test_a_damaged_result_is_one_message_and_the_report_goes_on(fresh_results, c
 
 def test_a_damaged_new_result_does_not_hide_the_committed_one(fresh_results, monkeypatch):
     monkeypatch.setenv("GANPRIOR_RESULTS", str(places.COMMITTED))
-    report.claim("C18", 41.0, profile="laptop")
+    report.record("C18", 41.0, profile="laptop")
     monkeypatch.setenv("GANPRIOR_RESULTS", str(fresh_results))
     (fresh_results / "claims").mkdir(parents=True)
     (fresh_results / "claims" / "C18.laptop.json").write_text("{")
@@ -192,14 +229,14 @@ def test_a_damaged_new_result_does_not_hide_the_committed_one(fresh_results, mon
 
 
 def test_the_command_line_prints_every_form(capsys):
-    report.claim("C18", 41.0, profile="laptop")
+    report.record("C18", 41.0, profile="laptop")
     capsys.readouterr()
     printed = {}
     for form in ("text", "markdown", "json"):
-        assert main(["report", "--format", form]) == 0
+        assert main(["report", "--full", "--format", form]) == 0
         printed[form] = capsys.readouterr().out
-    assert len(json.loads(printed["json"])) == 25
-    assert printed["markdown"].startswith("| | claim |") and printed["markdown"].count("\n| ") == 25
+    assert len(json.loads(printed["json"])) == len(IDS)
+    assert printed["markdown"].startswith("| | claim |") and printed["markdown"].count("\n| ") == len(IDS)
     assert "C18  reproduced: 41.0 dB (laptop)" in printed["text"]
 
 
@@ -213,7 +250,7 @@ def test_the_command_line_prints_every_form(capsys):
 )
 def test_bad_input_is_refused_and_nothing_written(fresh_results, id, value, profile, message):
     with pytest.raises(ValueError, match=message):
-        report.claim(id, value, profile=profile)
+        report.record(id, value, profile=profile)
     assert not fresh_results.exists()
 
 

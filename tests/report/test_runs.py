@@ -22,16 +22,17 @@ def row(id: str = "C18") -> dict:
     return next(row for row in report.rows() if row["id"] == id)
 
 
-def store(name: str, content: str = "{}", folder: Path | None = None) -> Path:
+def store(name: str, content: str = "{}", folder: Path | None = None, profile: str | None = "laptop") -> Path:
     """A finished run with this summary, committed unless another folder is given."""
     run = (folder or places.COMMITTED) / name
     run.mkdir(parents=True, exist_ok=True)
     (run / "summary.json").write_text(content)
+    (run / "params.json").write_text(json.dumps({"profile": profile}))
     return run
 
 
 def measure(*runs: str, value: float = 41.0) -> None:
-    report.claim("C18", value, profile="laptop", runs=list(runs))
+    report.record("C18", value, runs=runs)
 
 
 def test_a_run_that_is_gone_is_said():
@@ -69,6 +70,8 @@ def test_what_a_run_was_evaluated_on_afterwards_counts_as_well():
 
 def test_a_claim_recorded_before_digests_were_kept_says_only_what_is_missing(fresh_results):
     store("restorers/a")
+    gone = store("restorers/b")
+    (gone / "summary.json").unlink()
     measure("restorers/a", "restorers/b")
     path = fresh_results / "claims" / "C18.laptop.json"
     stored = json.loads(path.read_text())
@@ -102,9 +105,33 @@ def test_a_run_of_ones_own_counts_where_it_was_measured(fresh_results):
     assert row()["note"] == "run restorers/a has changed since"
 
 
-def test_a_count_of_runs_names_none():
-    report.claim("C18", 41.0, profile="laptop", runs=28)
-    assert row()["note"] == "" and row()["evidence"] == "28 runs"
+def test_a_claim_has_the_profile_of_its_runs_whatever_the_lesson_ran_at():
+    store("restorers/a", profile="night")
+    report.record("C18", 41.0, profile="laptop", runs=["restorers/a"])
+    assert row()["ours"] == "41.0 dB (night)"
+
+
+def test_runs_of_two_profiles_are_refused_and_named():
+    store("restorers/a", profile="night")
+    store("restorers/b", profile="laptop")
+    with pytest.raises(ValueError, match="of 2 .laptop: restorers/b; night: restorers/a"):
+        report.record("C18", 41.0, runs=["restorers/a", "restorers/b"])
+    report.record("C18", 41.0, runs=["restorers/b"])  # one alone is fine
+
+
+@pytest.mark.parametrize(("profile", "said"), [(None, "names no profile: add"), ("labtop", "unknown profile 'labtop'")])
+def test_a_run_of_no_known_profile_is_refused_and_its_file_named(fresh_results, profile, said):
+    store("restorers/a", profile=profile)
+    with pytest.raises(ValueError, match=f"restorers/a/params.json.*{said}"):
+        report.record("C18", 41.0, runs=["restorers/a"])
+    with pytest.raises(ValueError, match="run restorers/none is missing"):
+        report.record("C18", 41.0, runs=["restorers/none"])
+    assert not fresh_results.exists()
+
+
+def test_a_count_of_photographs_is_shown():
+    report.record("C18", 41.0, profile="laptop", photographs=28)
+    assert row()["note"] == "" and row()["evidence"] == "28 photographs"
 
 
 def measured(folder: Path, value: float, *, stale: bool) -> None:
