@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import FeatureNet64
+from .layers.features import EMBEDDING
 from .operators import LinearOperator
 from .operators.check import check_finite, check_image
 
+FEWEST_IMAGES = EMBEDDING + 1  # that fd_features64 needs for a covariance of full rank
 AT_ONCE = 64  # images that a feature network sees at a time
 _MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # five scales (Wang et al. 2003)
 
@@ -68,6 +70,29 @@ def consistency_db(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
     Float64 matters: a float32 sum of 64 pixels errs more than the method does (notebook 02).
     """
     return psnr(A(x.double()), y)
+
+
+def comb(x: Tensor, *, period: int = 8) -> float:
+    """How much of a grid is in x (N, C, H, W): the energy of its pixel steps at the multiples of 1/period cycles per
+    pixel over that at the frequencies beside them, mean of the ratios over the multiples and both axes.
+
+    About 1 for photographs. A texture that repeats every ``period``, period / 2, ... pixels, as transposed convolutions
+    and pixel shuffles leave it, raises the figure; blocks, whose steps sum to nothing over a block, lower it.
+    Raises ValueError for sides that are no multiple of 4 period: then the multiples have no frequencies beside them.
+    """
+    check_image(x, "x")
+    if any(side % (4 * period) for side in x.shape[-2:]):
+        raise ValueError(f"the sides must be multiples of {4 * period}, got {x.shape[-2]} x {x.shape[-1]}")
+    ratios = []
+    for axis in (-2, -1):
+        lines = x.double().transpose(axis, -1)
+        size = lines.shape[-1]
+        lines = lines.diff(dim=-1, append=lines[..., :1])  # natural spectra fall steeply: the steps' is flat
+        power = torch.fft.rfft(lines).abs().square().flatten(0, -2).mean(0)  # (size / 2 + 1,)
+        power = torch.cat([power, power[-2:-1]])  # a real signal's spectrum is even about its last frequency
+        teeth = torch.arange(size // period, size // 2 + 1, size // period)
+        ratios.append(2 * power[teeth] / (power[teeth - 1] + power[teeth + 1]))
+    return float(torch.cat(ratios).mean())
 
 
 class Moments(NamedTuple):

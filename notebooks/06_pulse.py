@@ -548,17 +548,17 @@ norms = {}
 print(f"{len(shared)} searches, {params['steps']} steps each   norm   PSNR(LR)    PSNR   identity")
 for (space, lr), table in tables.items():
     own = [table[key] for key in shared]
-    v = {key: sum(row[key] for row in own) / len(own) for key in ("norm", "lr_psnr", "psnr", "identity")}
+    v = {key: sum(row[key] for row in own) / len(own) for key in ("norm", "PSNR(LR)", "PSNR", "identity")}
     norms[f"{space}, rate {lr}"] = round(v["norm"], 3)
-    print(f"{space:8}rate {lr:<15}{v['norm']:9.2f}{v['lr_psnr']:11.1f}{v['psnr']:8.2f}{v['identity']:11.3f}")
+    print(f"{space:8}rate {lr:<15}{v['norm']:9.2f}{v['PSNR(LR)']:11.1f}{v['PSNR']:8.2f}{v['identity']:11.3f}")
 now = fingerprint(G)["weights"] == params["weights"]
 print(f"the prior that was searched: {'the one' if now else 'an earlier state of the one'} loaded here")
 
 # %%
 for lr in (0.4, 2.0):
     on, off = tables["sphere", lr], tables["free", lr]
-    wins = sum(off[key]["psnr"] > on[key]["psnr"] for key in shared) / len(shared)
-    loss = sum(off[key]["psnr"] - on[key]["psnr"] for key in shared) / len(shared)
+    wins = sum(off[key]["PSNR"] > on[key]["PSNR"] for key in shared) / len(shared)
+    loss = sum(off[key]["PSNR"] - on[key]["PSNR"] for key in shared) / len(shared)
     print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, and is better in {wins:.0%} of the searches")
 
 # %% [markdown]
@@ -580,10 +580,10 @@ print(f"{'':14}   PSNR    SSIM  MS-SSIM  identity  fd_features64  PSNR(LR)  repr
 for factor in params["factors"]:
     for stage in ("bicubic", "search", "PD"):
         v = measured[f"{factor}x {stage}"]
-        back = f"{v['lr_reproduced']:12.1%}" if "lr_reproduced" in v else ""
+        back = f"{v['LR reproduced']:12.1%}" if "LR reproduced" in v else ""
         print(
-            f"{f'{factor}x {stage}':14}{v['psnr']:7.2f}{v['ssim']:8.3f}{v['ms_ssim']:9.3f}{v['identity']:10.3f}"
-            f"{v['fd_features64']:15.3f}{v['lr_psnr']:10.1f}{back}"
+            f"{f'{factor}x {stage}':14}{v['PSNR']:7.2f}{v['SSIM']:8.3f}{v['MS-SSIM']:9.3f}{v['identity']:10.3f}"
+            f"{v['fd_features64']:15.3f}{v['PSNR(LR)']:10.1f}{back}"
         )
 print(f"{'samples':48}{measured['samples']['fd_features64']:15.3f}   the prior as it is, no search")
 
@@ -600,13 +600,13 @@ def record(id, value, **details):
 def better_at_16(seed):
     """PSNR(LR) at 16x minus at 8x, mean over the images of one seed's searches."""
     levels = {
-        f: [v["lr_psnr"] for v in rows if (v["factor"], v["seed"], v["stage"]) == (f, seed, "search")] for f in (8, 16)
+        f: [v["PSNR(LR)"] for v in rows if (v["factor"], v["seed"], v["stage"]) == (f, seed, "search")] for f in (8, 16)
     }
     return sum(levels[16]) / len(levels[16]) - sum(levels[8]) / len(levels[8])
 
 
 by_seed = torch.tensor([better_at_16(s) for s in range(params["seeds"])])
-kept = ("psnr", "ssim", "ms_ssim", "identity", "fd_features64", "lr_psnr", "lr_reproduced", "lowest_lr_psnr")
+kept = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "PSNR(LR)", "LR reproduced", "lowest PSNR(LR)")
 stages = {name: v for name, v in measured.items() if name.endswith(("search", "PD", "bicubic"))}
 record(
     "C16",
@@ -628,8 +628,8 @@ factors = [str(f) for f in params["factors"]]
 for stage, color in (("bicubic", GRAY), ("search", ORANGE), ("PD", BLUE)):
     points = [measured[f"{f}x {stage}"] for f in factors]
     if stage == "search":
-        axes[0].plot(factors, [v["lr_psnr"] for v in points], "o-", color=color)
-    for ax, key in zip(axes[1:], ("psnr", "fd_features64"), strict=True):
+        axes[0].plot(factors, [v["PSNR(LR)"] for v in points], "o-", color=color)
+    for ax, key in zip(axes[1:], ("PSNR", "fd_features64"), strict=True):
         ax.plot(factors, [v[key] for v in points], "o-", color=color, label=stage)
 axes[2].axhline(measured["samples"]["fd_features64"], color="black", ls=":", label="samples")
 for ax, title in zip(axes, ("PSNR(LR) of the search, dB", "PSNR, dB", "fd_features64"), strict=True):
@@ -639,11 +639,11 @@ plt.show()
 
 # %%
 exact_rows = [measured[f"{f}x PD"] for f in params["factors"]]
-gains = {f: measured[f"{f}x PD"]["psnr"] - measured[f"{f}x search"]["psnr"] for f in params["factors"]}
+gains = {f: measured[f"{f}x PD"]["PSNR"] - measured[f"{f}x search"]["PSNR"] for f in params["factors"]}
 print(f"PSNR(LR) of the search, 16x minus 8x: {measured['C16']:+.1f} dB (claim C16)")
 print("PD gains in PSNR: " + ", ".join(f"{gain:+.2f} dB at {f}x" for f, gain in gains.items()))
-print(f"lowest PSNR(LR) after PD, any image: {min(v['lowest_lr_psnr'] for v in exact_rows):.0f} dB; ", end="")
-print(f"LR pixels that the 8-bit files reproduce: {min(v['lr_reproduced'] for v in exact_rows):.0%}")
+print(f"lowest PSNR(LR) after PD, any image: {min(v['lowest PSNR(LR)'] for v in exact_rows):.0f} dB; ", end="")
+print(f"LR pixels that the 8-bit files reproduce: {min(v['LR reproduced'] for v in exact_rows):.0%}")
 
 # %% [markdown]
 # Read the table from left to right. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling. By (2) one expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite (section 5 says why not to trust it).

@@ -60,7 +60,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm.auto import tqdm
 
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
-from ganprior_null.experiments.figures import blockiness
+from ganprior_null.experiments.judge import blockiness
 from ganprior_null.experiments.launch import PACKS, Source, find_source, launch, run_name
 from ganprior_null.experiments.restore import read_model, restorers
 from ganprior_null.experiments.restorer import Experiment, operators
@@ -533,7 +533,7 @@ def play(number, trained, step, use_pd):
     return shown, (
         f"PSNR {psnr(x_hat, held_out[i]).item():.1f} dB; PSNR(LR) under pooling "
         f"{consistency_db(A, x_hat, y_held_out[i]).item():.0f} dB; steps across block borders are "
-        f"{blockiness(x_hat, y_held_out[i]):.1f} times those inside"
+        f"{blockiness(x_hat, factor):.1f} times those inside"
     )
 
 
@@ -1024,18 +1024,18 @@ found = read_json(searches).get("8x search") if searches.is_file() else None
 lead, fair, in_lr = None, None, {}
 if glean_runs and found:
     ours = mean(glean_runs, "PSNR")
-    lead = ours.mean - found["psnr"]
+    lead = ours.mean - found["PSNR"]
     lr_ours = mean(glean_runs, "PSNR(LR)")
     print(
-        f"PSNR: GLEAN {ours.text()} dB, PULSE {found['psnr']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['lr_psnr']:.2f} dB"
+        f"PSNR: GLEAN {ours.text()} dB, PULSE {found['PSNR']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['PSNR(LR)']:.2f} dB"
     )
     same_y = pick(model="glean", factor=8, null_space="none", downsampler="average")
     if same_y:  # the same measurements as PULSE's
         print(
-            f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {mean(same_y, 'PSNR').mean - found['psnr']:+.2f} dB"
+            f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {mean(same_y, 'PSNR').mean - found['PSNR']:+.2f} dB"
         )
-        fair = mean(same_y, "PSNR").mean - found["psnr"]
-    in_lr = {"glean_psnr_lr": round(lr_ours.mean, 2), "pulse_psnr_lr": round(found["lr_psnr"], 2)}
+        fair = mean(same_y, "PSNR").mean - found["PSNR"]
+    in_lr = {"glean_psnr_lr": round(lr_ours.mean, 2), "pulse_psnr_lr": round(found["PSNR(LR)"], 2)}
 record("C17", lead, profile=profile, runs=names(glean_runs), control=fair, **in_lr)
 
 # %% [markdown]

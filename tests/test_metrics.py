@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ganprior_null import AveragePool, Matrix, consistency_db, ms_ssim, psnr, ssim
+from ganprior_null.metrics import comb
 
 
 @pytest.fixture
@@ -86,3 +87,14 @@ def test_bad_input(metric):
     if metric is not psnr:
         with pytest.raises(ValueError, match="at least 11 x 11"):
             metric(good[..., :8], good[..., :8])
+
+
+def test_the_comb_of_noise_is_even_and_that_of_a_grid_is_not():
+    noise = torch.rand(64, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    even = comb(noise)
+    assert even == pytest.approx(1, abs=0.05)  # 8 teeth of 64 x 3 x 64 lines each: about 1 %
+    column = torch.arange(64)
+    for grid in ((column[:, None] + column) % 2, column % 2, torch.cos(column * torch.pi / 2)):
+        assert comb(noise + 0.1 * grid) > 1.2
+    with pytest.raises(ValueError, match="multiples of 32, got 48 x 64"):
+        comb(noise[..., :48, :])

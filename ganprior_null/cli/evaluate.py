@@ -11,6 +11,7 @@ def add_evaluate(commands) -> None:
     _add_evaluate_kernels(methods)
     _add_evaluate_pulse(methods)
     _add_evaluate_restorer(methods)
+    _add_evaluate_baselines(methods)
 
 
 def _add_evaluate_kernels(methods) -> None:
@@ -77,6 +78,31 @@ def _evaluate_pulse(options) -> None:
     about = {"prior": options.prior, "data": data, "margin": options.margin}
     summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
     print(json.dumps(summary, indent=1))
+
+
+def _add_evaluate_baselines(methods) -> None:
+    this = methods.add_parser("baselines", help="what costs nothing: interpolation, pseudo-inverse, mean image, + PD")
+    this.add_argument(
+        "--data", default="drawn", help="faces | cats | buildings (packs in GANPRIOR_DATA), drawn, a folder"
+    )
+    this.add_argument("--factor", type=int, default=8, help="HR over LR (default 8)")
+    this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
+    this.add_argument("--out", type=Path, metavar="DIR", help="default: baselines/NAME below the folder of results")
+    this.add_argument("--profile", help="whose number of test images is taken (else GANPRIOR_PROFILE, else laptop)")
+    this.set_defaults(command=_evaluate_baselines)
+
+
+def _evaluate_baselines(options) -> None:
+    from ..experiments.baselines import evaluate_baselines, name_of
+    from ..experiments.launch import find_source
+    from ..places import results_folder
+    from ..profiles import profile_name
+
+    source, profile = find_source(options.data), profile_name(options.profile)
+    name = name_of(source, options.factor, options.downsampler, profile)
+    out = options.out or results_folder() / "baselines" / name
+    found = evaluate_baselines(source, out, factor=options.factor, downsampler=options.downsampler, profile=profile)
+    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def _add_evaluate_restorer(methods) -> None:

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..data import faces, load_sides
-from ..images import from_uint8, save_image, to_uint8, to_uint8_consistent
+from ..images import as_file, from_uint8, save_image, to_uint8, to_uint8_consistent
 from ..layers import FeatureNet64
-from ..metrics import fd_features64
+from ..metrics import FEWEST_IMAGES, fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
 from ..restorers import fit_gaussian, pulse
@@ -28,7 +28,7 @@ from ..restorers.search_loss import parse_loss
 from ..training.record import Run, replace
 from ..weights import load_prior, load_stylegan2, shipped
 from .figures import sheet
-from .inversion_figures import FEWEST, STAGES, judged, references, summarise
+from .inversion_figures import STAGES, judged, references, summarise
 
 BATCH = 16  # images searched at once
 SHOWN = 12  # images in a sheet
@@ -87,7 +87,7 @@ def held_out(data: Path | None, size: int, count: int, margin: int) -> HeldOut:
     Raises ValueError when the side has fewer, and what ``load_sides`` raises.
     """
     if data is None:
-        drawn = faces(max(count, FEWEST), size, seed=1)
+        drawn = faces(max(count, FEWEST_IMAGES), size, seed=1)
         return HeldOut(drawn[:count], [f"drawn-{i}" for i in range(count)], drawn)
     sides = load_sides(data, size, margin=margin)
     x, names = from_uint8(sides.held_out), sides.held_out_names
@@ -126,7 +126,7 @@ def evaluate_pulse(
     gaussian = fit_gaussian(prior)
     for factor in settings.factors:
         A = AveragePool(factor)
-        y = measured(images.x, A)
+        y = as_file(A(images.x))  # in 8 bits as a file is
         for seed in range(settings.seeds):
             path = kept_at(run, factor, seed)
             if not path.exists():
@@ -148,11 +148,6 @@ def check(settings: Settings, size: int) -> None:
     for factor in settings.factors:
         if factor < 1 or size % factor:
             raise ValueError(f"factor {factor} must divide the prior's {size} pixels")
-
-
-def measured(x: Tensor, A: AveragePool) -> Tensor:
-    """y, in 8 bits as a file is."""
-    return from_uint8(to_uint8(A(x)))
 
 
 def kept_at(run: Run, factor: int, seed: int) -> Path:
@@ -207,7 +202,7 @@ def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, netw
     rows, shown, distances = [], [], {}
     for factor in settings.factors:
         A, results = AveragePool(factor), {stage: [] for stage in STAGES}
-        y = measured(images.x, A)
+        y = as_file(A(images.x))  # in 8 bits as a file is
         for seed in range(settings.seeds):
             found = load_file(kept_at(run, factor, seed))
             kept = {"search": to_uint8(found["images"]), "PD": to_uint8_consistent(found["images"], y, factor)}
@@ -221,7 +216,7 @@ def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, netw
         shown += [y[:SHOWN], *first]
         for stage in STAGES:
             x_hat = from_uint8(torch.cat(results[stage]))
-            if network is not None and min(len(x_hat), len(images.everything)) >= FEWEST:
+            if network is not None and min(len(x_hat), len(images.everything)) >= FEWEST_IMAGES:
                 distances[f"{factor}x {stage}"] = fd_features64(x_hat, images.everything, network)
     save_image(sheet(*shown, images.x[:SHOWN]), run.path / "sheet_with_truth.webp")  # shows the data: stays here
     replace(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..data import Sides, faces, load_sides
-from ..images import from_uint8, save_image, to_uint8
+from ..images import as_file, from_uint8, save_image, to_uint8
+from ..metrics import FEWEST_IMAGES
 from ..operators import AveragePool, LinearOperator
 from ..profiles import Restorer as Profile
 from ..profiles import did_you_mean
@@ -26,8 +27,8 @@ from ..training.record import replace
 from ..training.restore import RestorerRecipe, answering, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
-from .figures import figures, raw_figures, repaired_figures, restore, sheet
-from .inversion_figures import FEWEST
+from .figures import restore, sheet
+from .judge import after_training, judge, raw_figures
 from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
@@ -73,7 +74,7 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     images = degrade(sides.training) if this.degraded else sides.training
     step = restorer_step(pairs(images, A_true, recipe), A, recipe, seen_by.to(fabric.device))
     smaller = f"then rrdb_channels (now {profile.rrdb_channels})"
-    with memory_advice(f"lower test_images (now {profile.test_images}, at least {FEWEST}), {smaller}"):
+    with memory_advice(f"lower test_images (now {profile.test_images}, at least {FEWEST_IMAGES}), {smaller}"):
         test = from_uint8(sides.held_out[: profile.test_images]).to(fabric.device)
         look = evaluation(run, test, A_true, A, recipe.steps)
         if fabric.is_global_zero and not run.checkpoint.exists():
@@ -110,8 +111,8 @@ def evaluation(
 
     def look(state: dict) -> None:
         x_r, x_hat = restore(answering(state), y, A)
-        values = figures(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
-        values |= repaired_figures(x_r, x, y, features) if A is None else {}
+        values = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
+        values |= after_training(x_r, x, y, A_true, features)
         run.log(state["step"], values)
         replace(
             run.path / "summary.json",
@@ -127,15 +128,19 @@ def evaluation(
 
 def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int, skip_broken: bool) -> Sides:
     """What to train on and what to test on. Raises ValueError for fewer to test on than fd_features64 needs."""
-    if profile.test_images < FEWEST:
-        raise ValueError(f"test_images must be at least {FEWEST}, which fd_features64 needs, got {profile.test_images}")
+    if profile.test_images < FEWEST_IMAGES:
+        raise ValueError(
+            f"test_images must be at least {FEWEST_IMAGES}, which fd_features64 needs, got {profile.test_images}"
+        )
     if data is None:
         return drawn_sides(size, profile)
     with memory_advice(f"take fewer images than {data} holds"):
         sides = load_sides(data, size, margin=margin, skip_broken=skip_broken)
-    if (left := len(sides.held_out)) < FEWEST:
-        about = f"{round(10 * FEWEST, -2):,}"  # a tenth is held out
-        raise ValueError(f"{data} leaves {left} images to test; at least {FEWEST} are needed (about {about} in all)")
+    if (left := len(sides.held_out)) < FEWEST_IMAGES:
+        about = f"{round(10 * FEWEST_IMAGES, -2):,}"  # a tenth is held out
+        raise ValueError(
+            f"{data} leaves {left} images to test; at least {FEWEST_IMAGES} are needed (about {about} in all)"
+        )
     return sides
 
 
@@ -201,4 +206,4 @@ def pairs(images: Tensor, A_true: LinearOperator, recipe: RestorerRecipe) -> Cal
 
 def measure(A: LinearOperator, x: Tensor) -> Tensor:
     """y = A x as an 8-bit file would hold it."""
-    return from_uint8(to_uint8(A(x)))
+    return as_file(A(x))

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..images import from_uint8, to_uint8
+from ..images import as_file, from_uint8, to_uint8
 from ..operators import LinearOperator
 from ..restorers.identify import downsamplers
 from ..restorers.noise import estimate_sigma
 from ..training.degrade import degrade
 from ..training.record import replace
 from ..weights import load_features64
-from .figures import figures, raw_figures, restore
+from .figures import restore
+from .judge import judge, raw_figures
 from .restorer import measure
 from .trained import load_trained, unseen_images
 
@@ -53,7 +54,7 @@ def under_each(network: nn.Module, x: Tensor, operators: dict[str, LinearOperato
     for name, A_true in operators.items():
         y = measure(A_true, x)
         x_r, x_hat = restore(network, y, A)
-        found[name] = figures(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
+        found[name] = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
     return found
 
 
@@ -66,7 +67,7 @@ def artefacts(network: nn.Module, x: Tensor, A_true: LinearOperator, A: LinearOp
     degraded = from_uint8(degrade(to_uint8(x), share=1.0))
     return {
         name: {"noise": noise(images), "sharpness": sharpness(images)}
-        for name, images in (("answers", from_uint8(to_uint8(x_hat))), ("truth", x), ("degraded truth", degraded))
+        for name, images in (("answers", as_file(x_hat)), ("truth", x), ("degraded truth", degraded))
     }
 
 

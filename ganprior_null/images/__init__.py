@@ -1,6 +1,7 @@
 """Pictures in and out of tensors. The only place of the package that rounds or clamps."""
 
 from .box import project_box as project_box
+from .convert import as_file as as_file
 from .convert import from_signed as from_signed
 from .convert import from_uint8 as from_uint8
 from .convert import grid as grid

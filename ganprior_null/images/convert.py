@@ -25,6 +25,11 @@ def to_uint8(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
+def as_file(x: Tensor) -> Tensor:
+    """x in [0, 1] as an 8-bit file gives it back: clamped and rounded, float32. Raises as :func:`to_uint8`."""
+    return from_uint8(to_uint8(x))
+
+
 def to_signed(x: Tensor) -> Tensor:
     """[0, 1] -> [-1, 1]."""
     return 2 * x - 1

@@ -66,8 +66,8 @@ def test_the_sheet_to_publish_holds_no_truth(finished, images):
 def test_bicubic_stands_beside_the_searches(finished, images):
     summary = finished[1]
     x_hat = bicubic(images.x, 4)
-    assert summary["4x bicubic"]["psnr"] == pytest.approx(psnr(x_hat, images.x).mean().item(), rel=1e-6)
-    assert summary["4x bicubic"]["psnr"] < summary["2x bicubic"]["psnr"]
+    assert summary["4x bicubic"]["PSNR"] == pytest.approx(psnr(x_hat, images.x).mean().item(), rel=1e-6)
+    assert summary["4x bicubic"]["PSNR"] < summary["2x bicubic"]["PSNR"]
     assert "fd_features64" not in summary["4x bicubic"]  # no network was given
 
 
@@ -97,15 +97,15 @@ def test_the_norm_is_1_on_the_sphere_only(finished, prior, images, tmp_path):
 def test_pd_is_consistent_in_every_row_and_the_search_in_none(finished):
     for row in rows(finished[0]):
         if row["stage"] == "PD":
-            assert row["lr_psnr"] > 140 and row["lr_reproduced"] == 1
+            assert row["PSNR(LR)"] > 140 and row["LR reproduced"] == 1
         else:
-            assert row["lr_psnr"] < 60 and row["lr_reproduced"] < 1
-            assert row["lr_psnr"] == pytest.approx(-10 * torch.tensor(row["lr_error"]).log10().item(), abs=0.01)
+            assert row["PSNR(LR)"] < 60 and row["LR reproduced"] < 1
+            assert row["PSNR(LR)"] == pytest.approx(-10 * torch.tensor(row["lr_error"]).log10().item(), abs=0.01)
 
 
 def test_c16_is_the_difference_of_the_means():
     table = [
-        {"factor": factor, "stage": stage, "lr_psnr": value + seed, "psnr": 20.0 + seed, "seed": seed}
+        {"factor": factor, "stage": stage, "PSNR(LR)": value + seed, "PSNR": 20.0 + seed, "seed": seed}
         for factor, value in ((8, 30.0), (16, 33.0))
         for stage in ("search", "PD")
         for seed in (0, 1)
@@ -132,7 +132,7 @@ def test_a_stopped_run_goes_on_to_the_same_rows(prior, images, tmp_path, finishe
     assert len(list((tmp_path / "run").glob("*.safetensors"))) == 2 and not (tmp_path / "run/metrics.jsonl").exists()
     summary = evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False)
     assert len(calls) == 5  # two, the one that stopped, and the two that were left
-    assert summary["4x PD"]["psnr"] == pytest.approx(finished[1]["4x PD"]["psnr"], rel=1e-4)
+    assert summary["4x PD"]["PSNR"] == pytest.approx(finished[1]["4x PD"]["PSNR"], rel=1e-4)
     assert evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False) == summary and len(calls) == 5
     with pytest.raises(ValueError, match="steps: 4 there, 5 here"):
         evaluate_pulse(tmp_path / "run", prior, images, Settings(count=3, factors=(2, 4), seeds=2, steps=5))

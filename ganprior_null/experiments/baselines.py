@@ -1,0 +1,80 @@
+"""What costs nothing: interpolation, the pseudo-inverse and the mean image, each with and without the null space.
+
+A table of restorers has these rows; a network that does not beat them has learned nothing that counts in that column.
+The command ``python -m ganprior_null evaluate baselines``.
+"""
+
+import json
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..images import from_uint8, save_image
+from ..layers import FeatureNet64
+from ..operators import AveragePool, LinearOperator
+from ..profiles import restorer
+from ..restorers import enforce_consistency
+from ..training import Run
+from ..training.record import replace
+from ..weights import load_features64
+from .figures import sheet
+from .judge import blockiness, judge
+from .launch import Source
+from .restorer import Experiment, choose_sides, measure, operators
+
+BICUBIC, MEAN = "bicubic", "mean image + PD"
+
+
+def baselines(y: Tensor, A_true: LinearOperator, mean_image: Tensor) -> dict[str, Tensor]:
+    """{name: answers (N, 3, H, W)} to y (N, 3, h, w), made by A_true from images whose mean is mean_image (3, H, W)."""
+    size = mean_image.shape[-2:]
+    up = F.interpolate(y, size, mode="bicubic")
+    pd = AveragePool(size[-1] // y.shape[-1])
+    return {
+        BICUBIC: up,
+        "bicubic + PD": enforce_consistency(up, y, pd),
+        "bicubic + exact": enforce_consistency(up, y, A_true),
+        "A⁺y": A_true.pinv(y),
+        MEAN: enforce_consistency(mean_image.expand(len(y), -1, -1, -1), y, pd),
+    }
+
+
+def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: str, profile: str | None = None) -> dict:
+    """{name: row of :func:`judge`} on the images that runs of the same data, factor and profile are tested on.
+
+    Leaves ``params.json``, ``summary.json`` and ``sheet.webp`` (y, then a row of pictures for each) in ``out``. Raises
+    ValueError for another experiment's folder, and what :func:`choose_sides` and :func:`operators` raise.
+    """
+    this, row = Experiment(factor=factor, downsampler=downsampler, prior=source.prior), restorer(profile)
+    features = load_features64()
+    A_true, _ = operators(this, size := 64)
+    sides = choose_sides(source.folder, size, row, margin=source.margin, skip_broken=False)
+    x = from_uint8(sides.held_out[: row.test_images])
+    mean_image = sides.training.double().mean(0).float() / 255
+    params = {
+        "experiment": "baselines",
+        "data": source.folder.name if source.folder else "drawn faces",
+        "factor": factor,
+        "downsampler": downsampler,
+        "profile": row.profile,
+        "images": len(x),
+    }
+    run = Run(out, params)
+    y = measure(A_true, x)
+    answers = baselines(y, A_true, mean_image)
+    summary = {name: row_of(x_hat, x, y, A_true, features) for name, x_hat in answers.items()}
+    replace(run.path / "summary.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    save_image(sheet(y, *answers.values()), run.path / "sheet.webp")
+    return summary
+
+
+def row_of(x_hat: Tensor, x: Tensor, y: Tensor, A: LinearOperator, features: FeatureNet64) -> dict:
+    """The judge's row, and the blockiness."""
+    return judge(x_hat, x, y, A, features) | {"blockiness": blockiness(x_hat, x.shape[-1] // y.shape[-1])}
+
+
+def name_of(source: Source, factor: int, downsampler: str, profile: str) -> str:
+    """The folder's name below data/results/baselines, as :func:`~.launch.run_name` makes those of runs."""
+    tag = {"bicubic": "", "average": "-pooled", "bicubic-plain": "-aliased"}.get(downsampler, f"-{downsampler}")
+    return ("" if profile == "laptop" else f"{profile}-") + f"{source.name}-{factor}x{tag}"

@@ -1,0 +1,134 @@
+"""One judge of restored images: what every log, table and report of the project means by its names.
+
+"PSNR", "SSIM", "MS-SSIM" and "identity" compare the 8-bit file with the truth, "fd_features64" all files with all
+truths; "PSNR(LR)" says how well A gives back y from the answer before that step, "PSNR(LR) 8 bit" from the file, and
+"LR reproduced" is the share of y's values that the file gives back exactly, as an 8-bit file of A x would hold them.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ..images import as_file, to_uint8
+from ..metrics import FEWEST_IMAGES, comb, consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
+from ..operators import AveragePool, LinearOperator
+from ..operators.check import check_finite, check_image
+from ..restorers import enforce_consistency
+
+EXACT = 200.0  # dB, for 8-bit files that give y back exactly: infinity is no JSON
+
+
+def judge(
+    answers: Tensor,
+    truths: Tensor,
+    y: Tensor,
+    A: LinearOperator,
+    features: nn.Module | None,
+    *,
+    kept: Tensor | None = None,
+) -> dict[str, float]:
+    """One row for answers (N, 3, H, W) to y (N, 3, h, w) = A truths: means over images, and the distance of the sets.
+
+    features: what identity and fd_features64 see with; None leaves both out, and so do too few images the distance.
+    kept: the files (N, 3, H, W), uint8, where they are rounded in another way than to nearest. Raises what
+    :func:`judge_each` raises.
+    """
+    row = {name: float(value.mean()) for name, value in judge_each(answers, truths, y, A, features, kept=kept).items()}
+    if features is not None and len(truths) >= FEWEST_IMAGES:
+        row["fd_features64"] = fd_features64(_file(answers, kept), truths, features)
+    return row
+
+
+def judge_each(
+    answers: Tensor,
+    truths: Tensor,
+    y: Tensor,
+    A: LinearOperator,
+    features: nn.Module | None,
+    *,
+    kept: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The row of each image, (N,) float64, arguments as :func:`judge`.
+
+    Raises ValueError for images of unequal number or size, truths and y outside [0, 1], NaN and infinity, and y that is
+    not of the shape that A makes of the answers.
+    """
+    check_answers(answers, truths, y, A)
+    file = _file(answers, kept)
+    row = {"PSNR": psnr(file, truths), "SSIM": ssim(file, truths), "MS-SSIM": ms_ssim(file, truths)}
+    if features is not None:
+        row["identity"] = cosine_similarity(file, truths, features)
+    return row | consistency(answers, y, A, file)
+
+
+def consistency(answers: Tensor, y: Tensor, A: LinearOperator, file: Tensor) -> dict[str, Tensor]:
+    """The part of the row that needs no truth; file: the answers as 8-bit files hold them, in [0, 1]."""
+    same = to_uint8(A(file.double())) == to_uint8(y)
+    return {
+        "PSNR(LR)": consistency_db(A, answers, y).clamp_max(EXACT),
+        "PSNR(LR) 8 bit": consistency_db(A, file, y).clamp_max(EXACT),
+        "LR reproduced": same.flatten(1).double().mean(1),
+    }
+
+
+def check_answers(answers: Tensor, truths: Tensor, y: Tensor, A: LinearOperator) -> None:
+    """Raise ValueError, with the shapes or the range found, for images that cannot be judged against one another."""
+    for name, images in (("answers", answers), ("truths", truths), ("y", y)):
+        check_image(images, name)
+        check_finite(images, name)
+    if answers.shape != truths.shape or len(y) != len(truths):
+        shapes = ", ".join(str(tuple(images.shape)) for images in (answers, truths, y))
+        raise ValueError(f"answers, truths and y must be equal in number, the first two in size; got {shapes}")
+    for name, images in (("truths", truths), ("y", y)):
+        if images.numel() and (images.min() < 0 or images.max() > 1):
+            raise ValueError(f"{name} must be in [0, 1], got {float(images.min()):.3g} ... {float(images.max()):.3g}")
+    made = A(answers[:1].double()).shape[1:]
+    if made != y.shape[1:]:
+        raise ValueError(f"A makes {tuple(made)} of the answers, y is {tuple(y.shape[1:])}")
+
+
+def raw_figures(x_r: Tensor, x_hat: Tensor, y: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:
+    """What only the float images tell: how far the network's own answer x_r is from y, and how blocky x_hat is.
+
+    "PSNR(LR) enforced" is under the operator A that x_hat was put into the null space of; missing without one.
+    """
+    factor = x_hat.shape[-1] // y.shape[-1]
+    values = {
+        "PSNR(LR) raw": float(consistency_db(A_true, x_r, y).mean()),
+        "blockiness": blockiness(x_hat, factor),
+    }
+    if not any(side % 32 for side in x_hat.shape[-2:]):  # smaller ones of test runs have no frequencies to spare
+        values["comb"] = comb(as_file(x_hat))
+    if A is not None:
+        values["PSNR(LR) enforced"] = float(consistency_db(A, x_hat, y).mean())
+    return values
+
+
+def after_training(
+    x_r: Tensor, truths: Tensor, y: Tensor, A_true: LinearOperator, features: nn.Module
+) -> dict[str, float]:
+    """What PD and the exact operator make of a network's own answers x_r: the control of PD in training.
+
+    A network trained with PD has to beat "PSNR, PD after" of one trained without it for the training to be worth it.
+    """
+    row = {}
+    for name, A in (("PD", AveragePool(truths.shape[-1] // y.shape[-1])), ("exact", A_true)):
+        found = judge(enforce_consistency(x_r, y, A), truths, y, A_true, features)
+        row |= {f"{key}, {name} after": found[key] for key in ("PSNR", "SSIM", "fd_features64") if key in found}
+    return row
+
+
+def blockiness(x: Tensor, factor: int) -> float:
+    """Mean |difference| of neighbours across borders of factor x factor blocks over that within them, both axes.
+
+    About 1 for x (N, C, H, W) without blocks.
+    """
+    ratios = []
+    for axis in (-2, -1):
+        steps = x.diff(dim=axis).abs().double().transpose(axis, -1)  # (..., W - 1)
+        border = torch.arange(1, x.shape[axis]) % factor == 0
+        ratios.append(steps[..., border].mean() / steps[..., ~border].mean())
+    return float(sum(ratios) / 2)
+
+
+def _file(answers: Tensor, kept: Tensor | None) -> Tensor:
+    return as_file(answers) if kept is None else kept.float() / 255
