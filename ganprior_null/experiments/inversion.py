@@ -26,7 +26,7 @@ from ..restorers.pulse import SPACES
 from ..restorers.search_check import check_counts, check_name, check_positive
 from ..restorers.search_loss import parse_loss
 from ..training.record import Run, replace
-from ..weights import load_prior, load_stylegan2, shipped
+from ..weights import available, load_prior, load_stylegan2
 from .figures import sheet
 from .inversion_figures import FEWEST, STAGES, judged, references, summarise
 
@@ -52,11 +52,11 @@ class Settings:
 
 
 def read_prior(source: str) -> StyleGAN2:
-    """A shipped prior's name, the folder of a training run (its moving average), or a file that ``weights`` can load.
+    """A prior's name, the folder of a training run (its moving average), or a file that ``weights`` can load.
 
     Raises ValueError for a prior that was never trained, and what the loaders raise.
     """
-    if source in shipped():
+    if source in available():
         prior = load_prior(source).generator
     elif (Path(source) / "last.ckpt").is_file():
         state = torch.load(Path(source) / "last.ckpt", map_location="cpu", weights_only=True)["G_ema"]
