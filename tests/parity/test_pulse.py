@@ -1,8 +1,5 @@
 """Our search against the numbers of the published PULSE code; bounds are those stored with the vectors."""
 
-import json
-
-import numpy as np
 import pytest
 import torch
 
@@ -10,18 +7,6 @@ from ganprior_null.operators.pulse_bicubic import PulseBicubic
 from ganprior_null.restorers.latents import LatentGaussian
 from ganprior_null.restorers.search import SCHEDULES, Samples
 from ganprior_null.restorers.search_loss import geocross, l1, l2
-
-
-@pytest.fixture
-def vectors(shared):
-    folder = shared / "parity" / "ops"
-    manifest = json.loads((folder / "manifest.json").read_text())["files"]
-
-    def load(name):
-        arrays = {key: torch.from_numpy(value) for key, value in np.load(folder / f"{name}.npz").items()}
-        return arrays, manifest[f"{name}.npz"]["atol"]
-
-    return load
 
 
 def near(a, b, atol):
