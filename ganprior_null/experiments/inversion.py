@@ -21,10 +21,10 @@ from ..metrics import fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
 from ..restorers import fit_gaussian, pulse
-from ..restorers.latents import LatentGaussian, is_untrained
-from ..restorers.pulse import SPACES
-from ..restorers.search_check import check_counts, check_name, check_positive
-from ..restorers.search_loss import parse_loss
+from ..restorers.inversion.check import check_counts, check_name, check_positive
+from ..restorers.inversion.latents import LatentGaussian, is_untrained
+from ..restorers.inversion.loss import parse_loss
+from ..restorers.inversion.pulse import SPACES
 from ..training.record import Run, replace
 from ..weights import available, load_prior, load_stylegan2
 from .figures import sheet

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ganprior_null.operators.pulse_bicubic import PulseBicubic
-from ganprior_null.restorers.latents import LatentGaussian
-from ganprior_null.restorers.search import SCHEDULES, Samples
-from ganprior_null.restorers.search_loss import geocross, l1, l2
+from ganprior_null.restorers.inversion.latents import LatentGaussian
+from ganprior_null.restorers.inversion.loss import geocross, l1, l2
+from ganprior_null.restorers.inversion.search import SCHEDULES, Samples
 
 
 def near(a, b, atol):
