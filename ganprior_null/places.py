@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # the repository; where the package is installed without one, the folder a program was started in takes its place
-ROOT = PACKAGE.parent if (PACKAGE.parent / "notebooks").is_dir() else Path.cwd()
+ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
 COMMITTED = ROOT / "data" / "results"  # stored runs: <experiment>/<run>/summary.json and more
 
 

@@ -31,6 +31,7 @@ def chromium() -> str:
 
 @pytest.fixture(autouse=True)
 def own_results(tmp_path, monkeypatch):
-    """Claims measured by a test go to its own folder, and the caller's choice of profile has no say."""
+    """Claims and weights of a test go to its own folder; the caller's weights and choice of profile have no say."""
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "own-weights"))
     monkeypatch.delenv("GANPRIOR_PROFILE", raising=False)

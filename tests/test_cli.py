@@ -1,6 +1,7 @@
 """The command line as a user meets it: checked before a kernel starts, one line per error, nothing half written."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,26 @@ def test_convert_writes_a_file_and_says_what_was_loaded(tmp_path, capsys):
     assert "error:" in capsys.readouterr().err and not (tmp_path / "other.safetensors").exists()
 
 
+def test_converted_weights_with_a_name_are_found_by_it(tmp_path, capsys):
+    import torch
+
+    from ganprior_null import StyleGAN2, StyleGAN2Discriminator
+    from ganprior_null.weights import load_discriminator, load_prior
+
+    G, D = StyleGAN2(16, 8, 2, {4: 8, 8: 8, 16: 4}), StyleGAN2Discriminator(16, {4: 8, 8: 8, 16: 4})
+    torch.save({"g_ema": G.state_dict(), "d": D.state_dict()}, tmp_path / "in.pt")
+    words = ["convert", "rosinality", str(tmp_path / "in.pt")]
+    assert main([*words, "--name", "mine"]) == 0
+    assert main([*words, "--name", "mine", "--part", "discriminator"]) == 0
+    assert load_prior("mine").generator.size == load_discriminator("mine").size == 16
+    capsys.readouterr()
+    for more in ([], ["--name", "mine", str(tmp_path / "out.safetensors")]):
+        assert main([*words, *more]) == 2
+        assert capsys.readouterr().err == "error: give either OUT.safetensors or --name NAME\n"
+    assert main([*words, "--name", "faces64"]) == 2 and main(["publish", str(tmp_path), "faces64"]) == 2
+    assert capsys.readouterr().err.count("'faces64' is the name of weights that come with the course") == 2
+
+
 def test_train_a_prior_and_go_on(tmp_path, capsys):
     words = ["train", "prior", "--out", str(tmp_path / "run"), "--profile", "smoke", "-p", "images", "16"]
     assert main(words) == 0
@@ -206,3 +227,9 @@ def test_training_without_enough_memory_says_what_to_lower(tmp_path, capsys, mon
     assert capsys.readouterr().err.endswith(
         "error: out of memory; lower global_batch (now 4, best a multiple of 4), then widths\n"
     )
+
+
+def test_a_command_without_the_course_extra_says_so_in_one_line(notebook, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "papermill", None)  # as if it were not installed
+    assert run(notebook) == 2
+    assert capsys.readouterr().err == "error: this needs papermill: pip install 'ganprior-null[course]'\n"

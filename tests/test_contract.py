@@ -71,8 +71,11 @@ SIGNATURES = {
     "weights.load_features64": "path=None",
     "weights.read_metadata": "path",
     "weights.save_weights": "path, tensors, metadata",
+    "weights.available": "",
     "weights.shipped": "",
     "weights.shipped_path": "name",
+    "weights.weights_path": "name",
+    "weights.user_folder": "",
 }
 METHODS = {
     "LinearOperator.forward": "self, x",
@@ -102,7 +105,7 @@ WORDS = {
     "evaluate restorer": "runs --data --downsamplers",
     "restore": "images --model --out --downsample --downsampler --seed --device --overwrite",
     "enforce": "--lr --sr --gt --operator --out",
-    "convert": "layout source target --part",
+    "convert": "layout source target --name --part",
     "publish": "run name --data --out",
     "report": "--format",
 }

@@ -1,4 +1,4 @@
-"""The command line: python -m ganprior_null {run,train,evaluate,restore,enforce,convert,publish,report}."""
+"""The command line: ganprior-null {run,train,evaluate,restore,enforce,convert,publish,report}."""
 
 import argparse
 import sys
@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"error: this needs {error.name}: pip install 'ganprior-null[course]'", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -25,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ganprior_null", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ganprior-null", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for add in (add_run, add_train, add_evaluate, add_restore, add_enforce, add_convert, add_publish, add_report):
         add(commands)

@@ -32,7 +32,8 @@ def add_convert(commands) -> None:
         help="whose names the checkpoint uses: rosinality | mmagic (StyleGAN2) | mmagic-glean (GLEAN) | panini",
     )
     this.add_argument("source", type=Path, metavar="IN", help="a .pt, .pth or .safetensors file; never runs its code")
-    this.add_argument("target", type=Path, metavar="OUT.safetensors")
+    this.add_argument("target", type=Path, nargs="?", metavar="OUT.safetensors")
+    this.add_argument("--name", help="instead of OUT: among your own weights, for load_prior and load_restorer")
     this.add_argument(
         "--part",
         choices=("generator", "discriminator", "degradation"),
@@ -42,10 +43,16 @@ def add_convert(commands) -> None:
 
 
 def _convert(options) -> None:
-    from ..weights import convert_file
+    from ..weights import convert_file, new_weights_folder
 
-    print(convert_file(options.layout, options.source, options.target, part=options.part))
-    print(options.target)
+    if (options.target is None) == (options.name is None):
+        raise ValueError("give either OUT.safetensors or --name NAME")
+    target = options.target
+    if options.name:
+        stem = options.name + (".discriminator" if options.part == "discriminator" else "")
+        target = new_weights_folder(stem) / f"{stem}.safetensors"
+    print(convert_file(options.layout, options.source, target, part=options.part))
+    print(target)
 
 
 def add_publish(commands) -> None:
@@ -53,15 +60,17 @@ def add_publish(commands) -> None:
     this.add_argument("run", type=Path, metavar="RUN", help="the folder of a `train prior` or `train restorer`")
     this.add_argument("name", metavar="NAME", help="of the files, and for load_prior or load_restorer")
     this.add_argument("--data", type=Path, metavar="DIR", help="what a prior was trained on; default: drawn faces")
-    this.add_argument("--out", type=Path, default=Path("data/weights"), metavar="DIR", help="default: data/weights")
+    this.add_argument("--out", type=Path, metavar="DIR", help="default: among your own weights (GANPRIOR_WEIGHTS)")
     this.set_defaults(command=_publish)
 
 
 def _publish(options) -> None:
     from ..experiments.publish import publish_prior
     from ..experiments.publish_restorer import is_restorer, publish_restorer
+    from ..weights import new_weights_folder
 
+    out = options.out or new_weights_folder(options.name)
     if is_restorer(options.run):
-        print(publish_restorer(options.run, options.name, options.out))
+        print(publish_restorer(options.run, options.name, out))
     else:
-        print(publish_prior(options.run, options.name, options.out, data=options.data))
+        print(publish_prior(options.run, options.name, out, data=options.data))

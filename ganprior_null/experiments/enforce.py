@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
-from ..lessons.run import check_writable
 from ..metrics import consistency_db, psnr
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
 from ..restorers.identify import Identified, downsamplers, identify_downsampler
+from ..storage import check_writable
 
 TILE = 320  # pixels of a picture's longer side in the report
 EIGHT_BITS = 58.9  # dB: PSNR(LR) of an image whose measurement differs by the rounding to 8 bits, 10 log10(12 255^2)

@@ -21,12 +21,12 @@ from ..metrics import FEWEST_IMAGES, fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
 from ..restorers import fit_gaussian, pulse
-from ..restorers.latents import LatentGaussian, is_untrained
-from ..restorers.pulse import SPACES
-from ..restorers.search_check import check_counts, check_name, check_positive
-from ..restorers.search_loss import parse_loss
+from ..restorers.inversion.check import check_counts, check_name, check_positive
+from ..restorers.inversion.latents import LatentGaussian, is_untrained
+from ..restorers.inversion.loss import parse_loss
+from ..restorers.inversion.pulse import SPACES
 from ..training.record import Run, replace
-from ..weights import load_prior, load_stylegan2, shipped
+from ..weights import available, load_prior, load_stylegan2
 from .figures import sheet
 from .inversion_figures import STAGES, judged, references, summarise
 
@@ -52,11 +52,11 @@ class Settings:
 
 
 def read_prior(source: str) -> StyleGAN2:
-    """A shipped prior's name, the folder of a training run (its moving average), or a file that ``weights`` can load.
+    """A prior's name, the folder of a training run (its moving average), or a file that ``weights`` can load.
 
     Raises ValueError for a prior that was never trained, and what the loaders raise.
     """
-    if source in shipped():
+    if source in available():
         prior = load_prior(source).generator
     elif (Path(source) / "last.ckpt").is_file():
         state = torch.load(Path(source) / "last.ckpt", map_location="cpu", weights_only=True)["G_ema"]

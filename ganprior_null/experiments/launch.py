@@ -11,7 +11,7 @@ import torch
 from ..profiles import Restorer as Profile
 from ..profiles import did_you_mean
 from ..profiles import restorer as profile_row
-from ..weights import read_metadata, shipped, shipped_path
+from ..weights import available, read_metadata, weights_path
 from .restorer import Experiment, train_restorer
 
 PACKS = {"faces": "faces_color64", "cats": "cats64", "buildings": "buildings64"}
@@ -48,8 +48,8 @@ def find_source(data: str, prior: str = "") -> Source:
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {name!r}, and no category of that name{did_you_mean(name, words())}")
         name = folder.name
-    prior = prior or (f"{name}64" if f"{name}64" in shipped() else "faces64")
-    margin = int(read_metadata(shipped_path(prior)).get("margin", 0))
+    prior = prior or (f"{name}64" if f"{name}64" in available() else "faces64")
+    margin = int(read_metadata(weights_path(prior)).get("margin", 0))
     return Source(name, folder, prior, margin if folder else 0)
 
 

@@ -14,15 +14,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..images import dykstra_box, from_uint8, load_image, save_image, to_uint8, to_uint8_consistent
-from ..lessons.run import check_writable
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
+from ..storage import check_writable
 from ..training.runtime import memory_advice
-from ..weights import load_restorer, read_metadata, shipped, shipped_path
+from ..weights import available, load_restorer, read_metadata, shipped, weights_path
 from .figures import restore, sheet
 from .restorer import Experiment, operators
 from .runs import read_run
@@ -50,22 +50,23 @@ class Model(NamedTuple):
 
 
 def read_model(name: str) -> Model:
-    """A shipped restorer's name, or the folder of a finished ``train restorer``. Raises ValueError for another."""
+    """A restorer's name, or the folder of a finished ``train restorer``. Raises ValueError for another."""
     if (Path(name) / "params.json").is_file():
         found, final = load_trained(Path(name)), read_run(Path(name)).final
         return Model(name, found.network, found.this, found.A_true, found.A, final["PSNR(LR) raw"])
-    ours = restorers()
+    ours = restorers(available())
     if name not in ours:
-        raise ValueError(f"no restorer named {name!r} comes with the course{did_you_mean(name, ours)}")
-    about = read_metadata(shipped_path(name))
+        raise ValueError(f"no restorer named {name!r}{did_you_mean(name, ours)}")
+    about = read_metadata(weights_path(name))
     this, network = Experiment(**{key: about[key] for key in Experiment._fields}), load_restorer(name)
     A_true, A = operators(this, network.network.out_size)
     return Model(name, network, this, A_true, A, about["PSNR(LR) raw"])
 
 
-def restorers() -> list[str]:
-    """The shipped weights that restore."""
-    return [name for name in shipped() if "null_space" in read_metadata(shipped_path(name))]
+def restorers(names: list[str] | None = None) -> list[str]:
+    """Those of the named weights that restore; without names, of the course's."""
+    names = shipped() if names is None else names
+    return [name for name in names if "null_space" in read_metadata(weights_path(name))]
 
 
 def restore_files(

@@ -26,7 +26,7 @@ from ..training.loop import refuse_unequal
 from ..training.record import replace
 from ..training.restore import RestorerRecipe, answering, restorer_state, restorer_step
 from ..training.runtime import memory_advice
-from ..weights import load_discriminator, load_features64, load_prior, shipped_path, vgg16_conv4_3
+from ..weights import load_discriminator, load_features64, load_prior, vgg16_conv4_3, weights_path
 from .figures import restore, sheet
 from .judge import after_training, judge, raw_figures
 from .variants import variant
@@ -96,7 +96,7 @@ def about_run(data: Path | None, training_images: int, margin: int, precision: s
         "precision": precision,
         "torch": torch.__version__,
         "machine": platform.machine(),
-        "prior_sha256": hashlib.sha256(shipped_path(this.prior).read_bytes()).hexdigest()[:16],
+        "prior_sha256": hashlib.sha256(weights_path(this.prior).read_bytes()).hexdigest()[:16],
         **this._asdict(),
         **dataclasses.asdict(profile),
         **dataclasses.asdict(recipe),

@@ -1,5 +1,6 @@
 """KernelGAN: the blur kernel of a photograph, from the photograph alone (Bell-Kligler, Shocher and Irani 2019)."""
 
+from .duel import Snapshot as Snapshot
 from .estimate import KernelEstimate as KernelEstimate
 from .estimate import estimate_kernel as estimate_kernel
 from .estimate import estimate_kernels as estimate_kernels
@@ -20,5 +21,4 @@ from .networks import PatchDiscriminator as PatchDiscriminator
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import REPAIRED as REPAIRED
 from .recipe import Recipe as Recipe
-from .search import Snapshot as Snapshot
 from .start import matched_gaussian as matched_gaussian

@@ -2,12 +2,12 @@
 
 import ast
 import os
-import tempfile
 import time
 from pathlib import Path
 
 from ..places import commit
 from ..profiles import did_you_mean, profile_name
+from ..storage import check_writable
 from .record import RunRecord, sha256, versions, write_record
 
 CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
@@ -67,16 +67,6 @@ def run(notebooks: list[Path], out: Path, *, profile: str | None = None, paramet
         print(f"[{count}/{len(notebooks)}] {notebook.stem} ({profile})", flush=True)
         done.append(_run_one(notebook, out / notebook.name, profile, parameters))
     return done
-
-
-def check_writable(folder: Path) -> None:
-    """Make the folder if need be. Raises OSError, naming it, when nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"cannot write to the output folder {folder}: {error.strerror}") from error
 
 
 def _run_one(notebook: Path, target: Path, profile: str, parameters: dict) -> Path:

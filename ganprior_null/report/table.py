@@ -18,9 +18,10 @@ def row(this: Claim, stored: list[Measurement], damaged: list[str]) -> dict:
     """The claim with the measurement at the largest profile."""
     best = stored[-1] if stored else None
     notes = [f"{text}; measure it again" for text in damaged]
-    if best is not None and best.code != code_hash(this.notebook):
+    if best is not None and code_hash(this.notebook) not in ("", best.code):
         notes.append("older than the code that made it")
-    names, recorded = (best.runs, best.digests) if best else ([], {})
+    # without a checkout there are neither lessons nor stored runs, and nothing to say of them
+    names, recorded = (best.runs, best.digests) if best and places.COMMITTED.is_dir() else ([], {})
     files, faults = find_runs(names, recorded, places.result_folders())
     return {
         "id": this.id,

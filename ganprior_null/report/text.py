@@ -33,7 +33,8 @@ def as_text(table: list[dict]) -> str:
         lines.append(f"{row['id']:>3}  {row['verdict']}{note}: {row['ours']}{behind}; paper: {row['paper']}")
         lines.append(f"     {row['statement']}")
         if row["stored"]:
-            lines.append("     " + "; ".join([f"{row['notebook']}, {row['section']}", row["stored"], *row["runs"]]))
+            lesson = ", ".join(filter(None, (row["notebook"], row["section"])))
+            lines.append("     " + "; ".join([lesson, row["stored"], *row["runs"]]))
     return "\n".join(lines)
 
 
@@ -58,10 +59,9 @@ def as_json(table: list[dict]) -> str:
 def where(row: dict, folder: Path) -> str:
     """Links to the cell that measures, to the stored value and to the runs behind it."""
     links = []
-    if row["notebook"]:
-        anchor = f"#{anchor_of(row['id'])}" if row["section"] else ""
-        title = f"{row['notebook'][:2]} · {row['section']}".removesuffix(" · ")
-        links.append(f"[{title}]({relative('notebooks/' + row['notebook'] + '.ipynb', folder)}{anchor})")
+    if row["section"]:
+        lesson = relative(f"notebooks/{row['notebook']}.ipynb", folder)
+        links.append(f"[{row['notebook'][:2]} · {row['section']}]({lesson}#{anchor_of(row['id'])})")
     if row["stored"]:
         links.append(f"[stored value]({relative(row['stored'], folder)})")
     links += [f"[{Path(path).parent.name}]({relative(path, folder)})" for path in row["runs"]]

@@ -2,14 +2,17 @@
 
 from .degradation import DegradationEncoder as DegradationEncoder
 from .degradation import MomentumContrast as MomentumContrast
-from .dgp import dgp as dgp
 from .glean import GLEAN as GLEAN
 from .glean import GLEANNetwork as GLEANNetwork
 from .identify import Identified as Identified
 from .identify import identify_downsampler as identify_downsampler
-from .latents import LatentGaussian as LatentGaussian
-from .latents import fit_gaussian as fit_gaussian
-from .mganprior import mganprior as mganprior
+from .inversion import LatentGaussian as LatentGaussian
+from .inversion import PulseResult as PulseResult
+from .inversion import SearchOptions as SearchOptions
+from .inversion import dgp as dgp
+from .inversion import fit_gaussian as fit_gaussian
+from .inversion import mganprior as mganprior
+from .inversion import pulse as pulse
 from .noise import NoisyResult as NoisyResult
 from .noise import enforce_noisy as enforce_noisy
 from .noise import estimate_sigma as estimate_sigma
@@ -21,8 +24,6 @@ from .panini import PaniniMFRNetwork as PaniniMFRNetwork
 from .panini import PaniniNetwork as PaniniNetwork
 from .pdn import PDN as PDN
 from .pdn import PDNNetwork as PDNNetwork
-from .pulse import PulseResult as PulseResult
-from .pulse import pulse as pulse
 from .restorer import Restorer as Restorer
 from .tiles import Tile as Tile
 from .tiles import map_tiles as map_tiles

@@ -6,13 +6,17 @@ Beside the floors: nothing below the command line needs it, and no model reads a
 from .convert import LAYOUTS as LAYOUTS
 from .convert import convert as convert
 from .convert import convert_file as convert_file
+from .course import available as available
 from .course import load_discriminator as load_discriminator
 from .course import load_prior as load_prior
 from .course import load_restorer as load_restorer
+from .course import new_weights_folder as new_weights_folder
 from .course import read_metadata as read_metadata
 from .course import save_restorer as save_restorer
 from .course import shipped as shipped
 from .course import shipped_path as shipped_path
+from .course import user_folder as user_folder
+from .course import weights_path as weights_path
 from .features import load_features64 as load_features64
 from .features import load_inception as load_inception
 from .features import vgg16_conv4_3 as vgg16_conv4_3

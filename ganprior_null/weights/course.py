@@ -1,9 +1,16 @@
-"""The weights that come with the course: ``data/weights/NAME.safetensors``, each with a model card ``NAME.md``."""
+"""Weights by name: those that come with the course, each with a model card ``NAME.md``, and a user's own.
+
+The course's are data of the package. A user's lie in the platform's cache, or in the folder that the environment
+variable GANPRIOR_WEIGHTS names; nothing is ever written into the installation.
+"""
 
 import json
 import os
+import re
+from importlib import resources
 from pathlib import Path
 
+import platformdirs
 import safetensors
 from torch import Tensor
 
@@ -11,11 +18,12 @@ from ..priors import StyleGAN2Discriminator
 from ..profiles import did_you_mean
 from ..restorers.bank import BankNetwork
 from ..restorers.restorer import Restorer
+from ..storage import check_writable
 from .files import LoadedPrior, load_checkpoint, load_stylegan2, save_weights
 from .infer import infer
 from .report import build
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "weights"
+FOLDER = Path(str(resources.files(__package__))) / "shipped"
 CRITIC = ".discriminator"  # a prior's discriminator lies beside it
 REST = ".rest"  # what exceeds the limit of one file
 LIMIT = 8_000_000  # bytes of a file
@@ -23,38 +31,86 @@ OVERHEAD = 200_000  # of them for names and metadata
 
 
 def shipped() -> list[str]:
-    """The names that :func:`shipped_path` knows, in alphabetical order; files that belong to another are not listed."""
-    names = (path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors"))
+    """The names of the weights that come with the course, in alphabetical order."""
+    return _names(FOLDER)
+
+
+def available() -> list[str]:
+    """The names that :func:`weights_path` knows: the course's, then the user's, each in alphabetical order."""
+    return shipped() + _names(user_folder())
+
+
+def _names(folder: Path) -> list[str]:
+    """The weights in a folder; files that belong to another are not listed."""
+    names = (path.name.removesuffix(".safetensors") for path in folder.glob("*.safetensors"))
     return sorted(name for name in names if not name.endswith((CRITIC, REST)))
 
 
+def user_folder() -> Path:
+    """Where a user's own weights lie: GANPRIOR_WEIGHTS, else ``ganprior-null/weights`` in the platform's cache."""
+    return Path(os.environ.get("GANPRIOR_WEIGHTS") or platformdirs.user_cache_path("ganprior-null") / "weights")
+
+
 def shipped_path(name: str) -> Path:
-    """The file of these weights. Raises ValueError, with the known names, when there is none."""
+    """The file of these weights of the course. Raises ValueError, with the known names, when there is none."""
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         raise ValueError(f"no weights named {name!r} come with the course{did_you_mean(name, shipped())}")
     return path
 
 
-def load_prior(name: str) -> LoadedPrior:
-    """(generator, w_mean) of a shipped prior, ``load_prior("faces64")``, in float32 and evaluation mode.
+def weights_path(name: str) -> Path:
+    """The file of the course's weights of this name, else of the user's.
 
-    Raises ValueError for an unknown name and for weights that are no StyleGAN2.
+    Raises ValueError when neither has any, with the known names, and when both have: which were meant?
     """
-    return load_stylegan2(shipped_path(name))
+    places = [folder / f"{name}.safetensors" for folder in (FOLDER, user_folder())]
+    found = [path for path in places if path.is_file()]
+    if len(found) > 1:
+        raise ValueError(f"{name!r} is the name of weights of the course: rename your {found[1]}")
+    if not found:
+        where = f"come with the course or lie in {user_folder()}"
+        raise ValueError(f"no weights named {name!r} {where}{did_you_mean(name, available())}")
+    return found[0]
+
+
+def new_weights_folder(name: str) -> Path:
+    """The user's folder, made if need be, for weights to be written under a name.
+
+    Raises ValueError for a name that is none or that the course's weights have; OSError, naming the folder, when
+    nothing can be written there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"a name of weights has letters, digits, '-', '_' and '.', got {name!r}")
+    if (FOLDER / f"{name}.safetensors").exists():
+        raise ValueError(f"{name!r} is the name of weights that come with the course; choose another")
+    try:
+        check_writable(user_folder())
+    except OSError as error:
+        raise OSError(f"{error}; GANPRIOR_WEIGHTS names another folder for weights of your own") from error
+    return user_folder()
+
+
+def load_prior(name: str) -> LoadedPrior:
+    """(generator, w_mean) of a prior, ``load_prior("faces64")``, in float32 and evaluation mode.
+
+    name: of the course's weights, or of the user's. Raises ValueError for an unknown name and for weights that are no
+    StyleGAN2.
+    """
+    return load_stylegan2(weights_path(name))
 
 
 def load_discriminator(name: str) -> StyleGAN2Discriminator:
-    """The discriminator that a shipped prior was trained against. Raises ValueError for an unknown name."""
-    return build(load_checkpoint(shipped_path(name + CRITIC)))
+    """The discriminator that a prior was trained against. Raises ValueError for an unknown name."""
+    return build(load_checkpoint(weights_path(name + CRITIC)))
 
 
 def load_restorer(name: str) -> Restorer:
-    """A shipped restorer, y -> x_r, in float32 and evaluation mode; :func:`read_metadata` says how it was trained.
+    """A restorer by name, y -> x_r, in float32 and evaluation mode; :func:`read_metadata` says how it was trained.
 
     Raises ValueError for an unknown name, and for weights of another kind or of which a part is missing.
     """
-    path = shipped_path(name)
+    path = weights_path(name)
     tensors, rest = load_checkpoint(path), path.with_name(f"{name}{REST}.safetensors")
     if read_metadata(path).get("parts", 1) > 1:
         tensors |= load_checkpoint(rest)

@@ -14,7 +14,7 @@ from ganprior_null.experiments.inversion_figures import bicubic, references, sum
 from ganprior_null.images import load_image
 from ganprior_null.metrics import psnr
 from ganprior_null.priors import StyleGAN2
-from ganprior_null.restorers.latents import draw_starts
+from ganprior_null.restorers.inversion.latents import draw_starts
 from ganprior_null.weights import load_features64, save_weights
 
 from ..restorers.priors import small_prior

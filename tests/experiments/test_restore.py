@@ -78,7 +78,7 @@ def test_all_that_does_not_fit_is_listed_and_nothing_written(run, y_files, tmp_p
 
 def test_models_and_devices_that_are_not_there(tmp_path, capsys, monkeypatch):
     assert restore("faces64", tmp_path / "out", "a.png") == 2  # a prior restores nothing
-    assert "no restorer named 'faces64' comes with the course" in capsys.readouterr().err
+    assert "no restorer named 'faces64'; known: " in capsys.readouterr().err
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert pick_device("auto") == torch.device("cpu")
     with pytest.raises(RuntimeError, match="torch finds none on this machine"):

@@ -16,7 +16,7 @@ from ganprior_null.kernelgan.losses import (
     sparsity,
     sum_to_one,
 )
-from ganprior_null.kernelgan.schedule import PublishedSchedule
+from ganprior_null.kernelgan.recipe import PublishedSchedule
 
 
 def near(a, b, atol):

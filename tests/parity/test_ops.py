@@ -3,9 +3,6 @@
 Each bound is the one stored with the vector (``atol`` of the manifest): the reference's own float32 rounding.
 """
 
-import json
-
-import numpy as np
 import pytest
 import torch
 
@@ -22,18 +19,6 @@ from ganprior_null import (
     psnr,
 )
 from ganprior_null.operators import cem_kernel, resample_matrix
-
-
-@pytest.fixture
-def vectors(shared):
-    folder = shared / "parity" / "ops"
-    manifest = json.loads((folder / "manifest.json").read_text())["files"]
-
-    def load(name):
-        arrays = {key: torch.from_numpy(value) for key, value in np.load(folder / f"{name}.npz").items()}
-        return arrays, manifest[f"{name}.npz"]["atol"]
-
-    return load
 
 
 def near(a, b, atol):

@@ -1,27 +1,12 @@
 """Our search against the numbers of the published PULSE code; bounds are those stored with the vectors."""
 
-import json
-
-import numpy as np
 import pytest
 import torch
 
 from ganprior_null.operators.pulse_bicubic import PulseBicubic
-from ganprior_null.restorers.latents import LatentGaussian
-from ganprior_null.restorers.search import SCHEDULES, Samples
-from ganprior_null.restorers.search_loss import geocross, l1, l2
-
-
-@pytest.fixture
-def vectors(shared):
-    folder = shared / "parity" / "ops"
-    manifest = json.loads((folder / "manifest.json").read_text())["files"]
-
-    def load(name):
-        arrays = {key: torch.from_numpy(value) for key, value in np.load(folder / f"{name}.npz").items()}
-        return arrays, manifest[f"{name}.npz"]["atol"]
-
-    return load
+from ganprior_null.restorers.inversion.latents import LatentGaussian
+from ganprior_null.restorers.inversion.loss import geocross, l1, l2
+from ganprior_null.restorers.inversion.search import SCHEDULES, Samples
 
 
 def near(a, b, atol):

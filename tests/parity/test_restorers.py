@@ -28,8 +28,8 @@ from .test_stylegan2 import Reference, activations
 
 
 @pytest.fixture(scope="module")
-def reference(shared):
-    return lambda name: Reference(shared / "parity", name)
+def reference(folder_of):
+    return lambda name: Reference(folder_of(name), name)
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def reference(shared):
-    return lambda name: Reference(shared / "parity", name)
+def reference(folder_of):
+    return lambda name: Reference(folder_of(name), name)
 
 
 @pytest.fixture(scope="module")

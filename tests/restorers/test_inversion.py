@@ -1,5 +1,7 @@
 """The pieces under PULSE, and its relatives: the Gaussian of the mapping network, loss terms, mGANprior, DGP."""
 
+import inspect
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,10 +9,12 @@ import torch.nn.functional as F
 from ganprior_null import AveragePool, StyleGAN2, dottest, penrose_residuals
 from ganprior_null.images import from_signed
 from ganprior_null.operators.pulse_bicubic import PulseBicubic
-from ganprior_null.restorers.dgp import FineTuning, dgp
-from ganprior_null.restorers.latents import LatentGaussian, draw_starts, fit_gaussian
-from ganprior_null.restorers.mganprior import compose, mganprior
-from ganprior_null.restorers.search_loss import geocross, l1, l2, parse_loss, realism
+from ganprior_null.restorers.inversion.dgp import FineTuning, dgp
+from ganprior_null.restorers.inversion.latents import LatentGaussian, draw_starts, fit_gaussian
+from ganprior_null.restorers.inversion.loss import geocross, l1, l2, parse_loss, realism
+from ganprior_null.restorers.inversion.mganprior import compose, mganprior
+from ganprior_null.restorers.inversion.pulse import pulse
+from ganprior_null.restorers.inversion.search import SearchOptions
 
 from .priors import WIDTHS, small_discriminator, small_prior
 
@@ -192,3 +196,14 @@ def test_an_untrained_prior_is_named_by_all(y):
 def test_to_w_is_the_leaky_relu_of_an_affine_map():
     gaussian = LatentGaussian(torch.tensor([1.0, -1.0]), torch.tensor([2.0, 2.0]))
     assert gaussian.to_w(torch.tensor([[1.0, 0.0]])).tolist() == [[3.0, pytest.approx(-0.2)]]
+
+
+def test_a_word_that_a_search_does_not_know_is_refused(prior, y):
+    """Nothing is dropped in silence: dgp has no restarts, and nobody has steppes."""
+    D = small_discriminator()
+    for run in (lambda **more: pulse(prior, y, A, **more), lambda **more: mganprior(prior, y, A, **more)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'steppes'"):
+            run(steppes=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'restarts'"):
+        dgp(prior, D, y, A, restarts=2)
+    assert inspect.signature(mganprior).parameters["lr"].default == 0.1 != SearchOptions().lr

@@ -17,7 +17,7 @@ from ganprior_null import (
     enforce_consistency,
 )
 from ganprior_null.images import from_signed
-from ganprior_null.restorers.pulse import pulse
+from ganprior_null.restorers import pulse
 
 from .priors import WIDTHS, small_discriminator, small_prior
 

@@ -1,5 +1,8 @@
 """The weights that come with the course are found by name, named in errors, and carry where they come from."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -15,6 +18,7 @@ CHANNELS = {4: 4, 8: 4}
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "own"))
     G, D = StyleGAN2(8, 4, 2, CHANNELS), StyleGAN2Discriminator(8, CHANNELS)
     tensors = G.state_dict() | {"latent_avg": torch.arange(4.0)}
     weights.save_weights(tmp_path / "tiny8.safetensors", tensors, {"data": "noise", "steps": 3})
@@ -38,6 +42,49 @@ def test_metadata_comes_back_typed(folder):
 def test_an_unknown_name_lists_the_known_ones(folder, name):
     with pytest.raises(ValueError, match=r"no weights named .* come with the course.*tiny8"):
         weights.shipped_path(name)
+
+
+def test_weights_of_ones_own_are_found_after_the_courses(folder, tmp_path):
+    own = weights.new_weights_folder("mine")
+    assert own == tmp_path / "own"
+    for part in ("", ".discriminator"):
+        shutil.copy(tmp_path / f"tiny8{part}.safetensors", own / f"mine{part}.safetensors")
+    assert weights.available() == ["tiny8", "mine"] and weights.shipped() == ["tiny8"]
+    assert torch.equal(weights.load_prior("mine").w_mean, torch.arange(4.0))
+    assert weights.load_discriminator("mine").size == 8
+    with pytest.raises(
+        ValueError, match="no weights named 'mime' come with the course or lie in .*did you mean 'mine'"
+    ):
+        weights.load_prior("mime")
+    with pytest.raises(ValueError, match="no weights named 'mine' come with the course"):
+        weights.shipped_path("mine")
+
+
+def test_a_name_of_the_course_is_not_for_ones_own(folder, tmp_path):
+    for name in ("tiny8", "tiny8.discriminator"):
+        with pytest.raises(ValueError, match=f"'{name}' is the name of weights that come with the course"):
+            weights.new_weights_folder(name)
+    for name in ("../tiny", "", ".hidden"):
+        with pytest.raises(ValueError, match="a name of weights has letters"):
+            weights.new_weights_folder(name)
+    assert not (tmp_path / "own").exists()
+    (tmp_path / "own").mkdir()
+    shutil.copy(tmp_path / "tiny8.safetensors", tmp_path / "own")
+    with pytest.raises(ValueError, match="'tiny8' is the name of weights of the course: rename your .*own/tiny8"):
+        weights.load_prior("tiny8")
+
+
+def test_a_folder_that_cannot_be_written_is_named(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "file"))
+    with pytest.raises(OSError, match="cannot write to .*file: File exists; GANPRIOR_WEIGHTS names another folder"):
+        weights.new_weights_folder("mine")
+
+
+def test_ones_own_lie_in_the_platforms_cache(monkeypatch):
+    monkeypatch.delenv("GANPRIOR_WEIGHTS", raising=False)
+    folder = weights.user_folder()
+    assert folder.name == "weights" and "ganprior-null" in folder.parts and folder.is_relative_to(Path.home())
 
 
 @pytest.mark.parametrize("limit", [8_000_000, 520_000])

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..operators import LinearOperator
-from ..operators.check import check_finite, check_floating
-from ..priors import StyleGAN2
-from ..profiles import did_you_mean
+from ...operators import LinearOperator
+from ...operators.check import check_finite, check_floating
+from ...priors import StyleGAN2
+from ...profiles import did_you_mean
 
 SLACK = 0.01  # y may be rounded to 8 bits, or carry a little noise
 

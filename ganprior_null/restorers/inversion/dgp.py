@@ -8,29 +8,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..images import from_signed, to_signed
-from ..operators import LinearOperator
-from ..priors import StyleGAN2, StyleGAN2Discriminator
+from ...images import from_signed, to_signed
+from ...operators import LinearOperator
+from ...priors import StyleGAN2, StyleGAN2Discriminator
+from .check import check_counts, check_measurement, check_positive
 from .latents import draw_starts, warn_untrained
 from .pulse import PulseResult
-from .search_check import check_counts, check_measurement, check_positive
+from .search import SearchOptions, takes_options
 
 Features = list[Tensor]
 
 
+@takes_options(without=("restarts", "schedule", "stop_at_eps", "halving", "watch"), lr=0.02)
 def dgp(
     prior: StyleGAN2,
     discriminator: StyleGAN2Discriminator,
     y: Tensor,
     A: LinearOperator,
     *,
-    steps: int = 100,
-    seed: int = 0,
+    options: SearchOptions,
     candidates: int = 64,
-    lr: float = 0.02,
     lr_weights: float = 1e-3,
-    eps: float = 2e-3,
-    progress: bool = True,
 ) -> PulseResult:
     r"""y (N, C, h, w) in [0, 1] -> images (N, 3, H, W): each from a copy of the prior that was fine-tuned to its y.
 
@@ -43,21 +41,23 @@ def dgp(
     itself is left as it was; the fine-tuned copies are not kept, so latents alone do not give the images back. Images
     take their turn, as each has weights of its own. Of the result's fields for restarts there is one each.
 
-    Ctrl-C: images whose turn did not come are their best candidates. Raises what ``pulse`` raises.
+    lr: of the code, lr_weights: of the layers; steps and so on: :class:`~.search.SearchOptions`. Ctrl-C: images whose
+    turn did not come are their best candidates. Raises what ``pulse`` raises.
     """
-    check_counts(steps=steps, candidates=candidates)
-    check_positive(eps=eps, lr=lr, lr_weights=lr_weights)
+    check_counts(candidates=candidates)
+    check_positive(lr_weights=lr_weights)
+    steps = options.steps
     y = check_measurement(y, prior, A)
     warn_untrained(prior)
-    starts = [_nearest(prior, discriminator, v[None], A, candidates, seed) for v in y]
+    starts = [_nearest(prior, discriminator, v[None], A, candidates, options.seed) for v in y]
     w, images, errors = (torch.cat(parts) for parts in zip(*starts, strict=True))
     history = y.new_full((steps + 1, len(y), 1), math.nan)
     history[0, :, 0] = errors
     interrupted = False
     try:
-        with torch.enable_grad(), _bar(steps * len(y), progress) as bar:
+        with torch.enable_grad(), _bar(steps * len(y), options.progress) as bar:
             for i in range(len(y)):
-                tuning = FineTuning(prior, discriminator, y[i : i + 1], A, w[i : i + 1], lr, lr_weights)
+                tuning = FineTuning(prior, discriminator, y[i : i + 1], A, w[i : i + 1], options.lr, lr_weights)
                 for step in range(steps):
                     x, error = tuning.step(step, steps)
                     history[step + 1, i] = error
@@ -65,13 +65,13 @@ def dgp(
                         images[i], errors[i], w[i] = x[0], error, tuning.w.detach()[0]
                     bar.update()
     except KeyboardInterrupt:
-        warnings.warn(f"interrupted at image {i + 1} of {len(y)}: the best so far is returned", stacklevel=2)
+        warnings.warn(f"interrupted at image {i + 1} of {len(y)}: the best so far is returned", stacklevel=3)
         interrupted = True
     first = torch.zeros(len(y), dtype=torch.long, device=y.device)
     return PulseResult(
         images=images,
         lr_error=errors,
-        converged=errors <= eps,
+        converged=errors <= options.eps,
         latents=w,
         noise=[noise.expand(len(y), -1, -1, -1) for noise in prior.noises],
         restart=first,

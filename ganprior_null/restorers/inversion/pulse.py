@@ -5,20 +5,19 @@ r"""PULSE (Menon et al. 2020): search the prior for an image that downscales to 
 It never sees a ground truth and promises nothing about A x_hat = y; :func:`enforce_consistency` on its result does.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..images import from_signed, to_signed
-from ..operators import LinearOperator
-from ..priors import StyleGAN2, StyleGAN2Discriminator
+from ...images import from_signed, to_signed
+from ...operators import LinearOperator
+from ...priors import StyleGAN2, StyleGAN2Discriminator
+from ..null_space import enforce_consistency
+from .check import check_measurement, check_name
 from .latents import LatentGaussian, draw_starts, fit_gaussian, warn_untrained
-from .null_space import enforce_consistency
-from .search import SCHEDULES, Best, Iterate, Samples, ranked, search
-from .search_check import check_counts, check_measurement, check_name, check_positive
-from .search_loss import COMPANIONS, Term, geocross, l1, l2, parse_loss, realism
+from .loss import COMPANIONS, Term, geocross, l1, l2, parse_loss, realism
+from .search import Best, Iterate, Samples, SearchOptions, ranked, search, takes_options
 
 SPACES = ("sphere", "free", "w+")
 NOISES = ("zero", "fixed", "trainable")
@@ -41,18 +40,14 @@ class PulseResult:
     interrupted: bool  # by Ctrl-C
 
 
+@takes_options()
 def pulse(
     prior: StyleGAN2,
     y: Tensor,
     A: LinearOperator,
     *,
-    steps: int = 100,
-    seed: int = 0,
-    restarts: int = 1,
+    options: SearchOptions,
     loss: str = "100*L2+0.05*GEOCROSS",
-    eps: float = 2e-3,
-    lr: float = 0.4,
-    schedule: str = "linear1cycledrop",
     space: str = "sphere",
     tile: bool = False,
     noise: str = "trainable",
@@ -60,16 +55,11 @@ def pulse(
     enforce: str = "none",
     discriminator: StyleGAN2Discriminator | None = None,
     gaussian: LatentGaussian | None = None,
-    stop_at_eps: bool = True,
-    halving: bool = True,
-    progress: bool = True,
-    watch: Callable[[int, Tensor], None] | None = None,
 ) -> PulseResult:
     """y (N, C, h, w) in [0, 1] -> images (N, 3, H, W) of the prior with A x near y; N x restarts samples as one batch.
 
-    loss: terms of :func:`~ganprior_null.restorers.search_loss.parse_loss`: L2, L1, GEOCROSS, REAL (needs the
-    discriminator). eps: mean square of A x - y that counts as reached; a sample leaves the search there
-    (``stop_at_eps``). lr, schedule: of Adam; fixed | linear1cycle | linear1cycledrop.
+    loss: terms of :func:`~ganprior_null.restorers.inversion.loss.parse_loss`: L2, L1, GEOCROSS, REAL (needs the
+    discriminator). steps, seed, restarts, eps, lr and so on: :class:`~.search.SearchOptions`.
 
     space: "sphere", PULSE; "free", z of any norm: it drifts off the faces; "w+", every layer's w itself, no sphere.
     tile: one code for all layers. noise: zero | fixed | trainable: the ``noise_layers`` coarsest maps are searched, on
@@ -79,10 +69,7 @@ def pulse(
     w, so L2 and L1 have no gradient, and only GEOCROSS and REAL choose the null space; without them the search
     returns a random face with y's colours. See :func:`enforce_consistency`.
 
-    halving: the weaker half of an image's restarts leaves at 15, 30 and 50 % of the steps, so eight cost at most 2.7
-    times one, whatever a batch costs; ``halving=False`` finishes them all. A sample depends on (seed, its image's
-    place, its restart), not on the others. gaussian: of :func:`fit_gaussian`, fitted here when not given. watch: called
-    with the step and the best images so far, (N R, 3, H, W).
+    gaussian: of :func:`fit_gaussian`, fitted here when not given.
 
     Ctrl-C ends the search, not the program: the best so far is returned, with a warning. So is a warning for a prior
     that was never trained. Raises ValueError for y that does not fit prior and A, or that A makes of no image in
@@ -90,38 +77,24 @@ def pulse(
     """
     for value, known, what in ((space, SPACES, "space"), (noise, NOISES, "noise"), (enforce, ENFORCE, "enforce")):
         check_name(value, known, what)
-    check_name(schedule, SCHEDULES, "schedule")
-    check_counts(steps=steps, restarts=restarts)
-    check_positive(eps=eps, lr=lr)
     terms = parse_loss(loss)
     if any(term.name == "REAL" for term in terms) and discriminator is None:
         raise ValueError(f"the loss {loss!r} asks for REAL, which needs discriminator=")
     y = check_measurement(y, prior, A)
     warn_untrained(prior)
-    z, maps = draw_starts(prior, len(y), restarts, seed=seed, tile=tile)
+    z, maps = draw_starts(prior, len(y), options.restarts, seed=options.seed, tile=tile)
     searched, frozen = _split_noise(maps, noise, noise_layers)
     gaussian = fit_gaussian(prior) if gaussian is None else gaussian
-    forward = Forward(
-        prior, y.repeat_interleave(restarts, dim=0), A, terms, eps, gaussian, space, frozen, enforce == "inside"
-    )
+    target, inside = y.repeat_interleave(options.restarts, dim=0), enforce == "inside"
+    forward = Forward(prior, target, A, terms, options.eps, gaussian, space, frozen, inside)
     if discriminator is not None:
-        forward.judge_with(discriminator, seed)
+        forward.judge_with(discriminator, options.seed)
     start = gaussian.to_w(z) if space == "w+" else z
     samples = Samples([start, *searched], [space == "sphere"] + [True] * len(searched))
-    best, interrupted = search(
-        forward,
-        samples,
-        restarts=restarts,
-        steps=steps,
-        lr=lr,
-        schedule=schedule,
-        eps=eps,
-        stop_at_eps=stop_at_eps and enforce != "inside",  # inside, every image is within eps from the start
-        halving=halving,
-        progress=progress,
-        watch=watch,
-    )
-    return collect(best, y, A, restarts=restarts, eps=eps, enforce=enforce == "after", interrupted=interrupted)
+    if inside:  # every image is within eps from the start
+        options = replace(options, stop_at_eps=False)
+    best, interrupted = search(forward, samples, options)
+    return collect(best, y, A, options, enforce=enforce == "after", interrupted=interrupted)
 
 
 @dataclass
@@ -183,10 +156,10 @@ def _split_noise(maps: list[Tensor], noise: str, layers: int) -> tuple[list[Tens
 
 
 def collect(
-    best: Best, y: Tensor, A: LinearOperator, *, restarts: int, eps: float, enforce: bool, interrupted: bool
+    best: Best, y: Tensor, A: LinearOperator, options: SearchOptions, *, enforce: bool, interrupted: bool
 ) -> PulseResult:
     """The best restart of every image, and all of them."""
-    order = ranked(best.error, best.loss, restarts, eps)  # (N, R)
+    restarts, order = options.restarts, ranked(best.error, best.loss, options)  # order: (N, R)
     chosen = order[:, 0] + restarts * torch.arange(len(y), device=order.device)
     x = best.x
     if enforce:
@@ -196,7 +169,7 @@ def collect(
     return PulseResult(
         images=x[chosen],
         lr_error=best.error[chosen],
-        converged=best.error[chosen] <= eps,
+        converged=best.error[chosen] <= options.eps,
         latents=best.codes[0][chosen],
         noise=[level[chosen] for level in best.codes[1:]],
         restart=order[:, 0],

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..images import from_signed
-from ..operators import LinearOperator
-from ..priors import StyleGAN2
+from ...images import from_signed
+from ...operators import LinearOperator
+from ...priors import StyleGAN2
+from .check import check_counts, check_measurement, check_name
 from .latents import draw_starts, fit_gaussian, warn_untrained
+from .loss import l2
 from .pulse import PulseResult, collect
-from .search import SCHEDULES, Iterate, Samples, search
-from .search_check import check_counts, check_measurement, check_name, check_positive
-from .search_loss import l2
+from .search import Iterate, Samples, SearchOptions, search, takes_options
 
 
 @dataclass(frozen=True)
@@ -22,22 +22,15 @@ class Composed(PulseResult):
     weights: Tensor  # (N, K, C): the share of each code in each channel
 
 
+@takes_options(lr=0.1)
 def mganprior(
     prior: StyleGAN2,
     y: Tensor,
     A: LinearOperator,
     *,
+    options: SearchOptions,
     codes: int = 8,
     resolution: int = 8,
-    steps: int = 100,
-    seed: int = 0,
-    restarts: int = 1,
-    eps: float = 2e-3,
-    lr: float = 0.1,
-    schedule: str = "linear1cycledrop",
-    stop_at_eps: bool = True,
-    halving: bool = True,
-    progress: bool = True,
 ) -> Composed:
     r"""y (N, C, h, w) in [0, 1] -> images (N, 3, H, W): G = G_2(sum_k alpha_k * G_1(w_k)), fitted to y by |A x - y|^2.
 
@@ -46,42 +39,29 @@ def mganprior(
     paper's generators take one code at the input; StyleGAN2's upper layers need styles of their own, here the mean of
     the w_k. More codes reproduce y better and stay nearer to no face: nothing holds the mixture among them.
 
-    Options as in :func:`~ganprior_null.restorers.pulse.pulse`, which says what is raised; ValueError also for fewer
-    than one code and for a resolution that the prior does not have.
+    Further words: :class:`~.search.SearchOptions`. Raises what :func:`~ganprior_null.restorers.pulse` raises, and
+    ValueError for fewer than one code and for a resolution that the prior does not have.
     """
-    check_counts(codes=codes, steps=steps, restarts=restarts)
-    check_positive(eps=eps, lr=lr)
-    check_name(schedule, SCHEDULES, "schedule")
+    check_counts(codes=codes)
     widths = prior.channels
     check_name(str(resolution), [str(r) for r in widths if r <= prior.size], "resolution")
     y = check_measurement(y, prior, A)
     warn_untrained(prior)
-    draws = [draw_starts(prior, len(y), restarts, seed=f"{seed}/{k}", tile=True)[0] for k in range(codes)]
+    seeds = [f"{options.seed}/{k}" for k in range(codes)]
+    draws = [draw_starts(prior, len(y), options.restarts, seed=seed, tile=True)[0] for seed in seeds]
     z = torch.cat(draws, dim=1)  # (N R, K, D)
-    gaussian, target = fit_gaussian(prior), y.repeat_interleave(restarts, dim=0)
+    gaussian, target = fit_gaussian(prior), y.repeat_interleave(options.restarts, dim=0)
 
     def forward(variables: list[Tensor], rows: Tensor) -> Iterate:
         w, alpha = gaussian.to_w(variables[0]), variables[1]
         x = from_signed(compose(prior, w, alpha, resolution))
         difference = A(x) - target[rows]
         error = difference.detach().square().flatten(1).mean(1)
-        return Iterate(x, error, l2(difference, eps), {}, [w, alpha])
+        return Iterate(x, error, l2(difference, options.eps), {}, [w, alpha])
 
     samples = Samples([z, z.new_full((len(z), codes, widths[resolution]), 1 / codes)], [False, False])
-    best, interrupted = search(
-        forward,
-        samples,
-        restarts=restarts,
-        steps=steps,
-        lr=lr,
-        schedule=schedule,
-        eps=eps,
-        stop_at_eps=stop_at_eps,
-        halving=halving,
-        progress=progress,
-        watch=None,
-    )
-    found = collect(best, y, A, restarts=restarts, eps=eps, enforce=False, interrupted=interrupted)
+    best, interrupted = search(forward, samples, options)
+    found = collect(best, y, A, options, enforce=False, interrupted=interrupted)
     return Composed(**vars(found) | {"noise": [], "weights": found.noise[0]})
 
 
