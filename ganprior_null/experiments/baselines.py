@@ -7,37 +7,19 @@ The command ``python -m ganprior_null evaluate baselines``.
 import json
 from pathlib import Path
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import from_uint8, save_image
 from ..layers import FeatureNet64
-from ..operators import AveragePool, LinearOperator
+from ..operators import LinearOperator
 from ..profiles import restorer
-from ..restorers import enforce_consistency
 from ..training import Run
 from ..training.record import replace
 from ..weights import load_features64
 from .figures import sheet
-from .judge import blockiness, judge
+from .judge import baselines, blockiness, judge
 from .launch import Source
 from .restorer import Experiment, choose_sides, measure, operators
-
-BICUBIC, MEAN = "bicubic", "mean image + PD"
-
-
-def baselines(y: Tensor, A_true: LinearOperator, mean_image: Tensor) -> dict[str, Tensor]:
-    """{name: answers (N, 3, H, W)} to y (N, 3, h, w), made by A_true from images whose mean is mean_image (3, H, W)."""
-    size = mean_image.shape[-2:]
-    up = F.interpolate(y, size, mode="bicubic")
-    pd = AveragePool(size[-1] // y.shape[-1])
-    return {
-        BICUBIC: up,
-        "bicubic + PD": enforce_consistency(up, y, pd),
-        "bicubic + exact": enforce_consistency(up, y, A_true),
-        "A⁺y": A_true.pinv(y),
-        MEAN: enforce_consistency(mean_image.expand(len(y), -1, -1, -1), y, pd),
-    }
 
 
 def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: str, profile: str | None = None) -> dict:

@@ -8,7 +8,6 @@ import json
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file, save
@@ -28,10 +27,11 @@ from ..restorers.inversion.pulse import SPACES
 from ..training.record import Run, replace
 from ..weights import available, load_prior, load_stylegan2
 from .figures import sheet
-from .inversion_figures import STAGES, judged, references, summarise
+from .inversion_figures import STAGES, HeldOut, judged, references, summarise
 
 BATCH = 16  # images searched at once
 SHOWN = 12  # images in a sheet
+MEAN_OF = 256  # drawn faces whose mean is the baseline's mean image
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,6 @@ def read_prior(source: str) -> StyleGAN2:
     return prior.eval().requires_grad_(False)
 
 
-class HeldOut(NamedTuple):
-    """Images to restore, a name each, and the whole side they were taken from."""
-
-    x: Tensor  # (N, 3, size, size) in [0, 1]
-    names: list[str]
-    everything: Tensor  # (M, 3, size, size)
-
-
 def held_out(data: Path | None, size: int, count: int, margin: int) -> HeldOut:
     """``count`` images of the test side of a pack or folder, spread evenly over it; without one, drawn faces.
 
@@ -88,13 +80,14 @@ def held_out(data: Path | None, size: int, count: int, margin: int) -> HeldOut:
     """
     if data is None:
         drawn = faces(max(count, FEWEST_IMAGES), size, seed=1)
-        return HeldOut(drawn[:count], [f"drawn-{i}" for i in range(count)], drawn)
+        others = faces(MEAN_OF, size, seed=0)
+        return HeldOut(drawn[:count], [f"drawn-{i}" for i in range(count)], drawn, others.mean(0))
     sides = load_sides(data, size, margin=margin)
     x, names = from_uint8(sides.held_out), sides.held_out_names
     if not 1 <= count <= len(x):
         raise ValueError(f"{data} holds out {len(x)} images; count must be 1 to {len(x)}, got {count}")
     chosen = [i * len(x) // count for i in range(count)]
-    return HeldOut(x[chosen], [names[i] for i in chosen], x)
+    return HeldOut(x[chosen], [names[i] for i in chosen], x, from_uint8(sides.training).mean(0))
 
 
 def evaluate_pulse(
@@ -224,4 +217,4 @@ def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, netw
     for name, distance in distances.items():
         summary[name]["fd_features64"] = distance
     count = len(images.x) * settings.seeds
-    return summary | references(prior, images.x, images.everything, settings.factors, count, network)
+    return summary | references(prior, images, settings.factors, count, network)

@@ -2,9 +2,9 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import as_file, from_signed
@@ -13,9 +13,18 @@ from ..metrics import FEWEST_IMAGES, fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
 from ..restorers import enforce_consistency
-from .judge import judge, judge_each
+from .judge import baselines, judge, judge_each
 
 STAGES = ("search", "PD")
+
+
+class HeldOut(NamedTuple):
+    """Images to restore, a name each, and the whole side they were taken from."""
+
+    x: Tensor  # (N, 3, size, size) in [0, 1]
+    names: list[str]
+    everything: Tensor  # (M, 3, size, size)
+    mean_image: Tensor  # (3, size, size), of the other side
 
 
 def judged(
@@ -51,31 +60,29 @@ def summarise(rows: list[dict]) -> dict:
 
 
 def references(
-    prior: StyleGAN2, x: Tensor, everything: Tensor, factors: Sequence[int], count: int, network: FeatureNet64 | None
+    prior: StyleGAN2, images: HeldOut, factors: Sequence[int], count: int, network: FeatureNet64 | None
 ) -> dict:
-    """What no search is needed for: bicubic upsampling at each factor, and samples of the prior as they come.
+    """What no search is needed for: the baselines at each factor, and samples of the prior as they come.
 
-    Fidelity over the images x; the distance over ``count`` images, as many as the searches made, since it depends on
-    their number: samples, and bicubic of images spread over ``everything``.
+    Fidelity over the images; the distance over ``count`` images, as many as the searches made, since it depends on
+    their number: samples, and the baselines of images spread over everything held out.
     """
-    table = {}
+    table, (x, _, everything, mean_image) = {}, images
     spread = everything[[i * len(everything) // count for i in range(min(count, len(everything)))]]
     enough = network is not None and min(len(spread), len(everything)) >= FEWEST_IMAGES
     for factor in factors:
-        y = as_file((A := AveragePool(factor))(x))
-        near = judge(bicubic(x, factor), x, y, A, network)
-        near.pop("fd_features64", None)  # of too few images, or of another number than the searches made
-        if enough:
-            near["fd_features64"] = fd_features64(bicubic(spread, factor), everything, network)
-        table[f"{factor}x bicubic"] = near
+        A = AveragePool(factor)
+        y, y_spread = as_file(A(x)), as_file(A(spread))
+        many = baselines(y_spread, A, mean_image) if enough else {}
+        for name, answers in baselines(y, A, mean_image).items():
+            row = judge(answers, x, y, A, network)
+            row.pop("fd_features64", None)  # of another number of images than the searches made
+            if enough:
+                row["fd_features64"] = fd_features64(as_file(many[name]), everything, network)
+            table[f"{factor}x {name}"] = row
     if enough and count >= FEWEST_IMAGES:
         table["samples"] = {"fd_features64": fd_features64(samples(prior, count), everything, network)}
     return table
-
-
-def bicubic(x: Tensor, factor: int) -> Tensor:
-    """x made smaller by averaging and larger again by bicubic interpolation, both in 8 bits."""
-    return as_file(F.interpolate(as_file(AveragePool(factor)(x)), x.shape[-2:], mode="bicubic"))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ truths; "PSNR(LR)" says how well A gives back y from the answer before that step
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..images import as_file, to_uint8
@@ -115,6 +116,20 @@ def after_training(
         found = judge(enforce_consistency(x_r, y, A), truths, y, A_true, features)
         row |= {f"{key}, {name} after": found[key] for key in ("PSNR", "SSIM", "fd_features64") if key in found}
     return row
+
+
+def baselines(y: Tensor, A_true: LinearOperator, mean_image: Tensor) -> dict[str, Tensor]:
+    """{name: answers (N, 3, H, W)} to y (N, 3, h, w) = A_true x that cost nothing; mean_image: (3, H, W), of other x."""
+    size = mean_image.shape[-2:]
+    up = F.interpolate(y, size, mode="bicubic")
+    pd = AveragePool(size[-1] // y.shape[-1])
+    return {
+        "bicubic": up,
+        "bicubic + PD": enforce_consistency(up, y, pd),
+        "bicubic + exact": enforce_consistency(up, y, A_true),
+        "A⁺y": A_true.pinv(y),
+        "mean image + PD": enforce_consistency(mean_image.expand(len(y), -1, -1, -1), y, pd),
+    }
 
 
 def blockiness(x: Tensor, factor: int) -> float:

@@ -16,7 +16,7 @@ from ..training.degrade import degrade
 from ..training.record import replace
 from ..weights import load_features64
 from .figures import restore
-from .judge import judge, raw_figures
+from .judge import after_training, judge, raw_figures
 from .restorer import measure
 from .trained import load_trained, unseen_images
 
@@ -55,6 +55,7 @@ def under_each(network: nn.Module, x: Tensor, operators: dict[str, LinearOperato
         y = measure(A_true, x)
         x_r, x_hat = restore(network, y, A)
         found[name] = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
+        found[name] |= after_training(x_r, x, y, A_true, features)
     return found
 
 

@@ -11,9 +11,10 @@ from ganprior_null.layers import FeatureNet64
 from ganprior_null.operators import AveragePool
 from ganprior_null.priors import StyleGAN2Discriminator
 from ganprior_null.restorers import GLEAN, PDN, Panini
+from ganprior_null.restorers.glean import PixelShuffle
 from ganprior_null.restorers.restorer import Restorer
 from ganprior_null.training import Run, fit, make_fabric
-from ganprior_null.training.restore import RestorerRecipe, cosine, restorer_state, restorer_step
+from ganprior_null.training.restore import RestorerRecipe, answering, cosine, restorer_state, restorer_step
 
 CHANNELS = {4: 8, 8: 8, 16: 8, 32: 8}
 RECIPE = RestorerRecipe(global_batch=2, steps=10, lr=1e-3)
@@ -106,3 +107,52 @@ def test_r1_holds_the_discriminator(fabric):
     (free, a), (held, b) = start(), start(recipe=RestorerRecipe(global_batch=2, steps=10, lr=1e-3, r1_gamma=10.0))
     free(fabric, a, 0), held(fabric, b, 0)
     assert not torch.equal(weights(a["D"]), weights(b["D"]))
+
+
+def test_the_adversary_joins_at_its_step(fabric):
+    recipe = RestorerRecipe(global_batch=2, steps=10, lr=1e-3, gan_from=1)
+    step, state = start(recipe=recipe, A=AveragePool(4))
+    before = weights(state["D"]).clone()
+    assert step(fabric, state, 0).keys() == {"pixel", "perceptual"} and torch.equal(weights(state["D"]), before)
+    assert {"G", "D"} <= step(fabric, state, 1).keys() and not torch.equal(weights(state["D"]), before)
+
+
+def test_the_average_trails_the_network_and_answers(fabric):
+    recipe = RestorerRecipe(global_batch=2, steps=10, lr=1e-2, ema_images=4)
+    step, state = start(recipe=recipe, A=AveragePool(4))
+    first = weights(state["network"]).clone()
+    trail = first.clone()
+    for t in range(4):
+        step(fabric, state, t)
+        beta = 0.5 ** (2 / min(4, 0.05 * 2 * (t + 1)))
+        trail = trail.lerp(weights(state["network"]), 1 - beta)
+    torch.testing.assert_close(weights(state["average"]), trail)
+    assert answering(state) is state["average"] and not torch.equal(trail, weights(state["network"]))
+    plain = start()[1]
+    assert answering(plain) is plain["network"]
+
+
+def test_only_the_range_loss_sees_what_pd_hides(fabric):
+    """Behind PD a shift of x_r by a constant changes no other loss; with the weight, its gradient is there."""
+
+    def gradient(weight):
+        recipe = RestorerRecipe(global_batch=2, steps=10, lr=1e-3, gan_weight=0.0, range_weight=weight)
+        step, state = start(recipe=recipe, A=AveragePool(4))
+        step(fabric, state, 0)
+        return state["network"].network.decoder[-1][-1].bias.grad.abs().max()
+
+    assert gradient(0.0) < 1e-7 < 1e-3 < gradient(1.0)
+
+
+def test_pixel_shuffles_start_without_a_checkerboard():
+    torch.manual_seed(0)
+    shuffle = PixelShuffle(4, 3)
+    f = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def checkerboard():
+        squares = shuffle(f).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))  # (N, C, r, 2, r, 2)
+        return (squares - squares.mean((-3, -1), keepdim=True)).abs().max()
+
+    assert checkerboard() < 1e-6
+    torch.nn.init.kaiming_uniform_(shuffle.upsample_conv.weight, generator=torch.Generator().manual_seed(2))
+    assert checkerboard() > 0.1  # the control: the usual start

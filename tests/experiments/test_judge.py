@@ -1,0 +1,100 @@
+"""The judge's figures are those of the 8-bit files, the baselines are what they say, and bad input is refused."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ganprior_null import AveragePool, Resize, consistency_db, psnr, ssim
+from ganprior_null.data import faces
+from ganprior_null.experiments.baselines import evaluate_baselines
+from ganprior_null.experiments.judge import after_training, baselines, blockiness, judge, judge_each
+from ganprior_null.experiments.launch import Source
+from ganprior_null.images import as_file, to_uint8_consistent
+from ganprior_null.metrics import fd_features64
+from ganprior_null.weights import load_features64
+
+A = AveragePool(8)
+
+
+@pytest.fixture(scope="module")
+def features():
+    return load_features64()
+
+
+@pytest.fixture(scope="module")
+def x():
+    return as_file(faces(130, 64, seed=3))
+
+
+def test_a_row_is_of_the_files_and_psnr_lr_of_the_answers_too(x, features):
+    y = as_file(A(x))
+    answers = F.interpolate(y, 64, mode="bicubic") + 0.001  # no file holds these values
+    row = judge(answers, x, y, A, features)
+    file = as_file(answers)
+    assert row["PSNR"] == pytest.approx(float(psnr(file, x).mean())) != pytest.approx(float(psnr(answers, x).mean()))
+    assert row["SSIM"] == pytest.approx(float(ssim(file, x).mean()))
+    assert row["fd_features64"] == pytest.approx(fd_features64(file, x, features))
+    assert row["PSNR(LR)"] == pytest.approx(float(consistency_db(A, answers, y).mean()))
+    assert row["PSNR(LR) 8 bit"] == pytest.approx(float(consistency_db(A, file, y).mean()))
+    assert "fd_features64" not in judge(answers[:4], x[:4], y[:4], A, features)  # 129 images are the least
+    assert "identity" not in judge(answers[:4], x[:4], y[:4], A, None)
+
+
+def test_files_that_give_y_back_are_judged_as_kept(x):
+    few = x[:3]
+    y = as_file(A(few))
+    kept = to_uint8_consistent(few.roll(1, 0), y, 8)
+    row = judge_each(few.roll(1, 0), few, y, A, None, kept=kept)
+    assert row["LR reproduced"].eq(1).all() and row["PSNR(LR) 8 bit"].gt(100).all()
+    assert judge_each(few.roll(1, 0), few, y, A, None)["LR reproduced"].lt(1).all()  # the same, rounded to nearest
+
+
+BAD = {
+    "number": (lambda x, y: (x[:2], x[:3], y[:3]), "equal in number"),
+    "size": (lambda x, y: (x[..., :32], x, y), "the first two in size"),
+    "range": (lambda x, y: (x, 255 * x, y), r"truths must be in \[0, 1\], got 0 \.\.\. 2"),
+    "y": (lambda x, y: (x, x, y[..., :4]), r"A makes \(3, 8, 8\) of the answers, y is \(3, 8, 4\)"),
+    "NaN": (lambda x, y: (x / 0, x, y), "answers"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused(x, make, message):
+    y = as_file(A(x[:4]))
+    judge(x[:4], x[:4], y, A, None)  # the control
+    with pytest.raises(ValueError, match=message):
+        judge(*make(x[:4], y), A, None)
+
+
+def test_baselines_are_consistent_where_they_say_so(x):
+    exact = Resize(64, 8)
+    y = as_file(exact(x[:4]))
+    made = baselines(y, exact, x.mean(0))
+    assert consistency_db(A, made["bicubic + PD"], y).min() > 120 > consistency_db(A, made["bicubic"], y).min()
+    assert consistency_db(exact, made["bicubic + exact"], y).min() > 120
+    assert consistency_db(exact, made["A⁺y"], y).min() > 120
+    assert consistency_db(A, made["mean image + PD"], y).min() > 120
+
+
+def test_pd_after_training_beats_a_raw_answer_and_exact_beats_pd(x, features):
+    exact = Resize(64, 8)
+    few = x[:4]
+    y = as_file(exact(few))
+    x_r = (few + 0.2).clamp(0, 1)  # too bright
+    row = after_training(x_r, few, y, exact, features)
+    raw = judge(x_r, few, y, exact, features)["PSNR"]
+    assert row["PSNR, exact after"] > row["PSNR, PD after"] > raw
+
+
+def test_the_command_leaves_a_row_for_each_baseline_and_owns_its_folder(tmp_path):
+    drawn = Source("drawn", None, "faces64", 0)
+    found = evaluate_baselines(drawn, tmp_path, factor=16, downsampler="bicubic", profile="smoke")
+    assert list(found) == ["bicubic", "bicubic + PD", "bicubic + exact", "A⁺y", "mean image + PD"]
+    assert found["mean image + PD"]["PSNR"] > found["bicubic + PD"]["PSNR"]  # faces are alike, 4 x 4 pixels say little
+    assert {path.name for path in tmp_path.iterdir()} == {"params.json", "summary.json", "sheet.webp"}
+    with pytest.raises(ValueError, match="factor: 16 there, 8 here"):
+        evaluate_baselines(drawn, tmp_path, factor=8, downsampler="bicubic", profile="smoke")
+
+
+def test_blocks_are_seen(x):
+    assert blockiness(F.interpolate(A(x), scale_factor=8) + 0.1 * x, 8) > 3 > 1.5 > blockiness(x, 8)
