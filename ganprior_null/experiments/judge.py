@@ -119,7 +119,7 @@ def after_training(
 
 
 def baselines(y: Tensor, A_true: LinearOperator, mean_image: Tensor) -> dict[str, Tensor]:
-    """{name: answers (N, 3, H, W)} to y (N, 3, h, w) = A_true x that cost nothing; mean_image: (3, H, W), of other x."""
+    """{name: answers (N, 3, H, W)} to y (N, 3, h, w) = A_true x for nothing; mean_image: (3, H, W), of other x."""
     size = mean_image.shape[-2:]
     up = F.interpolate(y, size, mode="bicubic")
     pd = AveragePool(size[-1] // y.shape[-1])
