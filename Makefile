@@ -9,6 +9,7 @@
 # make lint     ruff and the import floors
 # make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
 # make bench    timings against references, side by side: ratios, on a quiet machine
+# make lines    lines of code by room, and the longest functions
 # make clean    remove what was built; rm -rf .venv removes the environment as well
 
 PYTHON  ?= python3
@@ -36,7 +37,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf handout release test lab notebooks lint sweep bench clean
+.PHONY: help setup course pdf handout release test lab notebooks lint sweep bench lines clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -119,6 +120,9 @@ bench: .venv/course.stamp
 	$(BIN)/python benchmarks/kernelgan.py
 	$(BIN)/python benchmarks/glean.py
 	$(BIN)/python benchmarks/pulse.py
+
+lines:
+	@$(PYTHON) benchmarks/lines.py
 
 clean:
 	rm -rf build .snakemake .pytest_cache .ruff_cache .import_linter_cache

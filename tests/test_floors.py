@@ -54,3 +54,16 @@ def test_importing_the_package_loads_nothing_of_the_course():
 
 def test_what_the_course_loads_would_be_noticed():
     assert {"matplotlib", "ipywidgets"} <= loaded_by("import ganprior_null.widgets") & COURSE_ONLY
+
+
+def seconds(statement: str) -> float:
+    """Processor time that a statement takes in a fresh interpreter which has torch already; the least of three."""
+    program = f"import time, torch; start = time.process_time(); {statement}; print(time.process_time() - start)"
+    command = [sys.executable, "-c", program]
+    return min(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(3))
+
+
+def test_the_package_is_imported_at_once():
+    """Beyond torch 0.2 s; scipy's filters at the head of one file made it 0.65."""
+    assert seconds("import ganprior_null") < 0.6
+    assert seconds("while time.process_time() - start < 0.7: pass") > 0.6  # the control

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from .losses import cell_centre, centre_of_mass
@@ -34,6 +33,8 @@ def centred(k: Tensor, side: int | None = None) -> Tensor:
 
     side defaults to k's own. Weights that leave the window are lost, and the sum is kept.
     """
+    from scipy import ndimage  # here: it takes longer to import than the whole package
+
     side = side or k.shape[-1]
     spare = side // 2 + 1
     grown = F.pad(k.double(), (spare,) * 4)
