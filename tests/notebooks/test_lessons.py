@@ -41,7 +41,7 @@ def command(*arguments, cwd: Path) -> subprocess.CompletedProcess:
 
 def rerun(notebook: Path) -> subprocess.CompletedProcess:
     """Run a notebook again; cells tagged nbval-check-output must print what they printed before."""
-    limits = ("--nbval-lax", "--nbval-cell-timeout=120", "--nbval-current-env")
+    limits = ("--nbval-lax", "--nbval-cell-timeout=1500", "--nbval-current-env")
     return command("pytest", *limits, "-q", "-x", "-p", "no:cacheprovider", notebook.name, cwd=notebook.parent)
 
 

@@ -86,7 +86,6 @@ def faults(browser, url: str, inside: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(600)
 def test_every_page_works(browser, address, served):
     site = served / SUBPATH
     pages = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts]
@@ -185,7 +184,6 @@ SLIDE = """() => {
 }"""
 
 
-@pytest.mark.timeout(300)
 def test_every_lesson_can_be_shown_as_slides(browser, served):
     """No slide is bare, and no cell is on none of them."""
     for lesson in sorted((ROOT / "notebooks").glob("*.ipynb")):
