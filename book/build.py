@@ -215,12 +215,19 @@ def still_widgets(lesson) -> None:
             if re.search(r"\d+%\|", output.data.get("text/plain", "")):  # also after a description
                 cell.outputs.remove(output)
             else:
-                output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{LIVE}</div>'}
+                promise = LIVE if controlled(view["model_id"], models) else ""
+                output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{promise}</div>'}
     live = {identity: model for identity, model in models.items() if "_esm" in model["state"]}
     if live:
         lesson.metadata["widgets"][STATE]["state"] = live
     else:
         lesson.metadata.pop("widgets", None)
+
+
+def controlled(identity: str, models: dict) -> bool:
+    """Whether a saved widget holds anything that a reader could move: such a thing can be disabled."""
+    state = models.get(identity.removeprefix("IPY_MODEL_"), {"state": {}})["state"]
+    return "disabled" in state or any(controlled(child, models) for child in state.get("children", []))
 
 
 def still(identity: str, models: dict) -> str:

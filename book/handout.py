@@ -13,6 +13,8 @@ import nbformat
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 ANSWER = re.compile(r"<details><summary>(Answers?|Quick check.*?)</summary>.*?</details>\n?", re.S)
 
+FOLDED = re.compile(r"[^.:]*\bfolded (?:away|cell)\b[^.:]*\.")  # the sentence that tells where the solutions are
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -32,7 +34,7 @@ def handout(lesson):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         else:
-            cell.source = ANSWER.sub(question, cell.source)
+            cell.source = FOLDED.sub("", ANSWER.sub(question, cell.source))
     lesson.metadata.pop("widgets", None)
     return lesson
 

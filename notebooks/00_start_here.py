@@ -437,12 +437,13 @@ LivePD()
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 def block_law(repair):
-    block = torch.tensor([[0.9, 0.1], [0.3, 0.5]], dtype=torch.float64)
-    fixed = repair(block, 0.6)
-    assert fixed.shape == block.shape, f"the block must stay {tuple(block.shape)}, yours is {tuple(fixed.shape)}"
-    assert abs(fixed.mean() - 0.6) < 1e-12, f"the mean should be 0.6, yours is {fixed.mean():.3f}"
-    same = torch.allclose(fixed - fixed[0, 0], block - block[0, 0])
-    assert same, "the mean is right, but the differences between pixels have changed"
+    first = torch.tensor([[0.9, 0.1], [0.3, 0.5]], dtype=torch.float64)
+    for block, y in ((first, 0.6), (first.square(), 0.2)):
+        fixed = repair(block, y)
+        assert fixed.shape == block.shape, f"the block must stay {tuple(block.shape)}, yours is {tuple(fixed.shape)}"
+        assert abs(fixed.mean() - y) < 1e-12, f"the mean should be {y}, yours is {fixed.mean():.3f}"
+        same = torch.allclose(fixed - fixed[0, 0], block - block[0, 0])
+        assert same, "the mean is right, but the differences between pixels have changed"
 
 
 # %%

@@ -897,8 +897,8 @@ print(
 # ### Exercise 3 - make your own restorer consistent
 #
 # Write `my_restorer(y)`, $(N, 3, h, w) \to (N, 3, 4h, 4w)$: upsample in any way you like, sharpen, add grain, paint, but return an
-# image whose $4 \times 4$ block means are $y$. No call of `NullSpace` or `enforce_consistency`: write the four steps of section
-# 1. The check wants consistency to $10^{-6}$, and something more than replication.
+# image whose $4 \times 4$ block means are $y$. No call of `NullSpace` or `enforce_consistency`: write the four steps of
+# section 1. The check wants consistency to $10^{-6}$, and something more than replication.
 
 
 # %%

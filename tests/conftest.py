@@ -1,12 +1,49 @@
-"""Fixtures for every test. Results of a test never land in data/results or build/results."""
+"""For every test: its own random numbers, any order by ``--shuffle``, results that never land in data or build."""
 
 import os
+import random
 import shutil
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 300  # seconds for what a browser or a server does in one, on an idle machine
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", metavar="SEED", help="run files, and tests within a file, in the order of this seed")
+
+
+def pytest_collection_modifyitems(config, items):
+    """A file stays together, as it shares fixtures; sorted by checksums, the order is the same in every process."""
+    if (seed := config.getoption("shuffle")) is not None:
+        items.sort(key=lambda item: [_number(f"{seed} {name}") for name in (item.nodeid.split("::")[0], item.nodeid)])
+
+
+def pytest_fixture_setup(fixturedef, request):
+    """A fixture of several tests draws the same whichever of them comes first."""
+    _seed(f"{request.node.nodeid} {fixturedef.argname}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    """What a test draws without a generator is its own affair, whatever ran before it in this process."""
+    _seed(item.nodeid)
+
+
+def _number(text: str) -> int:
+    return zlib.crc32(text.encode())
+
+
+def _seed(name: str) -> None:
+    number = _number(name)
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
 
 
 @pytest.fixture(scope="session")

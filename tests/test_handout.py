@@ -27,10 +27,16 @@ def test_exercises_stay_and_answers_go(handout, path):
     nbformat.validate(bare)
     text, code = ("\n".join(c.source for c in bare.cells if c.cell_type == kind) for kind in ("markdown", "code"))
     assert not re.search(r"<summary>(Answer|Quick check)", text)
-    assert "_solution" not in code
+    assert "_solution" not in code and not re.search(r"folded (away|cell)", text)
     exercises = "\n".join(c.source for c in full.cells if c.cell_type == "markdown").count("\n### Exercise ")
     assert text.count("\n### Exercise ") == exercises
     assert not any(c.get("outputs") for c in bare.cells)
+
+
+def test_no_handout_speaks_of_solutions_below(handout):
+    text = "Nothing breaks while it is unsolved. The solutions are folded away below\neach one.\n\n### Exercise 1"
+    (cell,) = handout(v4.new_notebook(cells=[v4.new_markdown_cell(text)])).cells
+    assert cell.source == "Nothing breaks while it is unsolved.\n\n### Exercise 1"
 
 
 def test_a_question_stays_when_its_answer_goes(handout):

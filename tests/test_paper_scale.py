@@ -14,12 +14,11 @@ PAGE = Path(__file__).resolve().parents[1] / "book" / "paper_scale.md"
 
 def train(arguments: list[str], out: Path) -> list[dict]:
     """The log of ``-m ganprior_null train ... --out``, by one process or by torchrun's."""
-    done = subprocess.run([sys.executable, *arguments, "--out", str(out)], capture_output=True, text=True, timeout=600)
+    done = subprocess.run([sys.executable, *arguments, "--out", str(out)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in (out / "metrics.jsonl").open()]
 
 
-@pytest.mark.timeout(900)  # three short runs, each with its own start of PyTorch
 def test_two_processes_train_what_one_does(tmp_path):
     (line,) = re.findall(r"(?m)^torchrun (.*--nproc-per-node 2 .*) --out \S+$", PAGE.read_text("utf-8"))
     together = train(["-m", "torch.distributed.run", *shlex.split(line)], tmp_path / "two")

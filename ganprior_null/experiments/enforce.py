@@ -129,7 +129,7 @@ def _enforce_one(triple: Triple, operator: str, out: Path) -> list[dict]:
     y, x_r = load_image(triple.y), load_image(triple.x_r)
     x = load_image(triple.x) if triple.x else None
     A = named(operator, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
-    stages = {"published result": x_r}
+    stages = {"given result": x_r}
     factor = x_r.shape[-1] / y.shape[-1]
     if factor.is_integer() and not isinstance(A, AveragePool):
         stages["PD (average pooling)"] = enforce_consistency(x_r, y, AveragePool(int(factor)))
@@ -193,9 +193,9 @@ def as_markdown(rows: list[dict]) -> str:
 
 def _write_report(out: Path, operator: str, identified: Identified | None, rows: list[dict], names: list[str]) -> None:
     answer = f"\n{how_sure(identified)}\n" if identified else ""
-    caption = "measurement | published result | consistent 8-bit file | change"
+    caption = "measurement | given result | consistent 8-bit file | change"
     if "PSNR" in rows[0]:
-        caption += " | ground truth | error of the published result | error of the consistent file"
+        caption += " | ground truth | error of the given result | error of the consistent file"
     pictures = "\n\n".join(f"## {name}\n\n![{caption}]({f'pictures/{name}.png'})" for name in names)
     text = (
         f"# Consistency enforced on {len(names)} images, operator {operator}\n{answer}\n{as_markdown(rows)}\n\n"

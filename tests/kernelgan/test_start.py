@@ -37,9 +37,13 @@ def test_autocovariance_is_the_mean_over_pixel_pairs():
 
 
 def test_the_variances_of_coarse_patches_are_those_of_patches_really_cut():
-    """The closed form against unfold: noise is stationary, so that both see the same covariance."""
-    x, k = noise(700) - 0.5, gaussian_kernel((2.0, 0.7), 0.5)
-    components = torch.linalg.qr(torch.randn(49, 49, dtype=torch.float64))[0][:, :5]
+    """The closed form against unfold: noise is stationary, so that both see the same covariance.
+
+    Of 24 drawings of the components, the worst misses by 0.006, and the other diagonal by 0.059 at least.
+    """
+    x, k = noise(360) - 0.5, gaussian_kernel((2.0, 0.7), 0.5)
+    directions = torch.randn(49, 49, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    components = torch.linalg.qr(directions)[0][:, :5]
     components = torch.linalg.qr(components - components.mean(0))[0]
     patches = F.unfold(correlate(x[None], k, 2).transpose(0, 1), 7)  # (3, 49, L)
     found = (components.T @ (patches - patches.mean(1, keepdim=True))).square().mean((0, 2))
@@ -48,8 +52,8 @@ def test_the_variances_of_coarse_patches_are_those_of_patches_really_cut():
         spread = F.conv2d(k[None, None], k[None, None], padding=12).flatten()
         return _coarse_variances(autocovariance(x), components) @ spread
 
-    assert (predicted(k) / found - 1).abs().max() < 0.05
-    assert (predicted(gaussian_kernel((2.0, 0.7), -0.5)) / found - 1).abs().max() > 0.1  # control: the other diagonal
+    assert (predicted(k) / found - 1).abs().max() < 0.02
+    assert (predicted(gaussian_kernel((2.0, 0.7), -0.5)) / found - 1).abs().max() > 0.03  # control: the other diagonal
 
 
 @pytest.mark.parametrize("degrees", [20, 110])

@@ -11,6 +11,7 @@ import jupytext
 import nbformat
 import papermill
 import pytest
+import torch
 from jupytext.compare import NotebookDifference, compare_notebooks
 
 from ganprior_null.lessons.run import run
@@ -41,7 +42,7 @@ def command(*arguments, cwd: Path) -> subprocess.CompletedProcess:
 
 def rerun(notebook: Path) -> subprocess.CompletedProcess:
     """Run a notebook again; cells tagged nbval-check-output must print what they printed before."""
-    limits = ("--nbval-lax", "--nbval-cell-timeout=120", "--nbval-current-env")
+    limits = ("--nbval-lax", "--nbval-cell-timeout=1500", "--nbval-current-env")
     return command("pytest", *limits, "-q", "-x", "-p", "no:cacheprovider", notebook.name, cwd=notebook.parent)
 
 
@@ -64,6 +65,27 @@ def test_a_drifted_pair_is_noticed(tmp_path):
     drifted = tmp_path / SOURCES[0].name
     drifted.write_text(SOURCES[0].read_text("utf-8") + "\n# %%\n1 + 1\n", "utf-8")
     assert differ(SOURCES[0].with_suffix(".ipynb"), drifted)
+
+
+STRAY = re.compile(r"(?m)^(?!\s*([-*#|>]|\d+\.)).*\S.*\n1\. ")  # Markdown sees a list where a paragraph wraps
+
+
+@every_source
+def test_no_sentence_becomes_a_list(source):
+    assert STRAY.search("the four steps of section\n1. The check") and not STRAY.search("Steps:\n\n1. average\n1. add")
+    for cell in jupytext.read(source).cells:
+        assert cell.cell_type != "markdown" or not STRAY.search(cell.source), cell.source
+
+
+def test_a_block_made_beforehand_is_no_answer():
+    """Exercise 1 of lesson 00 asks for a function: what suits its first block alone is refused, the solution is not."""
+    cells = [cell.source for cell in jupytext.read(SOURCES[0]).cells]
+    scope = {"torch": torch, "check_answer": lambda *_: None}
+    for name in ("block_law", "repair_block_solution"):
+        exec(next(source for source in cells if f"def {name}(" in source), scope)
+    block = torch.tensor([[0.9, 0.1], [0.3, 0.5]], dtype=torch.float64)
+    with pytest.raises(AssertionError, match="the mean should be"):
+        scope["block_law"](lambda *_: block + 0.15)
 
 
 @pytest.mark.parametrize("source", [SOURCES[1], SOURCES[-1]], ids=lambda path: path.stem)

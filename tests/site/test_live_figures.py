@@ -253,5 +253,5 @@ def test_a_widget_that_cannot_start_says_so(browser, live_site, monkeypatch):
     monkeypatch.setattr(LiveMatrix, "_esm", "export default {render() { throw new Error('no luck') }}")
     page = browser.new_page()
     page.goto((live_site([LiveMatrix()]) / "live.html").as_uri())
-    page.get_by_text("This figure needs a newer browser (no luck).").wait_for(timeout=10_000)
+    page.get_by_text("This figure needs a newer browser (no luck).").wait_for()
     page.close()

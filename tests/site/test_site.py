@@ -15,6 +15,7 @@ from urllib.parse import quote
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBPATH = "some/sub path/of it"  # with spaces
@@ -86,7 +87,6 @@ def faults(browser, url: str, inside: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(600)
 def test_every_page_works(browser, address, served):
     site = served / SUBPATH
     pages = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts]
@@ -101,6 +101,32 @@ def test_every_page_works(browser, address, served):
 def test_equations_are_there_to_be_drawn(served):
     page = (served / SUBPATH / "notebooks" / "01_range_null.html").read_text("utf-8")
     assert page.count('class="math notranslate') > 5
+
+
+def test_a_citation_names_one_paper(served):
+    named = {}
+    for path in (served / SUBPATH / "notebooks").glob("*.html"):
+        for link in BeautifulSoup(path.read_text("utf-8"), "html.parser").select('a[href*="references.html#"]'):
+            named.setdefault(link.get_text(), set()).add(link["href"].split("#")[1])
+    assert len(named) > 20 and {name: papers for name, papers in named.items() if len(papers) > 1} == {}
+
+
+WIDE = """() => [...document.querySelectorAll('div.math')].filter(e => e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.textContent.trim())"""
+
+
+def test_equations_fit_a_page_of_a_laptop(browser, served):
+    wide = {}
+    for lesson in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson.stem}.html")
+        page.evaluate("window.MathJax.startup.promise.then(() => null)")
+        if found := page.evaluate(WIDE):
+            wide[lesson.stem] = found
+        page.set_viewport_size({"width": 390, "height": 720})
+        assert lesson.stem[:2] != "05" or page.evaluate(WIDE)  # the control: on a phone they scroll
+        page.close()
+    assert wide == {}
 
 
 def test_a_broken_page_is_noticed(browser, tmp_path):
@@ -185,7 +211,6 @@ SLIDE = """() => {
 }"""
 
 
-@pytest.mark.timeout(300)
 def test_every_lesson_can_be_shown_as_slides(browser, served):
     """No slide is bare, and no cell is on none of them."""
     for lesson in sorted((ROOT / "notebooks").glob("*.ipynb")):

@@ -25,13 +25,20 @@ def test_a_panel_becomes_its_picture_and_caption(builder):
         "m": {"state": {"children": ["IPY_MODEL_p", "IPY_MODEL_c", "IPY_MODEL_s"]}, "model_name": "VBoxModel"},
         "p": {"state": {}, "model_name": "ImageModel", "buffers": [{"path": ["value"], "data": "iVBORw0KGgo="}]},
         "c": {"state": {"value": "<b>24.1 dB</b>"}, "model_name": "HTMLModel"},
-        "s": {"state": {"description": "factor"}, "model_name": "IntSliderModel"},
+        "s": {"state": {"description": "factor", "disabled": False}, "model_name": "IntSliderModel"},
     }
     page = lesson("VBox(children=(Image(), HTML(), IntSlider()))", models)
     builder.still_widgets(page)
     html = page.cells[0].outputs[0].data["text/html"]
     assert 'src="data:image/png;base64,iVBORw0KGgo="' in html and "<b>24.1 dB</b>" in html
     assert "factor" not in html and VIEW not in page.cells[0].outputs[0].data
+    assert "are live in JupyterLab" in html
+
+
+def test_a_picture_promises_no_controls(builder):
+    page = lesson("Image()", {"m": {"state": {}, "model_name": "ImageModel", "buffers": []}})
+    builder.still_widgets(page)
+    assert "JupyterLab" not in page.cells[0].outputs[0].data["text/html"]
 
 
 def test_a_widget_that_brings_its_own_program_stays(builder):

@@ -89,13 +89,14 @@ def test_killed_ten_times_it_ends_with_the_same_weights(fabric, tmp_path):
     dice, heard = random.Random(0), []
     for final in [False] * 10 + [True]:
         here, there = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=toy.train, args=(str(tmp_path / "killed"), 400, there.send))
+        at_most = None if final else 39  # ten of them do not finish
+        process = PROCESSES.Process(target=toy.train, args=(str(tmp_path / "killed"), 400, there.send, at_most))
         process.start()
         assert here.recv() == "ready"
         if not final:
             time.sleep(dice.uniform(0.0, 0.25))
             process.kill()
-        process.join(120)
+        process.join()
         heard.append((process.exitcode, here.recv() if final else ""))
     assert heard == [(-signal.SIGKILL, "")] * 10 + [(0, "finished")]
     state, _ = toy.build()
@@ -118,9 +119,11 @@ def test_a_polite_signal_saves_and_ends(tmp_path, number):
     command = [sys.executable, "-m", "tests.training.toy", str(tmp_path), "100000"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
-    time.sleep(1.0)
+    while not (tmp_path / "last.ckpt").exists():  # then the loop listens to signals
+        assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate()
     assert process.returncode == 0 and out.startswith("stopped at ")
     state, _ = toy.build()
     assert Run(tmp_path, {"seed": toy.SEED}).resume(state)

@@ -1,6 +1,7 @@
 """A training run small enough to be killed many times: python toy.py FOLDER STEPS."""
 
 import functools
+import signal
 import sys
 import time
 
@@ -37,13 +38,24 @@ def make_step(images, seconds: float = 0.0):
     return step
 
 
-def train(folder: str, steps: int, say) -> None:
-    """Train in ``folder``; ``say`` hears "ready" when all is set up, and then how it ended."""
+def train(folder: str, steps: int, say, at_most: int | None = None) -> None:
+    """Train in ``folder``; ``say`` hears "ready" when all is set up, and then how it ended.
+
+    After ``at_most`` steps it waits for ever: to be killed, on a machine however fast.
+    """
     fabric = make_fabric(accelerator="cpu")
     state, images = build()
     run = Run(folder, {"seed": SEED})
     say("ready")
-    step = make_step(images, seconds=0.002)
+    one_step, taken = make_step(images, seconds=0.002), 0
+
+    def step(fabric, state, t):
+        nonlocal taken
+        if taken == at_most:
+            signal.pause()
+        taken += 1
+        return one_step(fabric, state, t)
+
     finished = fit(
         fabric, step, state, run,
         steps=steps, global_batch=BATCH, log_every=5, save_every=7, progress=False,

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import nbformat.v4 as v4
 import pytest
+
+from ..conftest import PATIENCE
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
 IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -31,7 +32,6 @@ def answer(change):
 figure.observe(answer, "factor")
 ipywidgets.VBox([figure, heard])
 """
-SECONDS = 90  # for a starting server, or a kernel that imports torch, on a busy machine; each takes a few
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def lab(chromium, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={home}"]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
+    command += [f"--ServerApp.port={port}", "--IdentityProvider.token="]
     command += ["--LabApp.expose_app_in_browser=True"]
     environment = os.environ | {"GANPRIOR_PROFILE": "smoke"} | {key: str(home / name) for key, name in folders.items()}
     with (home / "log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server:
         try:
-            _wait_for(f"http://127.0.0.1:{port}/api", server)
+            port = _port(home / "run" / f"jpserver-{server.pid}.json", server)  # another one, if that was taken
             yield f"http://127.0.0.1:{port}/lab/tree"
         finally:
             server.terminate()  # its kernels go with it
@@ -74,7 +74,7 @@ def page(lab, chromium, request):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(SECONDS * 1000)
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{lab}/{request.param}?reset")  # without the notebook of the test before
         page.wait_for_function(IDLE)
         page.evaluate("window.jupyterapp.commands.execute('runmenu:run-all')")
@@ -115,13 +115,10 @@ def _write(path: Path, settings: dict) -> None:
     path.write_text(json.dumps(settings))
 
 
-def _wait_for(address: str, server: subprocess.Popen) -> None:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        assert server.poll() is None, "JupyterLab ended before it answered"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(f"JupyterLab did not answer within {SECONDS} s")
+def _port(file: Path, server: subprocess.Popen) -> int:
+    """Where the server listens, as it writes when it does."""
+    end = time.monotonic() + PATIENCE
+    while not (file.exists() and file.read_text().rstrip().endswith("}")):
+        assert server.poll() is None and time.monotonic() < end, "JupyterLab did not start"
+        time.sleep(0.2)
+    return json.loads(file.read_text())["port"]
