@@ -56,7 +56,7 @@ from tqdm.auto import tqdm
 from ganprior_null import AveragePool, Matrix, NullSpace, as_matrix, consistency_db, enforce_consistency, psnr
 from ganprior_null.data import PHOTOGRAPHS, faces, photographs
 from ganprior_null.profiles import lesson, profile_name
-from ganprior_null.report import claim
+from ganprior_null.report import record
 from ganprior_null.widgets import check_answer, panel, show
 
 profile = profile_name(profile)
@@ -65,17 +65,10 @@ if cfg.size % 32:
     raise ValueError(f"size must be a multiple of 32, the largest factor of this lesson, got {cfg.size}")
 photos = photographs(min(cfg.size, 256))  # (N, 3, H, W); the smallest of them has 300 pixels a side
 x = photos[:1]
+measured = {"profile": profile, "departs": cfg != lesson(profile)}  # for the record: no claim at sizes of your own
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": 80})
-
-
-def record(id, value, **details):
-    """Store a claim's number, unless the reader changed the profile's sizes: then it speaks of something else."""
-    if cfg == lesson(profile):
-        claim(id, value, profile=profile, **details)
-    else:
-        print(f"{id}: {value:.3g} at sizes of your own, not recorded")
 
 
 # %% [markdown]
@@ -404,7 +397,7 @@ with torch.no_grad():
         ratios[width] = time_ratio(partial(enforce_consistency, x_r, y_one, A), partial(network, y_one))
         print(f"time of PD / time of a backbone of width {width}: {ratios[width]:.3f}")
 torch.set_num_threads(threads)
-record("C19", ratios[64], parameters=0, device=device, ratio_at_width_16=ratios[16])
+record("C19", ratios[64], **measured, parameters=0, device=device, ratio_at_width_16=ratios[16])
 
 # %% [markdown]
 # ## 6. How exact is exact?
@@ -491,6 +484,7 @@ with torch.no_grad():
 record(
     "C1",
     levels.mean().item(),
+    **measured,
     size=cfg.size,
     images=cfg.images,
     worst_image=levels.min().item(),
@@ -639,6 +633,7 @@ kernels_c18 = ("bilinear", "bicubic", "lanczos")  # box is average pooling itsel
 record(
     "C18",
     float(np.mean([agreement[kernel, 8] for kernel in kernels_c18])),
+    **measured,
     size=photos.shape[-1],
     photographs=len(photos),
     **{kernel: agreement[kernel, 8] for kernel in kernels_c18},

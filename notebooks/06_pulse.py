@@ -58,7 +58,7 @@ from ganprior_null.experiments.runs import read_json
 from ganprior_null.images import from_signed, grid, load_image, png_bytes
 from ganprior_null.metrics import cosine_similarity
 from ganprior_null.profiles import lesson, profile_name
-from ganprior_null.report import COMMITTED, claim, results_folder
+from ganprior_null.report import COMMITTED, record, results_folder
 from ganprior_null.restorers import dgp, fit_gaussian, mganprior
 from ganprior_null.restorers.latents import draw_starts
 from ganprior_null.restorers.search import Samples, linear1cycledrop
@@ -589,14 +589,6 @@ print(f"{'samples':48}{measured['samples']['fd_features64']:15.3f}   the prior a
 
 
 # %%
-def record(id, value, **details):
-    """Store a claim's number: it comes from the stored evaluation, whatever this run's profile."""
-    if profile == "smoke":
-        print(f"{id}: {value:.3g}, not recorded in a trial run")
-    else:
-        claim(id, value, profile="laptop", **details)
-
-
 def better_at_16(seed):
     """PSNR(LR) at 16x minus at 8x, mean over the images of one seed's searches."""
     levels = {
@@ -611,6 +603,7 @@ stages = {name: v for name, v in measured.items() if name.endswith(("search", "P
 record(
     "C16",
     measured["C16"],
+    profile=profile,
     images=params["count"],
     seeds=params["seeds"],
     spread=by_seed.std().item(),

@@ -32,7 +32,7 @@
 # **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb) and [the GAN prior](05_gan_prior.ipynb).
 
 # %% tags=["parameters"]
-profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 model: str = "glean"  # glean | panini: trained for a moment in section 5, and in your own run
 pd: bool = True  # your own run: PD in the forward pass
 exact: bool = False  # your own run: the null space of the true downsampler in place of PD's
@@ -60,6 +60,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm.auto import tqdm
 
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
+from ganprior_null.experiments.baselines import stored_baselines
 from ganprior_null.experiments.judge import blockiness
 from ganprior_null.experiments.launch import PACKS, Source, find_source, launch, run_name
 from ganprior_null.experiments.restore import read_model, restorers
@@ -80,7 +81,7 @@ from ganprior_null.images import from_signed, from_uint8, load_image, to_signed,
 from ganprior_null.losses import discriminator_loss, generator_loss, perceptual_loss
 from ganprior_null.priors import truncate
 from ganprior_null.profiles import lesson, profile_name, restorer
-from ganprior_null.report import COMMITTED, record, results_folder
+from ganprior_null.report import COMMITTED, record, result_folders, results_folder
 from ganprior_null.training import batch_indices, make_fabric
 from ganprior_null.training.restore import RestorerRecipe, cosine, restorer_state, restorer_step
 from ganprior_null.weights import load_discriminator, load_features64, load_prior
@@ -615,11 +616,31 @@ def table(head, rows):
     display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
 
 
+def costs_nothing(category="faces", factor=8, **wanted):
+    """[(label, row)]: interpolation, pseudo-inverse, mean image, on the images that the runs are tested on."""
+    found = stored_baselines(category, factor, profile=judged, folders=result_folders(), **wanted)
+    return [(f"*{category}, {name}*", row) for name, row in found.items()]
+
+
+def verdict_on(rows):
+    """Which networks are above everything that costs nothing, in PSNR and in SSIM."""
+    free = [row for _, row in rows if isinstance(row, dict)]
+    runs = [(label, group) for label, group in rows if not isinstance(group, dict) and group]
+    for metric in ("PSNR", "SSIM") if free and runs else ():
+        best = max(row[metric] for row in free)
+        above = [label for label, group in runs if mean(group, metric).mean > best]
+        print(f"above every row that costs nothing in {metric} ({best:.3f}): {'; '.join(above) or 'none'}")
+
+
 def scores(rows, metrics):
-    """A line per experiment: means over seeds ± half their spread."""
+    """A line per experiment: means over seeds ± half their spread; in italics what costs nothing."""
     quoted = any(label in PAPER for label, _ in rows)
     lines = []
     for label, group in rows:
+        if isinstance(group, dict):
+            cells = [f"{group[m]:.{2 if 'PSNR' in m else 3}f}" if m in group else "-" for m in metrics]
+            lines.append([label, *cells, *[""] * quoted])
+            continue
         known = [group and metric in group[0].final for metric in metrics]
         cells = [
             mean(group, metric).text(2 if "PSNR" in metric else 3) if found else "-"
@@ -652,11 +673,14 @@ METRICS = ["PSNR", "SSIM", "MS-SSIM", "fd_features64"]
 # %%
 rows = []
 for category in PACKS:
+    own = costs_nothing(category)
     for name in ("glean", "panini"):
         for space in SPACES:
-            rows.append(
+            own.append(
                 (f"{category}, {TITLES[name]}{SPACES[space]}", pick(category, model=name, factor=8, null_space=space))
             )
+    verdict_on(own)
+    rows += own
 scores(rows, METRICS)
 
 # %%
@@ -713,9 +737,12 @@ def pick_16(model, space, category="faces"):
 
 rows = []
 for category in PACKS:
+    own = costs_nothing(category, 16)
     for name in ("glean", "panini"):
         for space in ("none", "pd"):
-            rows.append((f"16x {category}, {TITLES[name]}{SPACES[space]}", pick_16(name, space, category)))
+            own.append((f"16x {category}, {TITLES[name]}{SPACES[space]}", pick_16(name, space, category)))
+    verdict_on(own)
+    rows += own
 scores([row for row in rows if row[1]], METRICS)
 print("not run yet:", ", ".join(label for label, group in rows if not group) or "nothing")
 lines = []
@@ -872,14 +899,16 @@ record("C12", sum(fading) / len(fading) if fading else None, profile=profile, ru
 
 
 # %%
+def cells_of(file):
+    """[row of pictures (n, 3, size, size)], cut out of a stored sheet."""
+    sheet, pitch = load_image(file)[0, :, 2:, 2:], G.size + 2
+    rows = [sheet[:, top : top + G.size] for top in range(0, sheet.shape[1] - G.size + 1, pitch)]
+    return [torch.stack([row[..., left : left + G.size] for left in range(0, row.shape[2], pitch)]) for row in rows]
+
+
 def answers_of(run, file="sheet.webp"):
-    """(x_r, x_hat), each (n, 3, size, size), cut out of a run's stored sheet."""
-    sheet, size = load_image(run.path / file)[0], G.size
-    columns = (sheet.shape[2] - 2) // (size + 2)
-    cells = [
-        [sheet[:, 2 + r * (size + 2) :, 2 + c * (size + 2) :][:, :size, :size] for c in range(columns)] for r in (0, 1)
-    ]
-    return [torch.stack(row) for row in cells]
+    """(x_r, x_hat), each (n, 3, size, size), of a run's stored sheet."""
+    return cells_of(run.path / file)
 
 
 def gallery(labelled, count=8, height=1.0):
@@ -914,9 +943,18 @@ for run in pick(model="glean", factor=8, null_space="pd")[:1]:
 #
 # Final answers, the same unseen images in all rows of a category, none chosen.
 
+
 # %% mystnb={"image": {"alt": "Answers of GLEAN, GLEAN with PD, Panini and Panini with PD on unseen faces, cats and buildings"}}
+def sheet_of(category, factor):
+    """[(label, images)]: y, bicubic and the mean image + PD, of the same unseen images as the runs' sheets show."""
+    folder = f"{'' if judged == 'laptop' else judged + '-'}{category}-{factor}x"
+    files = [results / "baselines" / folder / "sheet.webp" for results in result_folders()]
+    cells = next((cells_of(file) for file in files if file.is_file()), [])
+    return [(name, cells[k]) for name, k in (("$y$", 0), ("bicubic", 1), ("mean + PD", 5)) if cells]
+
+
 for category in PACKS:
-    labelled = [
+    labelled = sheet_of(category, 8) + [
         (f"{category}, {TITLES[name]}{SPACES[space]}", answers_of(run)[1])
         for name in ("glean", "panini")
         for space in SPACES
@@ -926,7 +964,8 @@ for category in PACKS:
 
 # %% mystnb={"image": {"alt": "The same at 16x, from four by four pixels"}}
 gallery(
-    [
+    sheet_of("faces", 16)
+    + [
         (f"16x, {TITLES[n]}{SPACES[s]}", answers_of(run)[1])
         for n in ("glean", "panini")
         for s in ("none", "pd")

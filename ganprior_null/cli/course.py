@@ -10,7 +10,7 @@ def add_run(commands) -> None:
     this = commands.add_parser("run", help="execute lessons with papermill, parameters checked first")
     this.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb file of notebooks/")
     this.add_argument(
-        "--profile", help="smoke | laptop | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
+        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
     )
     this.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder for the executed notebooks")
     this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")

@@ -24,7 +24,7 @@ def _add_evaluate_kernels(methods) -> None:
     this.add_argument("--seeds", type=int, default=4, help="estimates per photograph (default 4)")
     this.add_argument("--compatible", action="store_true", help="as the published program does it, faults included")
     this.add_argument(
-        "--profile", help="smoke | laptop | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
+        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
     )
     this.set_defaults(command=_evaluate_kernels)
 
@@ -34,7 +34,9 @@ def _evaluate_kernels(options) -> None:
 
     found = cases(options.scale, options.images, options.gaussian, options.only)
     chosen = recipe_for(options.profile, compatible=options.compatible)
-    summary = evaluate_kernels(options.out, found, chosen, scale=options.scale, seeds=options.seeds)
+    summary = evaluate_kernels(
+        options.out, found, chosen, scale=options.scale, seeds=options.seeds, profile=options.profile
+    )
     print(json.dumps(summary, indent=1))
 
 
@@ -59,6 +61,7 @@ def _add_evaluate_pulse(methods) -> None:
 
 def _evaluate_pulse(options) -> None:
     from ..experiments.inversion import Settings, evaluate_pulse, held_out, read_prior
+    from ..profiles import profile_name
     from ..weights import load_features64
 
     prior = read_prior(options.prior)
@@ -75,7 +78,7 @@ def _evaluate_pulse(options) -> None:
         lr=options.lr,
     )
     data = options.data.name if options.data else "drawn faces"
-    about = {"prior": options.prior, "data": data, "margin": options.margin}
+    about = {"prior": options.prior, "data": data, "margin": options.margin, "profile": profile_name()}
     summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
     print(json.dumps(summary, indent=1))
 
@@ -99,7 +102,7 @@ def _evaluate_baselines(options) -> None:
     from ..profiles import profile_name
 
     source, profile = find_source(options.data), profile_name(options.profile)
-    name = name_of(source, options.factor, options.downsampler, profile)
+    name = name_of(source.name, options.factor, options.downsampler, profile)
     out = options.out or results_folder() / "baselines" / name
     found = evaluate_baselines(source, out, factor=options.factor, downsampler=options.downsampler, profile=profile)
     print(json.dumps(found, indent=1, ensure_ascii=False))

@@ -115,7 +115,7 @@ def _add_common(this, train) -> None:
     """The options that all networks share, and what to call."""
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
     this.add_argument(
-        "--profile", help="smoke | laptop | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
+        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
     )
     this.add_argument("--seed", type=int, default=0)
     this.add_argument(

@@ -20,6 +20,7 @@ from .figures import sheet
 from .judge import baselines, blockiness, judge
 from .launch import Source
 from .restorer import Experiment, choose_sides, measure, operators
+from .runs import read_json
 
 
 def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: str, profile: str | None = None) -> dict:
@@ -51,12 +52,21 @@ def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: s
     return summary
 
 
+def stored_baselines(
+    category: str, factor: int, *, profile: str, downsampler: str = "bicubic", folders: list[Path]
+) -> dict[str, dict]:
+    """{name: row} that :func:`evaluate_baselines` left in the first of the folders of results; nothing if none has it."""
+    name = name_of(category, factor, downsampler, profile)
+    files = [folder / "baselines" / name / "summary.json" for folder in folders]
+    return next((read_json(file) for file in files if file.is_file()), {})
+
+
 def row_of(x_hat: Tensor, x: Tensor, y: Tensor, A: LinearOperator, features: FeatureNet64) -> dict:
     """The judge's row, and the blockiness."""
     return judge(x_hat, x, y, A, features) | {"blockiness": blockiness(x_hat, x.shape[-1] // y.shape[-1])}
 
 
-def name_of(source: Source, factor: int, downsampler: str, profile: str) -> str:
+def name_of(data: str, factor: int, downsampler: str, profile: str) -> str:
     """The folder's name below data/results/baselines, as :func:`~.launch.run_name` makes those of runs."""
     tag = {"bicubic": "", "average": "-pooled", "bicubic-plain": "-aliased"}.get(downsampler, f"-{downsampler}")
-    return ("" if profile == "laptop" else f"{profile}-") + f"{source.name}-{factor}x{tag}"
+    return ("" if profile == "laptop" else f"{profile}-") + f"{data}-{factor}x{tag}"

@@ -34,7 +34,7 @@ from ..kernelgan import (
 )
 from ..metrics import psnr
 from ..operators import BlurDownsample, LinearOperator, Resize
-from ..profiles import did_you_mean
+from ..profiles import did_you_mean, profile_name
 from ..profiles import kernel as kernel_profile
 from ..restorers import NullSpace
 from ..training.record import Run, replace
@@ -104,7 +104,14 @@ def blurred(case: Case, scale: int) -> tuple[Tensor, Tensor]:
 
 
 def evaluate_kernels(
-    out: Path, found: list[Case], recipe: Recipe, *, scale: int = 2, seeds: int = 4, progress: bool = True
+    out: Path,
+    found: list[Case],
+    recipe: Recipe,
+    *,
+    scale: int = 2,
+    seeds: int = 4,
+    profile: str | None = None,
+    progress: bool = True,
 ) -> dict:
     """Estimate every case's kernel ``seeds`` times; rows to ``out/metrics.jsonl``, the summary returned and written.
 
@@ -114,7 +121,7 @@ def evaluate_kernels(
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     params = {"scale": scale, "seeds": seeds, "kernels": {case.name: _rounded(case.kernel) for case in found}}
-    run = Run(out, params | {"recipe": dataclasses.asdict(recipe)})
+    run = Run(out, params | {"profile": profile_name(profile), "recipe": dataclasses.asdict(recipe)})
     done = {(row["image"], row["seed"]) for row in run.history()}
     for case in found:
         missing = [seed for seed in range(seeds) if (case.name, seed) not in done]

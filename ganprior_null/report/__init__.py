@@ -19,6 +19,7 @@ from .claims import verdict as verdict
 from .measured import measurements as measurements
 from .measured import read_measurement as read_measurement
 from .measured import record as record
+from .runs import profile_of as profile_of
 from .table import rows as rows
 from .text import anchor_of as anchor_of
 from .text import as_json as as_json

@@ -29,6 +29,7 @@ def record(
     profile: str | None = None,
     runs: Sequence[str] = (),
     control: float | None = None,
+    departs: bool = False,
     **details,
 ) -> None:
     """Record the measured value of a claim and print paper | ours | verdict. The one way to do so.
@@ -36,13 +37,14 @@ def record(
     runs: names of folders below ``data/results``, such as "restorers/faces-8x-glean-pd-seed0", that the value rests on;
     the value has their profile. The report links them, and says which are gone, or are others than those of today.
     profile: that of the lesson; the value has it where the lesson measured it itself. control: the figure of the
-    cheaper explanation that the claim names; its rule may change the verdict. details: further numbers or strings a
+    cheaper explanation that the claim names; its rule may change the verdict. departs: the reader changed what the
+    value is measured on, so that it speaks of something else. details: further numbers or strings a
     reader should see; the report shows seeds, images, photographs (a number, or a list of them), spread, worst (in the
     claim's unit).
 
-    None (something is missing) and what a lesson at the smoke profile found are printed, not recorded. Raises
-    ValueError for an unknown id or profile, a value that is no number, runs of several profiles, and runs that do not
-    name theirs.
+    None (something is missing), what a lesson at the smoke profile found and what departs are printed, not recorded.
+    Raises ValueError for an unknown id or profile, a value that is no number, runs of several profiles, and runs that
+    do not name theirs.
     """
     claims = load_claims()
     if id not in claims:
@@ -55,6 +57,9 @@ def record(
         raise ValueError(f"{id}: the measured value is NaN")
     if (profile := profile_name(profile)) == "smoke":
         print(f"{id}: {value:.3g}, not recorded in a trial run")
+        return
+    if departs:
+        print(f"{id}: {value:.4g} on images or sizes of your own, not recorded")
         return
     folders = places.result_folders()
     profile = profile_of(runs, folders) if runs else profile
