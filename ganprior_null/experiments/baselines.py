@@ -55,7 +55,7 @@ def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: s
 def stored_baselines(
     category: str, factor: int, *, profile: str, downsampler: str = "bicubic", folders: list[Path]
 ) -> dict[str, dict]:
-    """{name: row} that :func:`evaluate_baselines` left in the first of the folders of results; nothing if none has it."""
+    """{name: row} that :func:`evaluate_baselines` left in the first folder of results that has it; else nothing."""
     name = name_of(category, factor, downsampler, profile)
     files = [folder / "baselines" / name / "summary.json" for folder in folders]
     return next((read_json(file) for file in files if file.is_file()), {})
