@@ -100,6 +100,7 @@ def _add_evaluate_baselines(methods) -> None:
     this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
     this.add_argument("--out", type=Path, metavar="DIR", help="default: baselines/NAME below the folder of results")
     this.add_argument("--profile", help="whose number of test images is taken (else GANPRIOR_PROFILE, else laptop)")
+    add_overwrite(this)
     this.set_defaults(command=_evaluate_baselines)
 
 
@@ -108,10 +109,15 @@ def _evaluate_baselines(options) -> None:
     from ..experiments.launch import find_source
     from ..places import results_folder
     from ..profiles import profile_name
+    from ..training.record import forget
 
     source, profile = find_source(options.data), profile_name(options.profile)
     name = name_of(source, options.factor, options.downsampler, profile)
     out = options.out or results_folder() / "baselines" / name
+    check_apart(out, data=source.folder)
+    check_outputs([out / "summary.json", out / "sheet.webp"], overwrite=options.overwrite)
+    if options.overwrite:
+        forget(out)
     found = evaluate_baselines(source, out, factor=options.factor, downsampler=options.downsampler, profile=profile)
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
