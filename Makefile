@@ -75,7 +75,7 @@ course: $(SITE)
 	@echo "The course is ready: file://$(CURDIR)/$(SITE)"
 
 $(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) | .venv/course.stamp
-	@$(BIN)/python -m ganprior_null run $< --profile $(PROFILE) --out $(@D)
+	@$(BIN)/python -m ganprior_null run $< --profile $(PROFILE) --out $(@D) --overwrite
 
 $(BUILD)/notebooks/09_report.ipynb: $(RUNS)
 

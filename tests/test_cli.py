@@ -67,8 +67,9 @@ def test_every_notebook_is_checked_before_the_first_runs(notebook, capsys):
 
 def test_a_failing_cell_is_one_line_and_keeps_the_former_result(notebook, capsys):
     assert run(notebook) == 0
+    assert run(notebook) == 2 and "lesson.ipynb is there already" in capsys.readouterr().err
     former = (notebook.parent / "out" / "lesson.ipynb").read_text()
-    assert run(notebook, "-p", "size", "-1") == 2
+    assert run(notebook, "-p", "size", "-1", "--overwrite") == 2
     error = capsys.readouterr().err
     assert "AssertionError: size must be positive" in error and "Traceback" not in error
     assert (notebook.parent / "out" / "lesson.ipynb").read_text() == former
@@ -85,13 +86,33 @@ def test_a_run_leaves_a_record_and_a_failed_one_none(notebook):
     assert (record.source, record.executed) == (sha256(notebook), sha256(out)) and record.seconds > 0
     assert sorted(record.versions) == ["ganprior-null", "numpy", "python", "torch"]
     former = record_path(out).read_bytes()
-    assert run(notebook, "-p", "size", "-1") == 2
+    assert run(notebook, "-p", "size", "-1", "--overwrite") == 2
     assert record_path(out).read_bytes() == former and read_record(out, notebook) == record
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "lesson.failed.ipynb",
         "lesson.ipynb",
         "lesson.run.json",
     ]
+
+
+def test_two_notebooks_of_one_name_and_a_notebook_run_onto_itself_are_refused(notebook, capsys):
+    twin = notebook.parent / "b" / "Lesson.ipynb"
+    twin.parent.mkdir()
+    twin.write_bytes(notebook.read_bytes())
+    assert main(["run", str(notebook), str(twin), "--out", str(notebook.parent / "out"), "--overwrite"]) == 2
+    assert "Lesson.ipynb would be written twice, once as lesson.ipynb" in capsys.readouterr().err
+    before = notebook.read_bytes()
+    assert main(["run", str(notebook), "--out", str(notebook.parent), "--overwrite"]) == 2
+    assert "would replace the input" in capsys.readouterr().err and notebook.read_bytes() == before
+    assert not (notebook.parent / "out").exists()
+
+
+def test_braces_in_folders_are_no_parameters(notebook):
+    folder = notebook.parent / "n{1}"
+    folder.mkdir()
+    moved = notebook.rename(folder / "lesson.ipynb")
+    assert main(["run", str(moved), "--out", str(folder / "o{size}"), "--profile", "smoke", "-p", "size", "8"]) == 0
+    assert sorted(path.name for path in (folder / "o{size}").iterdir()) == ["lesson.ipynb", "lesson.run.json"]
 
 
 def test_an_unwritable_output_folder_is_named(notebook, capsys):
@@ -129,6 +150,8 @@ def test_convert_writes_a_file_and_says_what_was_loaded(tmp_path, capsys):
     assert f"{len(G.state_dict())} " in capsys.readouterr().out
     ours = load_stylegan2(tmp_path / "out.safetensors").generator
     assert all(torch.equal(ours.state_dict()[name], value) for name, value in G.state_dict().items())
+    assert main(["convert", "rosinality", str(tmp_path / "in.pt"), str(tmp_path / "out.safetensors")]) == 2
+    assert "out.safetensors is there already" in capsys.readouterr().err
     assert main(["convert", "mmagic", str(tmp_path / "in.pt"), str(tmp_path / "other.safetensors")]) == 2
     assert "error:" in capsys.readouterr().err and not (tmp_path / "other.safetensors").exists()
 
@@ -178,6 +201,12 @@ def test_train_refuses_bad_input(tmp_path, capsys, words, message):
     assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
+def test_a_run_has_no_place_among_its_data(tmp_path, capsys):
+    assert main(["train", "prior", "--data", str(tmp_path), "--out", str(tmp_path), "--profile", "smoke"]) == 2
+    assert f"--out is the folder of --data, {tmp_path}; results need" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_that_diverges_is_one_line(tmp_path, capsys):
     words = [
         "train",
@@ -208,10 +237,11 @@ def test_train_leaves_out_broken_files_on_request(tmp_path, capsys):
     words = ["train", "prior", "--data", str(data), "--out", str(out), "--profile", "smoke", "-p", "images", "4"]
     assert main(words) == 2
     assert (
-        "1 unreadable: cut.png; repair or remove them, or leave them out with --skip-broken" in capsys.readouterr().err
+        "; repair or remove them, or leave them out with --skip-broken" in (error := capsys.readouterr().err)
+        and "1 unreadable: cut.png is not a readable image" in error
     )
     assert not out.exists()
-    with pytest.warns(UserWarning, match="1 unreadable: cut.png; left out"):
+    with pytest.warns(UserWarning, match="1 unreadable: cut.png is not .*; left out"):
         assert main([*words, "--skip-broken"]) == 0
     assert json.loads((out / "params.json").read_text())["training_images"] < 40
 

@@ -95,18 +95,19 @@ FIELDS = {
 }
 LAYOUTS = {"rosinality", "mmagic", "mmagic-glean", "panini"}
 WORDS = {
-    "run": "notebooks --profile --out -p",
+    "run": "notebooks --profile --out -p --overwrite",
     "train prior": "--data --margin --skip-broken --start-from --out --profile --seed --precision -p",
     "train features": "--data --out --profile --seed --precision -p",
     "train restorer": "model --data --margin --skip-broken --null-space --factor --downsampler --prior --degraded "
     "--variant --vgg16 --accelerator --out --profile --seed --precision -p",
-    "evaluate kernelgan": "--out --images --only --gaussian --scale --seeds --compatible --profile",
-    "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr",
-    "evaluate restorer": "runs --data --downsamplers",
+    "evaluate kernelgan": "--out --images --only --gaussian --scale --seeds --compatible --profile --overwrite",
+    "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr "
+    "--overwrite",
+    "evaluate restorer": "runs --data --downsamplers --overwrite",
     "restore": "images --model --out --downsample --downsampler --seed --device --overwrite",
-    "enforce": "--lr --sr --gt --operator --out",
-    "convert": "layout source target --name --part",
-    "publish": "run name --data --out",
+    "enforce": "--lr --sr --gt --operator --out --overwrite",
+    "convert": "layout source target --name --part --overwrite",
+    "publish": "run name --data --out --overwrite",
     "report": "--format",
 }
 RUNS = ("features", "kernelgan", "pulse", "restorers")  # experiments whose runs are folders

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .. import report
 from ..lessons.run import read_value, run
+from .options import add_overwrite
 
 
 def add_run(commands) -> None:
@@ -14,13 +15,20 @@ def add_run(commands) -> None:
     )
     this.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder for the executed notebooks")
     this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
+    add_overwrite(this)
     this.set_defaults(command=_run)
 
 
 def _run(options) -> None:
     parameters = {name: read_value(text) for name, text in options.p}
-    for path in run(options.notebooks, options.out, profile=options.profile, parameters=parameters):
-        print(path)
+    done = run(
+        options.notebooks,
+        options.out,
+        profile=options.profile,
+        parameters=parameters,
+        overwrite=options.overwrite,
+    )
+    print(*done, sep="\n")
 
 
 def add_report(commands) -> None:

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from ..storage import check_apart, check_outputs
+from .options import add_overwrite
+
 
 def add_evaluate(commands) -> None:
     methods = commands.add_parser("evaluate", help="measure a method on images whose truth is known").add_subparsers(
@@ -26,16 +29,24 @@ def _add_evaluate_kernels(methods) -> None:
     this.add_argument(
         "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
     )
+    add_overwrite(this)
     this.set_defaults(command=_evaluate_kernels)
 
 
 def _evaluate_kernels(options) -> None:
     from ..experiments.kernels import cases, evaluate_kernels, recipe_for
 
+    check_apart(options.out, images=options.images)
     found = cases(options.scale, options.images, options.gaussian, options.only)
     chosen = recipe_for(options.profile, compatible=options.compatible)
     summary = evaluate_kernels(
-        options.out, found, chosen, scale=options.scale, seeds=options.seeds, profile=options.profile
+        options.out,
+        found,
+        chosen,
+        scale=options.scale,
+        seeds=options.seeds,
+        profile=options.profile,
+        overwrite=options.overwrite,
     )
     print(json.dumps(summary, indent=1))
 
@@ -56,6 +67,7 @@ def _add_evaluate_pulse(methods) -> None:
         "--space", default="sphere", choices=("sphere", "free", "w+"), help="where codes may move (default sphere)"
     )
     this.add_argument("--lr", type=float, default=0.4, help="largest learning rate of a search (default 0.4)")
+    add_overwrite(this)
     this.set_defaults(command=_evaluate_pulse)
 
 
@@ -64,6 +76,7 @@ def _evaluate_pulse(options) -> None:
     from ..profiles import profile_name
     from ..weights import load_features64
 
+    check_apart(options.out, data=options.data)
     prior = read_prior(options.prior)
     images = held_out(options.data, prior.size, options.count, options.margin)
     network = load_features64() if prior.size >= 32 else None  # it sees nothing smaller
@@ -79,7 +92,9 @@ def _evaluate_pulse(options) -> None:
     )
     data = options.data.name if options.data else "drawn faces"
     about = {"prior": options.prior, "data": data, "margin": options.margin, "profile": profile_name()}
-    summary = evaluate_pulse(options.out, prior, images, settings, about=about, network=network)
+    summary = evaluate_pulse(
+        options.out, prior, images, settings, about=about, network=network, overwrite=options.overwrite
+    )
     print(json.dumps(summary, indent=1))
 
 
@@ -92,6 +107,7 @@ def _add_evaluate_baselines(methods) -> None:
     this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
     this.add_argument("--out", type=Path, metavar="DIR", help="default: baselines/NAME below the folder of results")
     this.add_argument("--profile", help="whose number of test images is taken (else GANPRIOR_PROFILE, else laptop)")
+    add_overwrite(this)
     this.set_defaults(command=_evaluate_baselines)
 
 
@@ -100,10 +116,15 @@ def _evaluate_baselines(options) -> None:
     from ..experiments.launch import find_source
     from ..places import results_folder
     from ..profiles import profile_name
+    from ..training.record import forget
 
     source, profile = find_source(options.data), profile_name(options.profile)
     name = name_of(source.name, options.factor, options.downsampler, profile)
     out = options.out or results_folder() / "baselines" / name
+    check_apart(out, data=source.folder)
+    check_outputs([out / "summary.json", out / "sheet.webp"], overwrite=options.overwrite)
+    if options.overwrite:
+        forget(out)
     found = evaluate_baselines(source, out, factor=options.factor, downsampler=options.downsampler, profile=profile)
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
@@ -113,14 +134,17 @@ def _add_evaluate_restorer(methods) -> None:
     this.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders with their last.ckpt")
     this.add_argument("--data", type=Path, metavar="DIR", help="where the packs lie that the runs were trained on")
     this.add_argument("--downsamplers", nargs="+", metavar="NAME", help="default: bicubic bilinear average lanczos3")
+    add_overwrite(this)
     this.set_defaults(command=_evaluate_restorer)
 
 
 def _evaluate_restorer(options) -> None:
-    from ..experiments.diversity import evaluate_diversity
+    from ..experiments.diversity import FILES, evaluate_diversity
     from ..experiments.runs import read_run
-    from ..experiments.unseen import TESTED, evaluate_restorer
+    from ..experiments.unseen import FILE, TESTED, evaluate_restorer
 
+    results = [path / name for path in options.runs for name in (FILE, *FILES)]
+    check_outputs(results, overwrite=options.overwrite)
     for path in options.runs:
         result = evaluate_restorer(path, options.data, options.downsamplers or TESTED)
         if read_run(path).params["model"] == "pdn":

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .options import add_overwrite
+
 
 def add_enforce(commands) -> None:
     this = commands.add_parser("enforce", help="make the results of any system consistent with their LR images")
@@ -15,13 +17,21 @@ def add_enforce(commands) -> None:
         "bicubic-plain | lanczos3-plain (not antialiased) | auto: ask the images",
     )
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="consistent 8-bit files and report.md")
+    add_overwrite(this)
     this.set_defaults(command=_enforce)
 
 
 def _enforce(options) -> None:
     from ..experiments.enforce import as_markdown, enforce_folders
 
-    rows = enforce_folders(options.lr, options.sr, options.out, gt=options.gt, operator=options.operator)
+    rows = enforce_folders(
+        options.lr,
+        options.sr,
+        options.out,
+        gt=options.gt,
+        operator=options.operator,
+        overwrite=options.overwrite,
+    )
     print(f"\n{as_markdown(rows)}\n\n{options.out / 'report.md'}")
 
 
@@ -39,6 +49,7 @@ def add_convert(commands) -> None:
         choices=("generator", "discriminator", "degradation"),
         help="default: the generator, of GLEAN and Panini the restoring network, if there is one",
     )
+    add_overwrite(this)
     this.set_defaults(command=_convert)
 
 
@@ -51,7 +62,7 @@ def _convert(options) -> None:
     if options.name:
         stem = options.name + (".discriminator" if options.part == "discriminator" else "")
         target = new_weights_folder(stem) / f"{stem}.safetensors"
-    print(convert_file(options.layout, options.source, target, part=options.part))
+    print(convert_file(options.layout, options.source, target, part=options.part, overwrite=options.overwrite))
     print(target)
 
 
@@ -61,6 +72,7 @@ def add_publish(commands) -> None:
     this.add_argument("name", metavar="NAME", help="of the files, and for load_prior or load_restorer")
     this.add_argument("--data", type=Path, metavar="DIR", help="what a prior was trained on; default: drawn faces")
     this.add_argument("--out", type=Path, metavar="DIR", help="default: among your own weights (GANPRIOR_WEIGHTS)")
+    add_overwrite(this)
     this.set_defaults(command=_publish)
 
 
@@ -71,6 +83,6 @@ def _publish(options) -> None:
 
     out = options.out or new_weights_folder(options.name)
     if is_restorer(options.run):
-        print(publish_restorer(options.run, options.name, out))
+        print(publish_restorer(options.run, options.name, out, overwrite=options.overwrite))
     else:
-        print(publish_prior(options.run, options.name, out, data=options.data))
+        print(publish_prior(options.run, options.name, out, data=options.data, overwrite=options.overwrite))

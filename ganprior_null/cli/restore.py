@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .options import add_overwrite
+
 
 def add_restore(commands) -> None:
     this = commands.add_parser(
@@ -23,7 +25,7 @@ def add_restore(commands) -> None:
     this.add_argument("--downsampler", default="", metavar="NAME", help="what makes y (default: the model's)")
     this.add_argument("--seed", type=int, default=0, help="of the random codes of a PDN (default 0)")
     this.add_argument("--device", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
-    this.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    add_overwrite(this)
     this.set_defaults(command=_restore)
 
 

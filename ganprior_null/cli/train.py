@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..lessons.run import read_value
 from ..profiles import override, prior, profile_name, restorer
+from ..storage import check_apart
 
 
 def add_train(commands) -> None:
@@ -126,6 +127,9 @@ def _add_common(this, train) -> None:
 
 
 def _train(options) -> None:
+    data = options.data if isinstance(options.data, list) else [options.data]  # train features takes several
+    for folder in data:
+        check_apart(options.out, data=folder)
     finished = options.train(options)
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 

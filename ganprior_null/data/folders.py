@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..images import list_images, load_image, to_uint8
+from ..names import printable
 from .crops import check_size, square
 
 
@@ -50,6 +52,8 @@ def load_folder_uint8(path: str | os.PathLike, size: int, *, skip_broken: bool =
 def split(names: Sequence[str], fraction: float = 0.1, *, people: Sequence[str] | None = None) -> Split:
     """Send about ``fraction`` of the names to the test side, by hash: a name stays where it is when others come or go.
 
+    A name in either Unicode form, as macOS and others store it, goes to the same side.
+
     people: whom each image shows; all images of a person then go to the same side. Raises ValueError for a fraction
     outside (0, 1), for labels that do not match the names in number, and when a side comes out empty.
     """
@@ -61,7 +65,8 @@ def split(names: Sequence[str], fraction: float = 0.1, *, people: Sequence[str] 
     sides = Split([], [])
     for i, label in enumerate(labels):
         # a prefix of our own: a data set may itself be what somebody's plain hash of the names left over
-        share = int.from_bytes(hashlib.sha256(f"ganprior-null/{label}".encode()).digest()[:8]) / 2**64
+        text = os.fsencode(unicodedata.normalize("NFC", f"ganprior-null/{label}"))
+        share = int.from_bytes(hashlib.sha256(text).digest()[:8]) / 2**64
         sides[share < fraction].append(i)
     if not (sides.train and sides.test):
         raise ValueError(
@@ -79,8 +84,8 @@ def _read(path: str | os.PathLike, size: int | None, skip_broken: bool) -> Itera
     for file in list_images(path):
         try:
             x = load_image(file)
-        except ValueError:
-            broken.append(file.name)
+        except ValueError as error:
+            broken.append(str(error).removeprefix(f"{printable(str(file.parent))}/"))
             continue
         sides[file.name] = tuple(x.shape[-2:])
         if size is None:
@@ -88,7 +93,7 @@ def _read(path: str | os.PathLike, size: int | None, skip_broken: bool) -> Itera
         elif min(x.shape[-2:]) >= size:
             yield file.name, square(x, size)  # at once: a folder of large photographs need not fit into memory
     if broken:
-        _refuse_or_warn(f"{path}: {len(broken)} unreadable: {', '.join(broken)}", skip_broken, others=bool(sides))
+        _refuse_or_warn(f"{path}: {len(broken)} unreadable: {'; '.join(broken)}", skip_broken, others=bool(sides))
     _check_sides(path, sides, size)
 
 

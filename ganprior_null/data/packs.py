@@ -6,7 +6,6 @@ names (tiles row by row, ``columns`` to a row) and ``index.csv``, one line for e
 
 import csv
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..images import read_pixels
+from ..storage import read_json
 
 _KEYS = {"name": str, "count": int, "tile": int, "columns": int, "channels": int, "atlases": list, "pixels_sha256": str}
 
@@ -43,8 +45,11 @@ def load_pack(folder: str | os.PathLike) -> Pack:
     tiles = np.ascontiguousarray(tiles[: meta["count"], ..., : meta["channels"]])  # (N, tile, tile, 1 or 3)
     if hashlib.sha256(tiles).hexdigest() != meta["pixels_sha256"]:
         raise ValueError(f"{folder}: the pixels differ from the checksum in pack.json; copy the pack again")
-    with _part(folder, "index.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with _part(folder, "index.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{folder}: index.csv is no table of text ({error})") from error
     if len(rows) != meta["count"]:
         raise ValueError(f"{folder}: index.csv has {len(rows)} lines for {meta['count']} images")
     images = torch.from_numpy(tiles).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
@@ -58,27 +63,20 @@ def _part(folder: Path, name: str) -> Path:
 
 
 def _read_meta(folder: Path) -> dict:
-    try:
-        meta = json.loads(_part(folder, "pack.json").read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{folder}: pack.json is no JSON ({error})") from error
+    meta = read_json(_part(folder, "pack.json"))
     for key, kind in _KEYS.items():
         if not isinstance(meta, dict) or type(meta.get(key)) is not kind:
             raise ValueError(f"{folder}: pack.json must give {key} as {kind.__name__}")
     if min(meta["count"], meta["tile"], meta["columns"], len(meta["atlases"])) < 1 or meta["channels"] not in (1, 3):
         raise ValueError(f"{folder}: pack.json must have positive sizes and 1 or 3 channels")
+    if not all(isinstance(name, str) for name in meta["atlases"]):
+        raise ValueError(f"{folder}: pack.json must give atlases as names of files, got {meta['atlases']!r}")
     return meta
 
 
 def _read_atlas(path: Path, meta: dict) -> np.ndarray:
     """One picture of rows x columns tiles -> (tiles, tile, tile, 3) uint8."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} is not a readable image ({error})") from error
+    pixels = read_pixels(path)
     tile, columns = meta["tile"], meta["columns"]
     if pixels.shape[0] % tile or pixels.shape[1] != columns * tile:
         raise ValueError(

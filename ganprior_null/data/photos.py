@@ -17,6 +17,7 @@ hubble_deep_field       Hubble eXtreme Deep Field; NASA                 public d
 ======================  ==============================================  ==================================
 """
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -41,7 +42,7 @@ LARGEST = 300  # pixels; the short side of chelsea, the smallest of them
 
 
 def photograph(name: str) -> Tensor:
-    """A whole photograph, (1, 3, H, W) in [0, 1].
+    """A whole photograph, (1, 3, H, W) in [0, 1]: the numbers in its file, though that of "rocket" is in Adobe RGB.
 
     Raises ValueError for a name not in PHOTOGRAPHS, FileNotFoundError when the scikit-image installed lacks the file.
     """
@@ -49,7 +50,8 @@ def photograph(name: str) -> Tensor:
         raise ValueError(f"unknown photograph {name!r}{did_you_mean(str(name), PHOTOGRAPHS)}")
     import skimage  # its own loaders would turn to the network for a file that is not there
 
-    return load_image(Path(skimage.__file__).parent / "data" / _FILES[name])
+    with warnings.catch_warnings(action="ignore"):  # that a colour profile is not applied
+        return load_image(Path(skimage.__file__).parent / "data" / _FILES[name])
 
 
 def photographs(size: int = 256, count: int | None = None) -> Tensor:

@@ -13,8 +13,8 @@ from ..images import from_uint8, save_image
 from ..layers import FeatureNet64
 from ..operators import LinearOperator
 from ..profiles import restorer
+from ..storage import write
 from ..training import Run
-from ..training.record import replace
 from ..weights import load_features64
 from .figures import sheet
 from .judge import baselines, blockiness, judge
@@ -47,7 +47,7 @@ def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: s
     y = measure(A_true, x)
     answers = baselines(y, A_true, mean_image)
     summary = {name: row_of(x_hat, x, y, A_true, features) for name, x_hat in answers.items()}
-    replace(run.path / "summary.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    write(run.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     save_image(sheet(y, *answers.values()), run.path / "sheet.webp")
     return summary
 

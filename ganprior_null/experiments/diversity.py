@@ -1,6 +1,5 @@
 """How different PDN's answers to one y are, where they differ, and whether each is consistent."""
 
-import json
 import math
 from pathlib import Path
 
@@ -11,14 +10,15 @@ from ..images import grid, save_image
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
+from ..storage import write_json
 from ..training import step_generator
-from ..training.record import replace
 from .restorer import measure
 from .runs import read_run
 from .trained import load_trained, unseen_images
 
 IMAGES, CODES, SHOWN = 32, 8, 4
 PURPOSE = "diversity"
+FILES = ("diversity.json", "diversity_map.webp", "diversity_samples.webp")
 
 
 def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IMAGES, codes: int = CODES) -> dict:
@@ -49,7 +49,7 @@ def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IM
     }
     if trained.A is not None:
         result["PSNR(LR) enforced, worst"] = min(float(consistency_db(P, part, y).min()) for part in answers)
-    replace(path / "diversity.json", (json.dumps(result, indent=1) + "\n").encode())
+    write_json(path / "diversity.json", result)
     save_image((where / where.max()).expand(3, -1, -1), path / "diversity_map.webp")
     shown = answers[:, :SHOWN].transpose(0, 1).flatten(0, 1)
     save_image(grid(shown, columns=codes), path / "diversity_samples.webp")  # a row per y

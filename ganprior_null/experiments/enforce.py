@@ -3,8 +3,6 @@
 The command ``python -m ganprior_null enforce``. Nothing is written before every pair of files has been checked.
 """
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +12,12 @@ from torch import Tensor
 
 from ..images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
 from ..metrics import consistency_db, psnr
+from ..names import by_stem, markdown, markdown_target, namesakes, printable
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
 from ..restorers.identify import Identified, downsamplers, identify_downsampler
-from ..storage import check_writable
+from ..storage import check_apart, check_outputs, sole_writer, write, write_json
 
 TILE = 320  # pixels of a picture's longer side in the report
 EIGHT_BITS = 58.9  # dB: PSNR(LR) of an image whose measurement differs by the rounding to 8 bits, 10 log10(12 255^2)
@@ -29,20 +28,31 @@ ERROR_GAIN = 5  # error maps are shown times five, as in Figures 4 and 9 of the 
 class Triple:
     """One image: measurement, result and, where there is one, ground truth."""
 
-    name: str
+    name: str  # of its files, without suffix
     y: Path
     x_r: Path
     x: Path | None
 
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in (self.y, self.x_r, self.x) if path]
 
-def enforce_folders(lr: Path, sr: Path, out: Path, *, gt: Path | None = None, operator: str = "average") -> list[dict]:
+
+def enforce_folders(
+    lr: Path, sr: Path, out: Path, *, gt: Path | None = None, operator: str = "average", overwrite: bool = False
+) -> list[dict]:
     """Consistent 8-bit files of every result in ``sr``, a table and pictures in ``out``; a row per image and stage.
 
     lr, sr, gt: folders whose files pair by name without suffix. operator: a name of
     :func:`~ganprior_null.restorers.identify.downsamplers`, or "auto", which asks the images.
-    Raises ValueError that lists every file without partner and every size that does not fit; OSError for folders.
+    Raises, with nothing written, ValueError that lists every file without partner and every size that does not fit, or
+    for an ``out`` that is one of the folders; FileExistsError unless overwrite; OSError for folders. Afterwards
+    OSError, which says how far it came, when the disk is full: each file is written whole or not at all.
     """
     triples = pair(lr, sr, gt)
+    check_apart(out, lr=lr, sr=sr, gt=gt)
+    files, inputs = outputs(triples, out), [path for triple in triples for path in triple.files]
+    check_outputs(files, inputs=inputs, overwrite=overwrite)
     identified = None
     if operator == "auto":
         identified = identify(triples)
@@ -50,13 +60,22 @@ def enforce_folders(lr: Path, sr: Path, out: Path, *, gt: Path | None = None, op
         print(how_sure(identified))
     for triple in triples:  # the operator must fit every image before the first file is written
         named(operator, *_sizes(triple))
-    check_writable(out / "pictures")
     rows = []
-    for count, triple in enumerate(triples, 1):
-        print(f"[{count}/{len(triples)}] {triple.name}", flush=True)
-        rows += _enforce_one(triple, operator, out)
-    _write_report(out, operator, identified, rows, [triple.name for triple in triples])
+    with sole_writer(out, files, overwrite=overwrite):
+        for count, triple in enumerate(triples, 1):
+            print(f"[{count}/{len(triples)}] {printable(triple.name)}", flush=True)
+            try:
+                rows += _enforce_one(triple, operator, out)
+            except OSError as error:
+                raise OSError(f"{error}; {count - 1} of {len(triples)} images are done, without a report") from error
+        _write_report(out, operator, identified, rows, [triple.name for triple in triples])
     return rows
+
+
+def outputs(triples: list[Triple], out: Path) -> list[Path]:
+    """All files that will be written."""
+    images = [folder / f"{triple.name}.png" for triple in triples for folder in (out, out / "pictures")]
+    return [*images, out / "report.md", out / "report.json"]
 
 
 def named(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
@@ -98,21 +117,23 @@ def how_sure(identified: Identified) -> str:
 def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
     """Match the folders' files by stem. Raises ValueError listing all that is wrong."""
     folders = {"--lr": lr, "--sr": sr} | ({"--gt": gt} if gt else {})
-    files = {option: {path.stem: path for path in list_images(folder)} for option, folder in folders.items()}
-    wrong = []
+    paths = {option: list_images(folder) for option, folder in folders.items()}
+    wrong = [line for found in paths.values() for line in namesakes(found)]
+    files = {option: {name: several[0] for name, several in by_stem(found).items()} for option, found in paths.items()}
     for name in sorted(set().union(*files.values())):
         missing = [f"{option} {folders[option]}" for option in folders if name not in files[option]]
         if missing:
-            wrong.append(f"{name}: not in {' and '.join(missing)}")
+            wrong.append(f"{printable(name)}: not in {' and '.join(missing)}")
     names = sorted(set.intersection(*(set(found) for found in files.values())))
     triples = [Triple(n, files["--lr"][n], files["--sr"][n], files["--gt"][n] if gt else None) for n in names]
     for triple in triples:
+        name = printable(triple.name)
         try:
             size, lr_size = _sizes(triple)
             if triple.x and load_image(triple.x).shape[-2:] != size:
-                wrong.append(f"{triple.name}: the result and the ground truth differ in size")
+                wrong.append(f"{name}: the result and the ground truth differ in size")
             if size[0] * lr_size[1] != size[1] * lr_size[0] or size[0] < lr_size[0]:
-                wrong.append(f"{triple.name}: {size[0]} x {size[1]} is no enlargement of {lr_size[0]} x {lr_size[1]}")
+                wrong.append(f"{name}: {size[0]} x {size[1]} is no enlargement of {lr_size[0]} x {lr_size[1]}")
         except ValueError as error:
             wrong.append(str(error))
     if wrong or not triples:
@@ -139,7 +160,7 @@ def _enforce_one(triple: Triple, operator: str, out: Path) -> list[dict]:
     stages["8-bit file"] = final
     save_image(final, out / f"{triple.name}.png")
     save_image(_strip(y, x_r, final, x), out / "pictures" / f"{triple.name}.png")
-    return [{"image": triple.name, "stage": stage} | _figures(v, y, A, x) for stage, v in stages.items()]
+    return [{"image": printable(triple.name), "stage": stage} | _figures(v, y, A, x) for stage, v in stages.items()]
 
 
 def _boxed(x_r: Tensor, y: Tensor, A: LinearOperator) -> tuple[Tensor, Tensor]:
@@ -196,14 +217,13 @@ def _write_report(out: Path, operator: str, identified: Identified | None, rows:
     caption = "measurement | given result | consistent 8-bit file | change"
     if "PSNR" in rows[0]:
         caption += " | ground truth | error of the given result | error of the consistent file"
-    pictures = "\n\n".join(f"## {name}\n\n![{caption}]({f'pictures/{name}.png'})" for name in names)
+    pictures = "\n\n".join(
+        f"## {markdown(name)}\n\n![{caption}]({markdown_target(f'pictures/{name}.png')})" for name in names
+    )
     text = (
         f"# Consistency enforced on {len(names)} images, operator {operator}\n{answer}\n{as_markdown(rows)}\n\n"
         f"PSNR(LR) is PSNR(y, A x) under the operator above, evaluated in float64. Pictures, changes and errors shown "
         f"times {ERROR_GAIN}: {caption}.\n\n{pictures}\n"
     )
-    data = json.dumps({"operator": operator, "images": rows}, indent=1)
-    for name, content in (("report.md", text), ("report.json", data)):
-        part = out / f"{name}.part"
-        part.write_text(content, "utf-8")
-        os.replace(part, out / name)
+    write(out / "report.md", text)
+    write_json(out / "report.json", {"operator": operator, "images": rows})

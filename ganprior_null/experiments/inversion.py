@@ -24,7 +24,8 @@ from ..restorers.inversion.check import check_counts, check_name, check_positive
 from ..restorers.inversion.latents import LatentGaussian, is_untrained
 from ..restorers.inversion.loss import parse_loss
 from ..restorers.inversion.pulse import SPACES
-from ..training.record import Run, replace
+from ..storage import read_json, write, write_json
+from ..training.record import Run, forget, read_params
 from ..weights import available, load_prior, load_stylegan2
 from .figures import sheet
 from .inversion_figures import STAGES, HeldOut, judged, references, summarise
@@ -32,6 +33,7 @@ from .inversion_figures import STAGES, HeldOut, judged, references, summarise
 BATCH = 16  # images searched at once
 SHOWN = 12  # images in a sheet
 MEAN_OF = 256  # drawn faces whose mean is the baseline's mean image
+SEARCHES = "*x_seed*.safetensors"  # kept until they are judged
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def read_prior(source: str) -> StyleGAN2:
         prior = load_prior(source).generator
     elif (Path(source) / "last.ckpt").is_file():
         state = torch.load(Path(source) / "last.ckpt", map_location="cpu", weights_only=True)["G_ema"]
-        params = json.loads((Path(source) / "params.json").read_text("utf-8"))
+        params = read_params(Path(source) / "params.json")
         sides = [4 * 2**i for i in range(len(params["widths"]))]
         prior = StyleGAN2(
             params["size"], params["style_dim"], params["n_mlp"], dict(zip(sides, params["widths"], strict=True))
@@ -99,6 +101,7 @@ def evaluate_pulse(
     about: dict | None = None,
     network: FeatureNet64 | None = None,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> dict:
     """Rows per image, factor, seed and stage to ``out/metrics.jsonl``; the summary, returned and written.
 
@@ -107,15 +110,17 @@ def evaluate_pulse(
     belongs to the parameters (prior, data). network: for fd_features64 and identity similarity.
 
     All searches come first, all judging last. The folder belongs to one set of parameters, and searches that it holds
-    are not repeated. Raises ValueError, before anything is written, for settings that do not fit, and for a folder of
-    other parameters.
+    are not repeated; overwrite: they are deleted first. Raises ValueError, before anything is written, for settings
+    that do not fit, and for a folder of other parameters.
     """
     check(settings, prior.size)
+    if overwrite:
+        forget(out, SEARCHES)
     params = {"network": network is not None, **(about or {}), **asdict(settings)}
     run = Run(out, params | {"names": images.names, "batch": BATCH, **fingerprint(prior)})
     written = run.path / "summary.json"
     if written.exists():
-        return json.loads(written.read_text("utf-8"))
+        return read_json(written)
     gaussian = fit_gaussian(prior)
     for factor in settings.factors:
         A = AveragePool(factor)
@@ -123,11 +128,11 @@ def evaluate_pulse(
         for seed in range(settings.seeds):
             path = kept_at(run, factor, seed)
             if not path.exists():
-                replace(path, save(search_all(prior, y, A, settings, seed, gaussian, progress)))
+                write(path, save(search_all(prior, y, A, settings, seed, gaussian, progress)))
                 print(f"{factor}x, seed {seed}: done", flush=True)
     summary = _judge(run, prior, images, settings, network)
-    replace(written, (json.dumps(summary, indent=1) + "\n").encode())
-    for results in run.path.glob("*x_seed*.safetensors"):
+    write_json(written, summary)
+    for results in run.path.glob(SEARCHES):
         results.unlink()
     return summary
 
@@ -212,7 +217,7 @@ def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, netw
             if network is not None and min(len(x_hat), len(images.everything)) >= FEWEST_IMAGES:
                 distances[f"{factor}x {stage}"] = fd_features64(x_hat, images.everything, network)
     save_image(sheet(*shown, images.x[:SHOWN]), run.path / "sheet_with_truth.webp")  # shows the data: stays here
-    replace(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    write(run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     summary = summarise(rows)
     for name, distance in distances.items():
         summary[name]["fd_features64"] = distance

@@ -33,11 +33,13 @@ from ..kernelgan import (
     unsearched_kernel,
 )
 from ..metrics import psnr
+from ..names import by_stem, namesakes
 from ..operators import BlurDownsample, LinearOperator, Resize
 from ..profiles import did_you_mean, profile_name
 from ..profiles import kernel as kernel_profile
 from ..restorers import NullSpace
-from ..training.record import Run, replace
+from ..storage import write_json
+from ..training.record import Run, forget
 
 KNOWN = {"astronaut": (1.99, 0.89, 45.0), "coffee": (1.72, 1.01, 149.0, 0.25)}  # sigma, sigma, degrees, noise
 LARGEST = 1024  # sides of HR images are cut to this, around the middle
@@ -70,11 +72,14 @@ def cases(
 
     gaussian: (sigma, sigma, degrees) of one kernel for all of them, instead of random ones as DIV2KRK has. only: names
     of the images to take, default all. At 2x, two photographs have the kernels of KNOWN. Raises ValueError for a name
-    that is not there.
+    that is not there, or that two of the folder's files share.
     """
     readers = {name: (lambda name=name: photograph(name)) for name in PHOTOGRAPHS}
     if images:
-        readers = {path.stem: (lambda path=path: load_image(path)) for path in list_images(images)}
+        paths = list_images(images)
+        if same := namesakes(paths):
+            raise ValueError("; ".join(same))
+        readers = {name: (lambda path=path: load_image(path)) for name, (path,) in by_stem(paths).items()}
     for name in only or ():
         if name not in readers:
             raise ValueError(f"no image {name!r}{did_you_mean(name, readers)}")
@@ -112,15 +117,18 @@ def evaluate_kernels(
     seeds: int = 4,
     profile: str | None = None,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> dict:
     """Estimate every case's kernel ``seeds`` times; rows to ``out/metrics.jsonl``, the summary returned and written.
 
-    The folder belongs to one set of parameters, and what it holds already is not computed again. Raises ValueError
-    for a folder with other parameters or fewer than one seed.
+    The folder belongs to one set of parameters, and what it holds already is not computed again; overwrite: it is
+    deleted first. Raises ValueError for a folder with other parameters or fewer than one seed.
     """
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     params = {"scale": scale, "seeds": seeds, "kernels": {case.name: _rounded(case.kernel) for case in found}}
+    if overwrite:
+        forget(out)
     run = Run(out, params | {"profile": profile_name(profile), "recipe": dataclasses.asdict(recipe)})
     done = {(row["image"], row["seed"]) for row in run.history()}
     for case in found:
@@ -138,7 +146,7 @@ def evaluate_kernels(
     summary = summarise(run.history())
     if not recipe.published:  # whose start is random
         summary["unsearched_l1_by_image"] = {case.name: unsearched_error(case, recipe, scale) for case in found}
-    replace(run.path / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    write_json(run.path / "summary.json", summary)
     return summary
 
 

@@ -1,6 +1,5 @@
 """A finished or stopped prior run -> the files that ship: weights in half precision, samples, a model card."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -9,7 +8,9 @@ from torch import Tensor
 from ..images import from_signed, from_uint8, grid, save_image, to_uint8
 from ..metrics import fd_features64
 from ..priors import StyleGAN2, truncate
+from ..storage import check_outputs, write
 from ..training.origin import commit_of
+from ..training.record import read_params
 from ..weights import build, load_features64, save_weights
 from ..weights.files import MEAN, mean_w
 from .prior import training_images
@@ -18,6 +19,8 @@ LICENSE = (
     "Apache-2.0 for the weights, as far as the project can give it. Photographs they were learned from are for "
     "research and education only and are not distributed."
 )
+
+ENDS = ("safetensors", "discriminator.safetensors", "webp", "md")  # of the files
 
 CARD = """# {name}
 
@@ -52,30 +55,33 @@ web, is far from all of its kind, and a generator repeats the imbalances of what
 """
 
 
-def publish_prior(run: Path, name: str, out: Path, *, data: Path | None = None, samples: int = 2_000) -> Path:
+def publish_prior(
+    run: Path, name: str, out: Path, *, data: Path | None = None, samples: int = 2_000, overwrite: bool = False
+) -> Path:
     """Write NAME.safetensors, NAME.discriminator.safetensors, NAME.webp and NAME.md to ``out``; the card's path.
 
     run: the folder of a ``train prior``. data: the pack or folder it was trained on, None for drawn faces. samples: how
-    many images, at most, the distances in the card are measured on. Raises ValueError for a run without checkpoint.
+    many images, at most, the distances in the card are measured on. Raises ValueError for a run without checkpoint,
+    FileExistsError unless overwrite.
     """
     if not (run / "last.ckpt").is_file():
         raise ValueError(f"{run} holds no last.ckpt: not the folder of a training run, or nothing was saved yet")
-    params = json.loads((run / "params.json").read_text("utf-8"))
+    params = read_params(run / "params.json")
+    weights, critic, samples_file, card = (out / f"{name}.{end}" for end in ENDS)
+    check_outputs([weights, critic, samples_file, card], overwrite=overwrite)
     state = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)
     G, D = build(state["G_ema"]), build(state["D"])
     w_mean = mean_w(G)
     params |= {"images_shown": state["step"] * params["global_batch"]}
     about = {"license": LICENSE, **params}
     half = {key: value.half() for key, value in (G.state_dict() | {MEAN: w_mean}).items()}
-    save_weights(out / f"{name}.safetensors", half, {"model": "StyleGAN2", **about})
+    save_weights(weights, half, {"model": "StyleGAN2", **about})
     half = {key: value.half() for key, value in D.state_dict().items()}
-    save_weights(out / f"{name}.discriminator.safetensors", half, {"model": "StyleGAN2Discriminator", **about})
-    save_image(sheet(G, w_mean), out / f"{name}.webp")
+    save_weights(critic, half, {"model": "StyleGAN2Discriminator", **about})
+    save_image(sheet(G, w_mean), samples_file)
     figures = distances(G, training_images(data, params["size"], margin=params["margin"]), samples)
-    card = out / f"{name}.md"
     facts = {"parameters": parameter_count(G), "license": LICENSE, "commit": commit_of(run)}
-    card.write_text(CARD.format(name=name, **facts, **told(params), **figures), "utf-8")
-    return card
+    return write(card, CARD.format(name=name, **facts, **told(params), **figures))
 
 
 def told(params: dict) -> dict:

@@ -1,11 +1,12 @@
 """A finished restorer run -> the files that ship: weights in half precision, its sheet of answers, a model card."""
 
-import json
-import shutil
 from pathlib import Path
 
+from ..storage import check_outputs, write
 from ..training.origin import commit_of
+from ..training.record import read_params
 from ..weights import save_restorer
+from ..weights.course import restorer_files
 from .publish import LICENSE, parameter_count
 from .runs import read_run
 from .trained import load_trained
@@ -53,20 +54,22 @@ looked like: all but the {in_size} x {in_size} pixels of y is the network's inve
 def is_restorer(run: Path) -> bool:
     """Whether a folder holds a ``train restorer``."""
     params = run / "params.json"
-    return params.is_file() and json.loads(params.read_text("utf-8")).get("experiment") == "restorer"
+    return params.is_file() and read_params(params).get("experiment") == "restorer"
 
 
-def publish_restorer(run: Path, name: str, out: Path) -> Path:
+def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False) -> Path:
     """Write NAME.safetensors (two files if one would be too large), NAME.webp and NAME.md to ``out``; the card's path.
 
-    run: the folder of a finished ``train restorer``, its checkpoint included. Raises what ``load_trained`` raises.
+    run: the folder of a finished ``train restorer``, its checkpoint included. Raises what ``load_trained`` raises, and
+    FileExistsError unless overwrite.
     """
+    answers, sheet, card = run / "sheet.webp", out / f"{name}.webp", out / f"{name}.md"
+    check_outputs([*restorer_files(out, name), sheet, card], inputs=[answers], overwrite=overwrite)
     trained, final = load_trained(run), read_run(run).final
     network, params = trained.network.network, trained.params
     figures = {key: final[key] for key in FIGURES if key in final}
     save_restorer(out, name, trained.network, {"model": network.title, "license": LICENSE, **params, **figures})
-    shutil.copyfile(run / "sheet.webp", out / f"{name}.webp")
-    card = out / f"{name}.md"
+    write(sheet, answers.read_bytes())
     text = CARD.format(
         name=name,
         title=network.title,
@@ -80,5 +83,4 @@ def publish_restorer(run: Path, name: str, out: Path) -> Path:
         figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
         **params,
     )
-    card.write_text(text, "utf-8")
-    return card
+    return write(card, text)

@@ -15,12 +15,13 @@ from tqdm.auto import tqdm
 
 from ..images import dykstra_box, from_uint8, load_image, save_image, to_uint8, to_uint8_consistent
 from ..metrics import consistency_db
+from ..names import namesakes, printable, stem
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
-from ..storage import check_writable
+from ..storage import check_outputs, sole_writer
 from ..training.runtime import memory_advice
 from ..weights import available, load_restorer, read_metadata, shipped, weights_path
 from .figures import restore, sheet
@@ -81,8 +82,8 @@ def restore_files(
     """
     device = pick_device(device)
     x, y = measured(model, paths, downsample)
-    files = [out / f"{path.stem}.png" for path in paths]
-    check_free([*files, out / "sheet.png"], overwrite)
+    files = [out / f"{name}.png" for name in (*map(stem, paths), "sheet")]
+    check_outputs(files, inputs=paths, overwrite=overwrite)
     network, parts = model.network.to(device), []
     with memory_advice("restore fewer images at once, or take --device cpu"), tqdm(total=len(y), unit="image") as bar:
         for part in y.split(BATCH):
@@ -92,13 +93,13 @@ def restore_files(
     final = consistent_file(x_r, y, model.A)
     for line in doubts(model, x, y, x_r):
         print(line)
-    check_writable(out)
-    for image, file in zip(final, files, strict=True):
-        save_image(image, file)
-    save_image(sheet(*((y, x_r, final) if x is None else (y, x_r, final, x))), out / "sheet.png")
+    pictures = [*final, sheet(*((y, x_r, final) if x is None else (y, x_r, final, x)))]
+    with sole_writer(out, files, overwrite=overwrite):
+        for picture, file in zip(pictures, files, strict=True):
+            save_image(picture, file)
     raw, file_db = consistency_db(model.A or model.A_true, x_r, y), consistency_db(model.A or model.A_true, final, y)
     return [
-        {"image": path.stem, "PSNR(LR) raw": float(a), "PSNR(LR) of the file": float(b)}
+        {"image": printable(stem(path)), "PSNR(LR) raw": float(a), "PSNR(LR) of the file": float(b)}
         for path, a, b in zip(paths, raw, file_db, strict=True)
     ]
 
@@ -113,20 +114,19 @@ def measured(model: Model, paths: list[Path], downsample: str) -> tuple[Tensor |
     for path in paths:
         try:
             image = load_image(path)
-        except (ValueError, FileNotFoundError) as error:
+        except ValueError as error:
             wrong.append(str(error))
             continue
         h, w = image.shape[-2:]
         if downsample and min(h, w) < out_size:
-            wrong.append(f"{path.name} is {w} x {h}; a photograph to reduce needs {out_size} pixels a side")
+            wrong.append(f"{printable(path.name)} is {w} x {h}; a photograph to reduce needs {out_size} pixels a side")
         elif not downsample and (h, w) != (in_size, in_size):
             wrong.append(
-                f"{path.name} is {w} x {h}; {model.name} takes y of {in_size} x {in_size} pixels "
+                f"{printable(path.name)} is {w} x {h}; {model.name} takes y of {in_size} x {in_size} pixels "
                 "(--downsample makes it from a photograph)"
             )
         images.append(image)
-    twins = sorted({path.stem for path in paths if [p.stem for p in paths].count(path.stem) > 1})
-    wrong += [f"several images are called {stem!r}; their results would overwrite each other" for stem in twins]
+    wrong += namesakes(paths)
     if wrong:
         raise ValueError(f"nothing was restored: {'; '.join(wrong)}")
     if not downsample:
@@ -176,10 +176,3 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def check_free(files: list[Path], overwrite: bool) -> None:
-    """Raise FileExistsError, naming the first, when a file is there and must not be overwritten."""
-    there = [file for file in files if file.exists()]
-    if there and not overwrite:
-        raise FileExistsError(f"{there[0]} is there already ({len(there)} files in all); --overwrite replaces them")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +19,10 @@ from ..profiles import did_you_mean
 from ..restorers import GLEAN, PDN, Panini
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
+from ..storage import write_json
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
 from ..training.degrade import degrade
 from ..training.loop import refuse_unequal
-from ..training.record import replace
 from ..training.restore import RestorerRecipe, answering, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, vgg16_conv4_3, weights_path
@@ -114,10 +113,7 @@ def evaluation(
         values = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
         values |= after_training(x_r, x, y, A_true, features)
         run.log(state["step"], values)
-        replace(
-            run.path / "summary.json",
-            json.dumps({"step": state["step"], "images": len(x), **values}, indent=1).encode(),
-        )
+        write_json(run.path / "summary.json", {"step": state["step"], "images": len(x), **values})
         save_image(sheet(x_r, x_hat), run.path / "sheet.webp")
         if 2 * state["step"] >= steps and not (half := run.path / "sheet_halfway.webp").exists():
             save_image(sheet(x_r, x_hat), half)

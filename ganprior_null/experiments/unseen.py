@@ -1,6 +1,5 @@
 """Finished restorers on downsamplers they were not trained for (Table 4), and what degraded training did (Figure 8)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +11,15 @@ from ..images import as_file, from_uint8, to_uint8
 from ..operators import LinearOperator
 from ..restorers.identify import downsamplers
 from ..restorers.noise import estimate_sigma
+from ..storage import write_json
 from ..training.degrade import degrade
-from ..training.record import replace
 from ..weights import load_features64
 from .figures import restore
 from .judge import after_training, judge, raw_figures
 from .restorer import measure
 from .trained import load_trained, unseen_images
 
+FILE = "unseen.json"
 TESTED = ("bicubic", "bilinear", "average", "lanczos3")  # all antialiased, "average" being the box
 
 
@@ -44,7 +44,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
         "tested": under_each(trained.network, x, operators, trained.A),
         "artefacts": artefacts(trained.network, x, trained.A_true, trained.A),
     }
-    replace(path / "unseen.json", (json.dumps(result, indent=1) + "\n").encode())
+    write_json(path / FILE, result)
     return result
 
 

@@ -12,4 +12,5 @@ from .eight_bit import to_uint8_consistent as to_uint8_consistent
 from .files import list_images as list_images
 from .files import load_image as load_image
 from .files import png_bytes as png_bytes
+from .files import read_pixels as read_pixels
 from .files import save_image as save_image

@@ -2,34 +2,125 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
+from ..names import printable
+from ..storage import write
 from .convert import from_uint8, to_uint8
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # written and read
+READ = (*SUFFIXES, ".jfif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # whose depth _bits knows
+BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339  # tags of TIFF
+UNSIGNED = (1, 4)  # sample formats: unsigned, and unspecified
+SRGB_GAMMA = (0.44, 0.47)  # PNG's gAMA of a picture for the screen is 1 / 2.2
+
+
+class NoImageFile(FileNotFoundError, ValueError):
+    """There is no file at this path: nothing, a folder, a device, a link that leads nowhere."""
 
 
 def load_image(path: str | os.PathLike) -> Tensor:
-    """An image file -> (1, 3, H, W) float32 in [0, 1], RGB. Gray becomes three equal channels, alpha is dropped.
+    """An image file -> (1, 3, H, W) float32 in [0, 1], RGB; gray becomes three equal channels.
 
-    Raises FileNotFoundError for a missing file, ValueError for one that is no readable image, or has more than 8 bits.
+    See :func:`read_pixels` for what is read, what is refused, and what is raised.
+    """
+    return from_uint8(torch.from_numpy(read_pixels(path))).permute(2, 0, 1)[None]
+
+
+def read_pixels(path: str | os.PathLike) -> np.ndarray:
+    """An image file -> (H, W, 3) uint8, RGB, upright as its orientation tag says. The package's one reader of pictures.
+
+    Nothing is cut, dropped or chosen silently. Refused: more than 8 bits per channel; transparency, unless every pixel
+    is opaque; several frames or pages. Of a photograph with others behind it (MPO) the first is taken, with a warning.
+    Colour profiles other than sRGB are not applied, with a warning: the numbers are what a measurement is made of.
+
+    Raises ValueError, naming the file, for whatever cannot be read (:class:`NoImageFile` where there is no file).
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such image file: {path}")
+    shown = printable(str(path))
+    if not os.path.isfile(path):  # a device or pipe would be read for ever
+        raise NoImageFile(f"no such image file: {shown}")
     try:
-        with Image.open(path) as image:
-            mode, pixels = image.mode, np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a readable image ({error})") from error
-    if mode.startswith(("I", "F")):  # Pillow would clip their values to 0..255: a white or a black image
-        raise ValueError(f"{path} has more than 8 bits per channel (mode {mode}); convert it to 8 bits first")
-    return from_uint8(torch.from_numpy(pixels.copy())).permute(2, 0, 1)[None]
+        with Image.open(path, formats=FORMATS) as image:
+            refused = _refused(image)
+            if not refused:
+                ImageOps.exif_transpose(image, in_place=True)
+                refused, pixels = _transparency(image), np.array(image.convert("RGB"))
+                notes = _notes(image)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{shown} is too large to be read as one picture ({error}); cut it into several") from error
+    except Image.UnidentifiedImageError as error:
+        raise ValueError(f"{shown} is not a readable image (no {', '.join(FORMATS)} that can be read)") from error
+    except Exception as error:  # a broken file can trip Pillow over anything
+        raise ValueError(f"{shown} is not a readable image ({error or type(error).__name__})") from error
+    if refused:
+        raise ValueError(f"{shown} {refused}")
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return pixels
+
+
+def _refused(image: Image.Image) -> str:
+    """Why an opened image is not read, before it is decoded; empty for one that is."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        return f"has {frames} frames or pages; save the one that is meant as a file of its own"
+    if (bits := _bits(image)) > 8:
+        return f"has more than 8 bits per channel ({bits}, mode {image.mode}); convert it to 8 bits first"
+    if image.format == "TIFF" and not set(image.tag_v2.get(SAMPLE_FORMAT, (1,))) <= set(UNSIGNED):
+        return "has signed or floating-point samples; convert it to 8 bits first"
+    return ""
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits per channel in the file, of which Pillow's mode may hold fewer."""
+    if image.mode.startswith(("I", "F")):
+        return 16 if "16" in image.mode else 32
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))
+    arguments = image.tile[0][3] if image.tile else ""
+    if image.format == "PPM" and isinstance(arguments, tuple):
+        return arguments[1].bit_length()  # the largest value
+    return 16 if image.format == "PNG" and ";16" in str(arguments) else 8
+
+
+def _transparency(image: Image.Image) -> str:
+    """Why a decoded image is refused for its alpha channel or transparent colour; empty when every pixel is opaque."""
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
+        return ""
+    share = (np.asarray(image.convert("RGBA").getchannel("A")) < 255).mean()
+    if not share:
+        return ""
+    return f"has transparent pixels ({100 * share:.3g} %), and what they hide must not show; lay it over a background"
+
+
+def _notes(image: Image.Image) -> list[str]:
+    """What people should know of an image that is read."""
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append(f"{printable(image.filename)} has {image.n_frames} frames; the first, the photograph, is read")
+    if profile := _profile(image):  # without the file's name: of a folder of photographs it is said once
+        notes.append(f"the colour profile {profile!r} is not applied: numbers are read as they are, as if sRGB")
+    return notes
+
+
+def _profile(image: Image.Image) -> str:
+    """The name of a colour profile, or gamma, other than that of sRGB; empty for none."""
+    if data := image.info.get("icc_profile"):
+        try:
+            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(data))).strip()
+        except Exception:  # a damaged profile, or a Pillow without lcms: it is not applied either way
+            name = "unreadable"
+        return "" if "srgb" in name.lower() else printable(name or "unnamed")
+    gamma = image.info.get("gamma")
+    return "" if gamma is None or SRGB_GAMMA[0] <= gamma <= SRGB_GAMMA[1] else f"gamma {gamma:.3g}"
 
 
 def save_image(x: Tensor, path: str | os.PathLike) -> Path:
@@ -37,23 +128,15 @@ def save_image(x: Tensor, path: str | os.PathLike) -> Path:
 
     .png, .bmp and .tif keep every level; .jpg and .webp are lossy, and no longer consistent with anything.
 
-    Written under a temporary name and renamed, so that a full disk or a broken run leaves no half file. Raises
-    ValueError for other shapes, other suffixes, NaN, and OSError when the folder cannot be written.
+    Written whole or not at all, so that a full disk or a broken run leaves no half file. Raises ValueError for other
+    shapes, other suffixes, NaN, and OSError, naming the file, when it cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path.name}: the suffix must be one of {', '.join(SUFFIXES)}")
-    image = _pil(x)
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(f"cannot save {path.name}: {path.parent} is no folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        image.save(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+        raise ValueError(f"{printable(path.name)}: the suffix must be one of {', '.join(SUFFIXES)}")
+    buffer = io.BytesIO()
+    _pil(x).save(buffer, format=Image.registered_extensions()[path.suffix.lower()])
+    return write(path, buffer.getvalue())
 
 
 def png_bytes(x: Tensor) -> bytes:
@@ -64,16 +147,21 @@ def png_bytes(x: Tensor) -> bytes:
 
 
 def list_images(folder: str | os.PathLike) -> list[Path]:
-    """The image files directly in a folder, sorted by name.
+    """The image files directly in a folder, sorted by name; hidden ones are none, others that are left out are named.
 
     Raises NotADirectoryError for no folder, ValueError for one without images.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise NotADirectoryError(f"no such folder: {folder}")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        raise NotADirectoryError(f"no such folder: {printable(str(folder))}")
+    there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = [path for path in there if path.suffix.lower() in READ]
     if not paths:
-        raise ValueError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{printable(str(folder))} holds no images ({', '.join(READ)})")
+    others = [printable(path.name) for path in there if path.suffix.lower() not in READ and not path.is_dir()]
+    if others:
+        few = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        warnings.warn(f"{printable(str(folder))}: no images by their suffix, left out: {few}", stacklevel=2)
     return paths
 
 

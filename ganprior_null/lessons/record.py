@@ -4,14 +4,13 @@
 """
 
 import hashlib
-import json
-import os
 import platform
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 
 from .. import __version__
+from ..storage import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,13 @@ def record_path(executed: Path) -> Path:
 
 def write_record(executed: Path, record: RunRecord) -> None:
     """Write the record beside the executed notebook, whole or not at all."""
-    part = executed.with_suffix(".run.part")
-    part.write_text(json.dumps(asdict(record), indent=1) + "\n", "utf-8")
-    os.replace(part, record_path(executed))
+    write_json(record_path(executed), asdict(record))
 
 
 def read_record(executed: Path, source: Path) -> RunRecord:
     """The record of an executed notebook. Raises ValueError, saying why, for none that ties it to ``source``."""
     try:
-        record = RunRecord(**json.loads(record_path(executed).read_text("utf-8")))
+        record = RunRecord(**read_json(record_path(executed)))
     except FileNotFoundError as error:
         raise ValueError("there is no record of its run") from error
     except (OSError, ValueError, TypeError) as error:

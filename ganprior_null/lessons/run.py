@@ -5,10 +5,11 @@ import os
 import time
 from pathlib import Path
 
+from ..names import unformatted
 from ..places import commit
 from ..profiles import did_you_mean, profile_name
-from ..storage import check_writable
-from .record import RunRecord, sha256, versions, write_record
+from ..storage import check_outputs, check_writable
+from .record import RunRecord, record_path, sha256, versions, write_record
 
 CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
 _TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
@@ -33,7 +34,7 @@ def check_parameters(notebook: Path, given: dict) -> None:
         raise ValueError(f"a notebook to run ends in .ipynb, got {notebook}")
     if not notebook.is_file():
         raise FileNotFoundError(f"no such notebook: {notebook}")
-    known = papermill.inspect_notebook(str(notebook))
+    known = papermill.inspect_notebook(unformatted(notebook))
     wrong = []
     for name, value in given.items():
         if name not in known:
@@ -48,18 +49,30 @@ def check_parameters(notebook: Path, given: dict) -> None:
         raise ValueError(f"{notebook.name}: " + "; ".join(wrong))
 
 
-def run(notebooks: list[Path], out: Path, *, profile: str | None = None, parameters: dict | None = None) -> list[Path]:
+def run(
+    notebooks: list[Path],
+    out: Path,
+    *,
+    profile: str | None = None,
+    parameters: dict | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
     """Execute notebooks into ``out``, in order, with a progress bar each; returns the executed files.
 
     Beside each lies ``NAME.run.json``, which says what was run, with what, and for how long.
     All parameters of all notebooks are checked before the first kernel starts. A notebook that fails is left as
     ``NAME.failed.ipynb`` beside the results, to be opened; its former result, if any, stays as it was.
-    Raises ValueError and OSError for bad input, RuntimeError for a cell that failed.
+    Raises ValueError and OSError for bad input, FileExistsError for results that are there, unless overwrite, and
+    RuntimeError for a cell that failed.
     """
     profile = profile_name(profile)
     parameters = dict(parameters or {})
     for notebook in notebooks:
         check_parameters(notebook, parameters)
+    targets = [out / notebook.name for notebook in notebooks]
+    results = [file for target in targets for file in (target, record_path(target))]
+    check_outputs([*results, *map(_failed, targets)], inputs=notebooks, overwrite=True)  # no name twice
+    check_outputs(results, overwrite=overwrite)
     check_writable(out)
     os.environ["GANPRIOR_PROFILE"] = profile  # inherited by the kernels
     done = []
@@ -67,6 +80,11 @@ def run(notebooks: list[Path], out: Path, *, profile: str | None = None, paramet
         print(f"[{count}/{len(notebooks)}] {notebook.stem} ({profile})", flush=True)
         done.append(_run_one(notebook, out / notebook.name, profile, parameters))
     return done
+
+
+def _failed(target: Path) -> Path:
+    """Where a notebook is left of which a cell failed."""
+    return target.with_suffix(".failed.ipynb")
 
 
 def _run_one(notebook: Path, target: Path, profile: str, parameters: dict) -> Path:
@@ -82,19 +100,24 @@ def _run_one(notebook: Path, target: Path, profile: str, parameters: dict) -> Pa
 def _execute(notebook: Path, target: Path, parameters: dict) -> None:
     import papermill
 
-    failed = target.with_suffix(".failed.ipynb")
+    part = target.with_name(f".{os.getpid()}.part.ipynb")  # other processes may run the same notebook
     try:
         papermill.execute_notebook(
-            str(notebook),
-            str(failed),  # becomes the target only when every cell has run
+            unformatted(notebook),
+            unformatted(part),  # becomes the target only when every cell has run
             parameters=parameters,
             cwd=str(notebook.parent),
             execution_timeout=CELL_TIMEOUT,
             log_output=False,
             extra_arguments=["--IPKernelApp.log_level=40"],  # else it warns that the kernel listens on this machine
         )
+        os.replace(part, target)
     except papermill.PapermillExecutionError as error:
+        os.replace(part, _failed(target))
         raise RuntimeError(
-            f"{notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}\n  see {failed}"
+            f"{notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}\n  see {_failed(target)}"
         ) from error
-    os.replace(failed, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -11,6 +10,7 @@ from pathlib import Path
 from .. import places
 from ..lessons.source import code_hash
 from ..profiles import NAMES, did_you_mean, profile_name
+from ..storage import write_json
 from .claims import Measurement, controlled, load_claims, ours, verdict
 from .runs import profile_of, run_digests
 
@@ -69,11 +69,7 @@ def record(
         id, value, profile, code_hash(this.notebook), control, details, runs, run_digests(runs, folders)
     )
     path = claims_folder(places.results_folder()) / f"{id}.{profile}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    content = {name: value for name, value in asdict(measured).items() if name != "path"}
-    part.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    os.replace(part, path)
+    write_json(path, {name: value for name, value in asdict(measured).items() if name != "path"})
     print(f"{id}: {this.statement}\npaper: {this.paper} | ours: {ours(this, measured)} | {verdict(this, measured)}")
     if this.control:
         print(f"control: {controlled(this, measured)}")

@@ -1,13 +1,12 @@
 """What a run's parameters do not say: the state of the code, the versions, the processes, and how long it took."""
 
-import json
 import platform
 from pathlib import Path
 
 import torch
 
 from ..places import commit
-from .record import replace
+from ..storage import read_json, write_json
 
 
 def note_origin(folder: Path, processes: int, seconds: float) -> None:
@@ -23,7 +22,7 @@ def note_origin(folder: Path, processes: int, seconds: float) -> None:
         "threads": torch.get_num_threads(),
         "seconds": round(before + seconds, 1),
     }
-    replace(file, (json.dumps(found, indent=1) + "\n").encode())
+    write_json(file, found)
 
 
 def commit_of(folder: Path) -> str:
@@ -34,7 +33,7 @@ def commit_of(folder: Path) -> str:
 def _read(file: Path) -> dict:
     """What a former start noted; nothing if it is missing or damaged, since the run is more than its note."""
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = read_json(file)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

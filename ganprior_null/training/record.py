@@ -6,6 +6,9 @@ from pathlib import Path
 
 import torch
 
+from ..storage import read_json, whole, write
+
+RESULTS = ("metrics.jsonl", "summary.json", "last.ckpt")
 _REPAIR = "delete it if this command is the one that began the run, which then goes on; else choose another folder"
 
 
@@ -13,7 +16,7 @@ class Run:
     """One training run in one folder: ``params.json``, ``metrics.jsonl``, ``last.ckpt``.
 
     A folder belongs to one set of parameters: opening it with others raises ValueError that names the difference, so
-    that two runs never mix; so does a ``params.json`` that cannot be read.
+    that two runs never mix; so does a ``params.json`` that cannot be read, and results without one.
     """
 
     def __init__(self, path: str | os.PathLike, params: dict):
@@ -26,7 +29,9 @@ class Run:
     def _own(self, path: Path, params: dict) -> None:
         text = json.dumps(params, indent=1, sort_keys=True) + "\n"
         if not path.exists():
-            replace(path, text.encode())
+            if others := [file.name for file in map(self.path.joinpath, RESULTS) if file.exists()]:
+                raise ValueError(f"{self.path} holds {' and '.join(others)} of something else; choose another folder")
+            write(path, text)
             return
         stored, wanted = read_params(path), json.loads(text)
         differ = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
@@ -53,15 +58,8 @@ class Run:
 
     def save(self, state: dict) -> None:
         """Write ``last.ckpt`` under another name, flush it to the disk, then rename: the old one stays until then."""
-        part = self.checkpoint.with_suffix(".part")
-        try:
-            with part.open("wb") as file:
-                torch.save({key: _plain(value) for key, value in state.items()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self.checkpoint)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(self.checkpoint) as part, part.open("wb") as file:
+            torch.save({key: _plain(value) for key, value in state.items()}, file)
 
     def resume(self, state: dict) -> bool:
         """Load ``last.ckpt`` into ``state`` in place and drop the log lines after it; without one, drop all: False.
@@ -83,26 +81,23 @@ class Run:
             else:
                 state[key] = stored[key]
         kept = [entry for entry in self.history() if entry["step"] <= state["step"]]
-        replace(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+        write(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
         return True
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # every rank of a run may write the same file
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def forget(folder: Path, *patterns: str) -> None:
+    """Delete the run that a folder holds, its parameters last; patterns: what else belongs to it."""
+    others = [file for pattern in patterns for file in folder.glob(pattern)]
+    for file in [*map(folder.joinpath, RESULTS), *others, folder / "params.json"]:
+        file.unlink(missing_ok=True)
 
 
 def read_params(path: Path) -> dict:
     """The parameters that a run was begun with. Raises ValueError, which says what to do, for a damaged file."""
     try:
-        stored = json.loads(path.read_text("utf-8"))
-    except ValueError as error:  # no JSON, or no text
-        raise ValueError(f"{path} is damaged ({error}); {_REPAIR}") from error
+        stored = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_REPAIR}") from error
     if not isinstance(stored, dict):
         raise ValueError(f"{path} is damaged (a {type(stored).__name__}, no table of parameters); {_REPAIR}")
     return stored

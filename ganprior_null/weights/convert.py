@@ -10,6 +10,7 @@ from torch import Tensor
 from ..priors import StyleGAN2, StyleGAN2Discriminator
 from ..profiles import did_you_mean
 from ..restorers import DegradationEncoder, GLEANNetwork, PaniniMFRNetwork, PaniniNetwork
+from ..storage import check_outputs
 from . import mmagic, panini, rosinality
 from .files import MEAN, load_checkpoint, mean_w, save_weights
 from .infer import describe, infer
@@ -50,20 +51,24 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
 
 
 def convert_file(
-    layout: str, source: str | os.PathLike, target: str | os.PathLike, *, part: str | None = None
+    layout: str,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    part: str | None = None,
+    overwrite: bool = False,
 ) -> LoadReport:
     """Read a foreign checkpoint file, prove that it loads strictly, write it as ours; returns the report of that load.
 
     The .safetensors file holds the network's tensors, for a generator also ``latent_avg`` (the source's, or measured),
     and as metadata: model, config (the constructor's arguments), layout, source_sha256.
 
-    Raises FileNotFoundError, ValueError as :func:`convert` and ``load_checkpoint``, OSError when the target cannot be
-    written. Nothing is written unless all tensors fit.
+    Raises FileNotFoundError, ValueError as :func:`convert` and ``load_checkpoint``, FileExistsError unless overwrite,
+    OSError when the target cannot be written. Nothing is written unless all tensors fit.
     """
     source, target = Path(source), Path(target)
+    check_outputs([target], inputs=[source], overwrite=overwrite)
     checkpoint = load_checkpoint(source)
-    if target.exists() and target.samefile(source):
-        raise ValueError(f"the target is the source itself: {source}")
     state_dict = convert(checkpoint, layout, part=part)
     network = build(state_dict)
     report = compare(network, state_dict)

@@ -120,6 +120,11 @@ def load_restorer(name: str) -> Restorer:
     return Restorer(build(tensors)).eval().requires_grad_(False)
 
 
+def restorer_files(folder: Path, name: str) -> list[Path]:
+    """What :func:`save_restorer` may write."""
+    return [folder / f"{name}.safetensors", folder / f"{name}{REST}.safetensors"]
+
+
 def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) -> list[Path]:
     """NAME.safetensors in half precision, and NAME.rest.safetensors if that would exceed the limit of a file.
 
@@ -133,10 +138,11 @@ def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) ->
         room -= value.nbytes if fits else 0
     if nbytes(rest) > LIMIT - OVERHEAD:
         raise ValueError(f"{nbytes(half) / 1e6:.1f} MB do not fit into two files of {LIMIT / 1e6:.0f} MB")
-    paths = [save_weights(folder / f"{name}.safetensors", first, metadata | {"parts": 1 + bool(rest)})]
+    first_file, rest_file = restorer_files(folder, name)
+    paths = [save_weights(first_file, first, metadata | {"parts": 1 + bool(rest)})]
     if rest:
         licence = {"license": metadata["license"], "part_of": name}
-        paths.append(save_weights(folder / f"{name}{REST}.safetensors", rest, licence))
+        paths.append(save_weights(rest_file, rest, licence))
     return paths
 
 

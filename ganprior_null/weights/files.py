@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..priors import StyleGAN2
+from ..storage import write
 from .report import build
 
 MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
@@ -45,7 +46,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
 
 
 def save_weights(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> Path:
-    """Write tensors and JSON metadata to a .safetensors file, under a temporary name first, then renamed.
+    """Write tensors and JSON metadata to a .safetensors file, whole or not at all.
 
     metadata: strings stay, other values are stored as JSON text. Raises ValueError for another suffix, OSError when the
     disk is full or the folder cannot be written; the file that was there before is then still there.
@@ -56,17 +57,7 @@ def save_weights(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadat
     text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     # clones, because the format refuses tensors that share memory
     data = safetensors.torch.save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return write(path, data)
 
 
 def load_stylegan2(path: str | os.PathLike) -> LoadedPrior:

@@ -1,5 +1,8 @@
 """Folders of images: everything wrong in one message, and a split that stays."""
 
+import os
+import unicodedata
+
 import pytest
 import torch
 
@@ -52,17 +55,39 @@ def test_images_are_never_enlarged(folder):
 def test_broken_files_are_named_together_and_skipped_on_request(folder):
     (folder / "bad.png").write_bytes(b"no image")
     (folder / "worse.jpg").write_bytes(b"")
+    both = r"2 unreadable: bad.png is not a readable image \(.*\); worse.jpg is not a readable image \(.*\)"
     advice = "repair or remove them, or leave them out with --skip-broken .skip_broken=True."
-    with pytest.raises(ValueError, match=f"2 unreadable: bad.png, worse.jpg; {advice}$"):
+    with pytest.raises(ValueError, match=f"{both}; {advice}$"):
         load_folder(folder, 32)
-    with pytest.warns(UserWarning, match="2 unreadable: bad.png, worse.jpg; left out$"):
+    with pytest.warns(UserWarning, match=f"{both}; left out$"):
         x, names = load_folder(folder, 32, skip_broken=True)
     assert names == ["0.png", "1.png", "2.png"] and len(x) == 3
 
 
+def test_three_of_a_thousand_broken_in_three_ways_are_one_error(tmp_path):
+    """As links, so that a thousand files cost nothing."""
+    save_image(torch.zeros(1, 3, 4, 4), tmp_path / "one.png")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(997):
+        (folder / f"{i:03}.png").symlink_to(tmp_path / "one.png")
+    (folder / "cut.png").write_bytes((tmp_path / "one.png").read_bytes()[:40])
+    (folder / "dangling.png").symlink_to("nowhere")
+    (folder / "folder.png").mkdir()
+    with pytest.raises(ValueError) as caught:
+        load_folder_uint8(folder, 4)
+    text = str(caught.value)
+    assert "3 unreadable: " in text and "\n" not in text
+    assert all(name in text for name in ("cut.png is not", "dangling.png", "folder.png")), text
+    with pytest.warns(UserWarning, match="3 unreadable: .*; left out$"):
+        assert len(load_folder_uint8(folder, 4, skip_broken=True)[1]) == 997
+
+
 def test_nothing_but_broken_files_is_an_error_all_the_same(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match="1 unreadable: bad.png$"):  # leaving them out would leave nothing
+    with pytest.raises(
+        ValueError, match=r"1 unreadable: bad.png is not a readable image \(.*\)$"
+    ):  # leaving them out would leave nothing
         load_folder(tmp_path, 32, skip_broken=True)
 
 
@@ -75,7 +100,7 @@ def test_images_are_rounded_one_by_one_to_what_they_are_rounded_to_together(fold
             rounded, same = load_folder_uint8(folder, size, skip_broken=True)
         assert same == names == ["0.png", "1.png", "2.png"] and torch.equal(rounded, to_uint8(x))
     assert not torch.equal(from_uint8(rounded), x)  # the control: shrunk images are between the 8-bit levels
-    with pytest.raises(ValueError, match="1 unreadable: 10.png; repair"):
+    with pytest.raises(ValueError, match="1 unreadable: 10.png is .*; repair"):
         load_folder_uint8(folder, 32)
     (folder / "10.png").unlink()
     with pytest.raises(ValueError, match="2 smaller than size 48: 0.png"):
@@ -103,6 +128,12 @@ def test_split_is_a_partition_of_about_the_fraction():
 def test_split_is_pinned():
     # printf ganprior-null/c | sha256sum begins with 32 1d, of g with 4f cc: below 0.33 = 54 7a; the others lie above
     assert split(list("abcdefgh"), 0.33).test == [2, 6]
+
+
+def test_any_name_is_split_and_its_unicode_form_does_not_matter():
+    names = [f"caf\u00e9{i}" for i in range(200)]
+    assert split([unicodedata.normalize("NFD", name) for name in names]) == split(names)
+    split([os.fsdecode(b"\xe9%d" % i) for i in range(200)])  # bytes that are no UTF-8
 
 
 def test_a_name_keeps_its_side_when_others_come_or_go():

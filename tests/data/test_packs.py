@@ -57,6 +57,7 @@ def test_what_was_stored_comes_back(tmp_path, channels):
         ({"count": "7"}, "must give count as int"),
         ({"atlases": []}, "positive sizes"),
         ({"pixels_sha256": None}, "must give pixels_sha256 as str"),
+        ({"atlases": [1]}, "must give atlases as names of files"),
     ],
 )
 def test_a_description_that_does_not_fit_is_named(tmp_path, entries, message):
@@ -81,6 +82,8 @@ def test_a_missing_part_is_named(tmp_path, part):
         ("pack.json", "[]", "must give name"),
         ("atlas_0.webp", "no image", "atlas_0.webp is not a readable image"),
         ("index.csv", "i\n0\n", "index.csv has 1 lines for 7 images"),
+        ("index.csv", "i\n" + "9" * 200_000, "index.csv is no table"),
+        ("pack.json", "[" * 100_000, "pack.json is damaged"),
     ],
 )
 def test_a_broken_part_is_named(tmp_path, part, content, message):

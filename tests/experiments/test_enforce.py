@@ -1,12 +1,16 @@
 """python -m ganprior_null enforce: consistent files and a report, or one clear error and nothing written."""
 
 import json
+import os
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ganprior_null import AveragePool, Resize
+from ganprior_null import AveragePool, Resize, storage
 from ganprior_null.cli import main
 from ganprior_null.images import load_image, save_image, to_uint8
 
@@ -98,6 +102,100 @@ def test_sizes_that_do_not_fit(folders, capsys, where, shape, message):
     assert enforce(folders, "--gt", str(folders / "gt")) == 2
     assert message in capsys.readouterr().err
     assert not (folders / "out").exists()
+
+
+def rename(folders, where, new):
+    (folders / where / "a.png").rename(folders / where / new)
+
+
+def kept(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_two_files_of_one_name_are_both_named(folders, capsys):
+    save_image(torch.zeros(1, 3, 64, 48), folders / "sr" / "a.jpg")
+    assert enforce(folders) == 2
+    error = capsys.readouterr().err
+    assert f"{folders / 'sr' / 'a.jpg'} and {folders / 'sr' / 'a.png'} are both called 'a'" in error
+    assert not (folders / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["lr", "sr", "gt", "link"])
+def test_the_folder_of_an_input_is_no_folder_for_results(folders, capsys, where):
+    (folders / "link").symlink_to(folders / "sr")
+    before = {name: kept(folders / name) for name in ("lr", "sr", "gt")}
+    assert enforce(folders, "--gt", str(folders / "gt"), "--out", str(folders / where), "--overwrite") == 2
+    assert "--out is the folder of --" in capsys.readouterr().err
+    assert before == {name: kept(folders / name) for name in ("lr", "sr", "gt")}
+
+
+def test_pictures_are_no_place_for_an_input_either(folders, capsys):
+    (folders / "sr").rename(folders / "pictures")
+    before = kept(folders / "pictures")
+    words = ["enforce", "--lr", folders / "lr", "--sr", folders / "pictures", "--out", folders, "--overwrite"]
+    assert main([str(word) for word in words]) == 2
+    assert "would replace the input" in capsys.readouterr().err and kept(folders / "pictures") == before
+
+
+def test_results_are_replaced_on_request_only(folders, capsys):
+    assert enforce(folders) == 0
+    before = kept(folders / "out")
+    assert enforce(folders) == 2
+    assert "a.png is there already (6 files in all); --overwrite replaces them" in capsys.readouterr().err
+    assert kept(folders / "out") == before
+    assert enforce(folders, "--overwrite") == 0
+
+
+def test_names_pair_composed_or_not(folders):
+    for where, form in (("lr", "NFC"), ("sr", "NFD")):
+        rename(folders, where, unicodedata.normalize(form, "caf\u00e9.png"))
+    assert enforce(folders) == 0
+    assert (folders / "out" / "caf\u00e9.png").is_file()
+
+
+def test_a_name_that_is_no_unicode_and_one_that_is_markdown(folders):
+    (folders / "lr" / "b.png").rename(folders / "lr" / "photo (1)#.png")
+    (folders / "sr" / "b.png").rename(folders / "sr" / "photo (1)#.png")
+    for where in ("lr", "sr"):
+        rename(folders, where, os.fsdecode(b"caf\xe9.png"))
+    assert enforce(folders) == 0
+    text = (folders / "out" / "report.md").read_text("utf-8")
+    assert "pictures/caf%E9.png" in text and "pictures/photo%20%281%29%23.png" in text
+    assert os.fsdecode(b"caf\xe9.png") in os.listdir(folders / "out")
+    assert {row["image"] for row in json.loads((folders / "out" / "report.json").read_text())["images"]} == {
+        r"caf\xe9",
+        "photo (1)#",
+    }
+
+
+def test_a_full_disk_is_named_with_what_is_done_and_leaves_no_half_file(folders, capsys, monkeypatch):
+    written = []
+
+    def full_at_the_third(self, content):
+        written.append(self)
+        with self.open("wb") as file:
+            file.write(content[: 20 if len(written) == 3 else None])
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.Path, "write_bytes", full_at_the_third)
+    assert enforce(folders) == 2
+    assert capsys.readouterr().err == (
+        f"error: [Errno 28] No space left on device: '{folders / 'out' / 'b.png'}'; "
+        "1 of 2 images are done, without a report\n"
+    )
+    assert sorted(path.name for path in (folders / "out").rglob("*")) == ["a.png", "a.png", "pictures"]
+
+
+def test_gif_pairs_are_taken_and_transparent_ones_refused(folders, capsys):
+    for where in ("lr", "sr"):
+        Image.open(folders / where / "a.png").save(folders / where / "c.gif")
+    assert enforce(folders) == 0 and (folders / "out" / "c.png").is_file()
+    pixels = np.full((64, 48, 4), 255, np.uint8)
+    pixels[:32, :, 3] = 0
+    Image.fromarray(pixels).save(folders / "sr" / "a.png")
+    assert enforce(folders, "--overwrite") == 2
+    assert "a.png has transparent pixels (50 %)" in capsys.readouterr().err
 
 
 def test_other_bad_input(folders, capsys):

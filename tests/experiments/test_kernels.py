@@ -52,6 +52,22 @@ def test_what_is_there_is_not_computed_again_and_never_mixed(folder, tmp_path, c
     assert (tmp_path / "out" / "metrics.jsonl").read_text() == before
     assert evaluate(folder, tmp_path / "out", "--only", "photo1", "--compatible") == 2
     assert "holds a run with other parameters (recipe" in capsys.readouterr().err
+    assert evaluate(folder, tmp_path / "out", "--only", "photo0", "--overwrite") == 0
+    assert {row["image"] for row in load_rows(tmp_path / "out")} == {"photo0"}
+
+
+def test_results_of_something_else_are_kept(folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").write_text("mine")
+    assert evaluate(folder, tmp_path / "out") == 2
+    assert "holds summary.json of something else; choose another folder" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
+
+
+def test_two_photographs_of_one_name_are_refused(folder, tmp_path, capsys):
+    save_image(torch.zeros(3, 168, 168), folder / "photo1.jpg")
+    assert evaluate(folder, tmp_path / "out") == 2
+    assert "photo1.png are both called 'photo1'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ def test_what_is_published_loads_and_says_where_it_is_from(run, tmp_path, monkey
     text = publish_prior(run, "tiny32", tmp_path / "out").read_text("utf-8")
     assert "drawn faces" in text and "| images shown | 8, in batches of 4 |" in text and "{" not in text
     assert f"| commit | {commit(within='ganprior_null') or 'not recorded'} |" in text
+    with pytest.raises(FileExistsError, match=r"tiny32.safetensors is there already \(4 files in all\)"):
+        publish_prior(run, "tiny32", tmp_path / "out")
     monkeypatch.setattr(course, "FOLDER", tmp_path / "out")
     stored = torch.load(run / "last.ckpt", weights_only=True)["G_ema"]
     published = weights.load_prior("tiny32")

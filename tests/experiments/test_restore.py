@@ -6,7 +6,7 @@ import torch
 from ganprior_null import AveragePool
 from ganprior_null.cli import main
 from ganprior_null.data import faces, photograph
-from ganprior_null.experiments.restore import check_free, doubts, pick_device, read_model
+from ganprior_null.experiments.restore import doubts, pick_device, read_model
 from ganprior_null.images import load_image, save_image, to_uint8
 from ganprior_null.weights import course, load_restorer, read_metadata
 
@@ -49,6 +49,18 @@ def test_nothing_is_overwritten_unless_asked_to(run, y_files, tmp_path, capsys):
     assert load_image(tmp_path / "out" / "face1.png").shape[-1] == 64
 
 
+def test_an_input_is_never_replaced_nor_given_the_name_of_the_sheet(run, y_files, tmp_path, capsys):
+    sheet = y_files[0].rename(tmp_path / "Sheet.png")  # equal to sheet.png on disks that ignore case
+    assert restore(run, tmp_path / "out", sheet) == 2
+    assert "sheet.png would be written twice" in capsys.readouterr().err
+    before = y_files[1].read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for out in (tmp_path, tmp_path / "link"):
+        assert restore(run, out, "--overwrite", y_files[1]) == 2
+        assert "would replace the input" in capsys.readouterr().err
+    assert y_files[1].read_bytes() == before and not (tmp_path / "out").exists()
+
+
 def test_photographs_are_reduced_first_and_a_foreign_downsampler_is_named(run, tmp_path, capsys):
     file = save_image(photograph("astronaut"), tmp_path / "astronaut.png")
     assert restore(run, tmp_path / "own", "--downsample", file) == 0
@@ -66,7 +78,7 @@ def test_all_that_does_not_fit_is_listed_and_nothing_written(run, y_files, tmp_p
     error = capsys.readouterr().err
     assert "large.png is 12 x 9;" in error and "takes y of 8 x 8 pixels (--downsample makes it" in error
     assert "text.png is not a readable image" in error and "no such image file" in error
-    assert "several images are called 'face0'" in error
+    assert "face0.webp are both called 'face0'" in error
     assert restore(run, tmp_path / "out", "--downsample", y_files[0]) == 2
     assert "face0.png is 8 x 8; a photograph to reduce needs 64 pixels a side" in capsys.readouterr().err
     assert restore(run, tmp_path / "out", "--downsample", "--downsampler", "bicubc", y_files[0]) == 2
@@ -85,7 +97,6 @@ def test_models_and_devices_that_are_not_there(tmp_path, capsys, monkeypatch):
         pick_device("cuda")
     with pytest.raises(ValueError, match="device must be auto, cpu or cuda, got 'gpu'"):
         pick_device("gpu")
-    check_free([tmp_path / "new.png"], overwrite=False)
 
 
 def test_a_y_that_the_network_cannot_explain_is_doubted(run):

@@ -21,7 +21,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_a_run_under_other_downsamplers(run):
+def test_a_run_under_other_downsamplers(run, capsys):
     assert main(["evaluate", "restorer", str(run), "--downsamplers", "average", "bilinear"]) == 0
     found = json.loads((run / "unseen.json").read_text())
     assert list(found["tested"]) == ["bicubic-plain", "average", "bilinear"]  # the one it was trained with comes first
@@ -33,12 +33,17 @@ def test_a_run_under_other_downsamplers(run):
     assert diverse["PSNR(LR) enforced, worst"] > 120
     assert diverse["distance"] > 0.9 * max(diverse["distance by z alone"], diverse["distance by noise alone"]) > 0
     assert load_image(run / "diversity_map.webp").shape == (1, 3, 64, 64)
+    assert main(["evaluate", "restorer", str(run)]) == 2
+    assert "unseen.json is there already (4 files in all); --overwrite replaces them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--downsamplers", "bicubic", "cubic"), "unknown downsampler 'cubic'; known: average, bilinear, bicubic, "),
+        (
+            ("--overwrite", "--downsamplers", "bicubic", "cubic"),
+            "unknown downsampler 'cubic'; known: average, bilinear, bicubic, ",
+        ),
         (("{run}/none",), "none is no complete run: params.json is missing"),
     ],
 )
