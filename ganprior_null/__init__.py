@@ -24,8 +24,11 @@ from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals
 from .priors import StyleGAN2 as StyleGAN2
 from .priors import StyleGAN2Discriminator as StyleGAN2Discriminator
+from .restorers import GFPGAN as GFPGAN
 from .restorers import GLEAN as GLEAN
+from .restorers import GPEN as GPEN
 from .restorers import PDN as PDN
+from .restorers import PSP as PSP
 from .restorers import NullSpace as NullSpace
 from .restorers import Panini as Panini
 from .restorers import PaniniMFR as PaniniMFR

@@ -57,7 +57,7 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv2d(nn.Module):
-    """(N, in, H, W) -> (N, out, H', W'): convolution with W / sqrt(in k^2). bias: where it starts; None: there is none."""
+    """(N, in, H, W) -> (N, out, H', W'): convolution with W / sqrt(in k^2). bias: its first value; None: no bias."""
 
     def __init__(
         self,

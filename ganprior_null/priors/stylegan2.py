@@ -119,7 +119,7 @@ class StyleGAN2(nn.Module):
         """w_plus (N, L, D), or w (N, D) for all layers -> image (N, 3, size, size).
 
         noise: None, the fixed buffers ``noises.noise_i`` (deterministic, and part of published weights); or L - 1
-        tensors (N or 1, 1, r, r), for example from :meth:`fresh_noise`; features (N or 1, C, r, r) where none is stored.
+        tensors (N or 1, 1, r, r), for example from :meth:`fresh_noise`. None is stored? Features (N or 1, C, r, r).
         """
         w_plus, noise = self.spread(w_plus), self.check_noise(noise, len(w_plus))
         x = self.conv1(self.input(len(w_plus)), w_plus[:, 0], noise[0])  # (N, C, 4, 4)

@@ -3,8 +3,12 @@
 from .degradation import DegradationEncoder as DegradationEncoder
 from .degradation import MomentumContrast as MomentumContrast
 from .dgp import dgp as dgp
+from .gfpgan import GFPGAN as GFPGAN
+from .gfpgan import GFPGANNetwork as GFPGANNetwork
 from .glean import GLEAN as GLEAN
 from .glean import GLEANNetwork as GLEANNetwork
+from .gpen import GPEN as GPEN
+from .gpen import GPENNetwork as GPENNetwork
 from .identify import Identified as Identified
 from .identify import identify_downsampler as identify_downsampler
 from .latents import LatentGaussian as LatentGaussian
@@ -21,6 +25,8 @@ from .panini import PaniniMFRNetwork as PaniniMFRNetwork
 from .panini import PaniniNetwork as PaniniNetwork
 from .pdn import PDN as PDN
 from .pdn import PDNNetwork as PDNNetwork
+from .psp import PSP as PSP
+from .psp import PSPNetwork as PSPNetwork
 from .pulse import PulseResult as PulseResult
 from .pulse import pulse as pulse
 from .restorer import Restorer as Restorer
