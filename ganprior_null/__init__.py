@@ -38,5 +38,6 @@ from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
 from .restorers import identify_downsampler as identify_downsampler
 from .restorers import pulse as pulse
+from .restorers import singan as singan
 
 __version__ = "0.1.0"

@@ -30,6 +30,8 @@ from .psp import PSPNetwork as PSPNetwork
 from .pulse import PulseResult as PulseResult
 from .pulse import pulse as pulse
 from .restorer import Restorer as Restorer
+from .singan import SinGANResult as SinGANResult
+from .singan import singan as singan
 from .tiles import Tile as Tile
 from .tiles import map_tiles as map_tiles
 from .tiles import tiles as tiles
