@@ -46,7 +46,7 @@ class GPENNetwork(PriorNetwork):
         widths = [bank.channels[r] for r in resolutions(in_size)[::-1]]  # in_size ... 4
         self.encoder = nn.ModuleList([conv_layer(3, widths[0], 1)])
         self.encoder.extend(halving_layer(fine, coarse) for fine, coarse in zip(widths, widths[1:], strict=False))
-        self.final_linear = EqualLinear(16 * widths[-1], style_dim, activation=True)
+        self.final_linear = nn.Sequential(EqualLinear(16 * widths[-1], style_dim, activation=True))
 
     def forward(
         self, y: Tensor, noise: Sequence[Tensor] | None = None, generator: torch.Generator | None = None

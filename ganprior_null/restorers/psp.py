@@ -142,11 +142,11 @@ def shrink(x: Tensor, factor: int) -> Tensor:
     half a pixel off.
     """
     taps = cubic((torch.arange(4 * factor, dtype=torch.float64) - 2 * factor + 0.5) / factor, a=-0.5)
-    taps = (taps / taps.sum()).to(x)
-    before = 3 * factor // 2
-    x = F.pad(x, (before, 3 * factor - before) * 2, mode="reflect")
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, -1, -1)
-    return F.conv2d(x, kernel, stride=factor, groups=x.shape[1])
+    taps = (taps / taps.sum()).to(x).expand(x.shape[1], 1, 1, -1)
+    pad = (3 * factor // 2, 3 * factor - 3 * factor // 2)
+    # rows first, as the program: it truncates the result, so the last bit counts
+    x = F.conv2d(F.pad(x, (0, 0, *pad), mode="reflect"), taps.mT, stride=(factor, 1), groups=x.shape[1])
+    return F.conv2d(F.pad(x, (*pad, 0, 0), mode="reflect"), taps, stride=(1, factor), groups=x.shape[1])
 
 
 def enlarge(x: Tensor, like: Tensor) -> Tensor:

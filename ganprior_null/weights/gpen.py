@@ -4,6 +4,6 @@ from .rename import WRAPPED, Layout
 
 LAYOUT = Layout(
     parts={"generator": WRAPPED, "discriminator": ("d.module.", "d.")},
-    names=((r"^ecd(\d+)\.0\.", r"encoder.\1."), (r"^final_linear\.0\.", "final_linear."), (r"^generator\.", "bank.")),
+    names=((r"^ecd(\d+)\.0\.", r"encoder.\1."), (r"^generator\.", "bank.")),
     landmarks={"generator": ("ecd0.0.0.weight",)},
 )

@@ -44,7 +44,7 @@ class Call(torch.nn.Module):
 def check_gradients(ref: Reference, network, weights: dict[str, Tensor], layout: str, loss) -> None:
     """Every norm that the manifest records, of the gradient of loss() with respect to ``weights``, a file's tensors."""
     entry = json.loads((ref.folder / "manifest.json").read_text())["vectors"][ref.name]
-    leaves = {k: v.requires_grad_() for k, v in weights.items() if v.is_floating_point()}
+    leaves = {k: weights[k].requires_grad_() for k in entry["grad_norms"]}
     ours = {f"network.{k}": v for k, v in convert(weights | leaves, layout).items()}
     value = functional_call(Call(network, loss), ours, ())
     grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
@@ -209,7 +209,8 @@ def test_gfpgan_bilinear_and_its_clean_file_are_one_network(reference):
 def test_facial_component_discriminator(reference):
     ref = reference("gfpgan_facedisc")
     D = FacialComponentDiscriminator(widths=(8, 16, 32))
-    assert load_weights(D, ref.weights("disc")).exact
+    missing, unexpected = D.load_state_dict(ref.weights("disc"), strict=False)
+    assert missing == ["conv2.0.kernel", "conv4.0.kernel"] and not unexpected  # constants, which the file leaves out
     fake = ref["fake"].clone().requires_grad_()
     (f0, f1), (r0, r1) = D.stages(fake), D.stages(ref["real"])
     style = 0.5 * losses.gram_l1(f0, r0) + losses.gram_l1(f1, r1)
