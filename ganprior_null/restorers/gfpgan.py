@@ -19,7 +19,7 @@ from ..layers import EqualConv2d, EqualLinear
 from ..priors import StyleGAN2
 from ..priors.discriminator import ResidualBlock, conv_layer
 from .bank import PriorNetwork
-from .restorer import EnlargingRestorer
+from .restorer import EnlargingRestorer, check_in_size
 
 
 class Encoded(NamedTuple):
@@ -140,7 +140,9 @@ class GFPGAN(EnlargingRestorer):
         train_bank: bool = False,
     ):
         options = {"resample": resample, "half": half, "one_code": one_code, "train_bank": train_bank}
-        super().__init__(in_size, GFPGANNetwork(out_size, channels, style_dim, n_mlp, **options))
+        super().__init__(
+            check_in_size(in_size, out_size), GFPGANNetwork(out_size, channels, style_dim, n_mlp, **options)
+        )
 
 
 def condition(in_channels: int, out_channels: int, *, start: float) -> nn.Sequential:

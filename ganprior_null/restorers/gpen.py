@@ -16,7 +16,7 @@ from ..priors import StyleGAN2
 from ..priors.discriminator import conv_layer, halving_layer
 from ..priors.stylegan2 import resolutions
 from .bank import PriorNetwork
-from .restorer import EnlargingRestorer
+from .restorer import EnlargingRestorer, check_in_size
 
 
 class GPENNetwork(PriorNetwork):
@@ -116,4 +116,6 @@ class GPEN(EnlargingRestorer):
         concat: bool = True,
     ):
         side = out_size if encoder_size is None else encoder_size
-        super().__init__(in_size, GPENNetwork(side, out_size, channels, style_dim, n_mlp, concat=concat))
+        super().__init__(
+            check_in_size(in_size, side), GPENNetwork(side, out_size, channels, style_dim, n_mlp, concat=concat)
+        )

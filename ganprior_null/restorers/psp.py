@@ -17,7 +17,7 @@ from ..layers.irse import WIDTHS, IRTrunk
 from ..operators.resample import cubic
 from ..priors import StyleGAN2
 from .bank import PriorNetwork
-from .restorer import EnlargingRestorer
+from .restorer import EnlargingRestorer, check_in_size
 
 SLOPE = 0.01  # of the heads' leaky ReLU
 COARSE, MIDDLE = 3, 7  # layers 0-2 are read off c3, 3-6 off p2, the others off p1
@@ -98,7 +98,10 @@ class PSP(EnlargingRestorer):
         reduction: int = 16,
     ):
         side = max(32, min(256, out_size)) if encoder_size is None else encoder_size
-        super().__init__(in_size, PSPNetwork(side, out_size, channels, style_dim, n_mlp, encoder_widths, reduction))
+        super().__init__(
+            check_in_size(in_size, side),
+            PSPNetwork(side, out_size, channels, style_dim, n_mlp, encoder_widths, reduction),
+        )
 
 
 class StyleEncoder(IRTrunk):

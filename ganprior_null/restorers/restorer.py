@@ -51,15 +51,11 @@ class PriorRestorer(Restorer):
 class EnlargingRestorer(PriorRestorer):
     """A restorer whose network takes a picture of another side: y is enlarged to it bilinearly, as published.
 
-    in_size: the side of y, a power of two up to that of the picture. Raises ValueError for another, and for a y of
-    another size.
+    in_size: the side of y, see :func:`check_in_size`. Raises ValueError for a y of another size.
     """
 
     def __init__(self, in_size: int, network: nn.Module):
         super().__init__(network)
-        if in_size not in (legal := resolutions(network.in_size)):
-            sides = ", ".join(map(str, legal))
-            raise ValueError(f"in_size of {network.title} {legal[-1]} -> ... must be one of {sides}; got {in_size!r}")
         self.in_size = in_size
 
     def forward(self, y: Tensor, *code) -> Tensor:
@@ -67,3 +63,10 @@ class EnlargingRestorer(PriorRestorer):
         if self.in_size < self.network.in_size:
             y = F.interpolate(y, size=(self.network.in_size,) * 2, mode="bilinear")
         return super().forward(y, *code)
+
+
+def check_in_size(in_size: int, largest: int) -> int:
+    """Return in_size; ValueError unless it is a power of two from 4 to the side of the picture that it is enlarged to."""
+    if in_size not in (legal := resolutions(largest)):
+        raise ValueError(f"in_size must be one of {', '.join(map(str, legal))}, as y is enlarged; got {in_size!r}")
+    return in_size

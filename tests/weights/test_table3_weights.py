@@ -174,7 +174,7 @@ def test_wrapped_files(wrap, case, tmp_path):
     theirs, layout = published(net)
     beside = {}
     if layout == "psp":
-        net.latent_avg.copy_(net.latent_avg[:1])  # rows are equal, as files have them
+        net.latent_avg.copy_(torch.randn(6))  # rows are equal, as files have them
         beside = {"latent_avg": theirs.pop("latent_avg")[0]}
     checkpoint = wrap(theirs) | beside
     assert same(convert(checkpoint, layout), net.state_dict())
@@ -228,7 +228,7 @@ def test_one_version_read_as_another():
 
 
 @pytest.mark.parametrize("case", [0, 2, 5])
-@pytest.mark.parametrize("layout", ["psp", "gfpgan", "gpen", "rosinality", "mmagic", "panini"])
+@pytest.mark.parametrize("layout", ["psp", "gfpgan", "gpen", "rosinality", "panini"])
 def test_the_wrong_layout_names_the_right_one(case, layout):
     theirs, right = published(network(CASES[case][0], **CASES[case][1]))
     if layout != right:
@@ -242,11 +242,9 @@ def test_the_mean_of_w_is_missed_by_name():
     for checkpoint in (theirs, {"state_dict": theirs, "latent_avg": None}):
         with pytest.raises(ValueError, match="there is no latent_avg, the mean of w"):
             convert(checkpoint, "psp")
-    rows = {
-        tuple(m.shape): convert({"state_dict": theirs, "latent_avg": m}, "psp")["latent_avg"]
-        for m in (mean[0], mean[:1])
-    }
-    assert all(torch.equal(found, mean[:1].expand(4, -1)) for found in rows.values()) and len(rows) == 2
+    for short in (mean[0], mean[:1]):
+        found = convert({"state_dict": theirs, "latent_avg": short}, "psp")["latent_avg"]
+        assert torch.equal(found, mean[:1].expand(4, -1))
     with pytest.raises(ValueError, match=r"1 mismatched \(such as latent_avg: \(3, 6\) for \(4, 6\)\)"):
         build(convert({"state_dict": theirs, "latent_avg": mean[:3]}, "psp"))
 
