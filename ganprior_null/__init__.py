@@ -24,8 +24,11 @@ from .operators import dottest as dottest
 from .operators import penrose_residuals as penrose_residuals
 from .priors import StyleGAN2 as StyleGAN2
 from .priors import StyleGAN2Discriminator as StyleGAN2Discriminator
+from .restorers import GFPGAN as GFPGAN
 from .restorers import GLEAN as GLEAN
+from .restorers import GPEN as GPEN
 from .restorers import PDN as PDN
+from .restorers import PSP as PSP
 from .restorers import NullSpace as NullSpace
 from .restorers import Panini as Panini
 from .restorers import PaniniMFR as PaniniMFR
@@ -35,5 +38,6 @@ from .restorers import enforce_consistency as enforce_consistency
 from .restorers import enforce_noisy as enforce_noisy
 from .restorers import identify_downsampler as identify_downsampler
 from .restorers import pulse as pulse
+from .restorers import singan as singan
 
 __version__ = "0.1.0"

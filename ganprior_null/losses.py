@@ -1,6 +1,7 @@
-"""Losses of the adversarial game as functions of tensors; each returns a 0-d tensor unless it says otherwise."""
+"""Losses as functions of tensors; each returns a 0-d tensor unless it says otherwise."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -70,3 +71,50 @@ def perceptual_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
     with torch.no_grad():
         wanted = network.stages(reference)
     return torch.stack([F.mse_loss(a, b) for a, b in zip(network.stages(x), wanted, strict=True)]).mean()
+
+
+def w_norm(w_plus: Tensor, w_mean: Tensor) -> Tensor:
+    """Mean over images of the length of w_plus - w_mean, (N, L, D) - (L or 1, D), all layers together (pSp, Eq. 4)."""
+    return (w_plus - w_mean).flatten(1).norm(dim=1).mean()
+
+
+def pyramid_l1(images: Sequence[Tensor], reference: Tensor) -> Tensor:
+    """(levels,): mean |image - reference| for images (N, 3, r, r), the reference (N, 3, R, R) reduced by 2 x 2 means.
+
+    What GFP-GAN demands of its U-Net's own images; it adds the levels up (Wang et al. 2021, Sec. 3.2).
+    """
+    return torch.stack([F.l1_loss(x, F.avg_pool2d(reference, reference.shape[-1] // x.shape[-1])) for x in images])
+
+
+def gram_l1(features: Tensor, reference: Tensor) -> Tensor:
+    r"""Mean absolute difference of the Gram matrices :math:`F F^\top / (C H W)` of features (N, C, H, W).
+
+    The style loss of GFP-GAN's facial components (Wang et al. 2021, Eq. 5). No gradient reaches the reference.
+    """
+
+    def gram(f: Tensor) -> Tensor:
+        rows = f.flatten(2)  # (N, C, H W)
+        return rows @ rows.mT / f[0].numel()
+
+    return F.l1_loss(gram(features), gram(reference.detach()))
+
+
+def identity_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
+    """1 - the inner product of two faces' features, mean over images, as pSp and GPEN train with (pSp, Eq. 3).
+
+    x, reference: RGB (N, 3, H, W) in [0, 1], aligned as in FFHQ. network: (N, 3, 112, 112) in [-1, 1] -> features of
+    length 1, such as :class:`~ganprior_null.layers.irse.IRSE50`. No gradient reaches the reference.
+    """
+    with torch.no_grad():
+        wanted = network(crop_face(reference))
+    return 1 - (network(crop_face(x)) * wanted).sum(1).mean()
+
+
+def crop_face(x: Tensor) -> Tensor:
+    """(N, 3, H, W) in [0, 1] -> (N, 3, 112, 112) in [-1, 1]: the part of an aligned face that ArcFace looks at.
+
+    Rows 35 to 222 and columns 32 to 219 of the picture at 256 pixels, reduced by means; other sides are brought to 256
+    first, by means or by repeated pixels, as pSp does with every picture.
+    """
+    x = x if x.shape[-2:] == (256, 256) else F.adaptive_avg_pool2d(x, 256)
+    return 2 * F.adaptive_avg_pool2d(x[..., 35:223, 32:220], 112) - 1

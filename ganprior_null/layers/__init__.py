@@ -10,5 +10,6 @@ from .fir import Blur as Blur
 from .fir import Upsample as Upsample
 from .fir import binomial as binomial
 from .fir import upfirdn2d as upfirdn2d
+from .irse import IRSE50 as IRSE50
 from .modulated import ModulatedConv2d as ModulatedConv2d
 from .vgg import VGG16 as VGG16

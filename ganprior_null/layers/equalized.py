@@ -57,13 +57,23 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv2d(nn.Module):
-    """(N, in, H, W) -> (N, out, H', W'): convolution with W / sqrt(in k^2), no bias."""
+    """(N, in, H, W) -> (N, out, H', W'): convolution with W / sqrt(in k^2). bias: its first value; None: no bias."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        bias: float | None = None,
+    ):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.scale = 1 / math.sqrt(in_channels * kernel_size**2)
         self.stride, self.padding = stride, padding
+        self.bias = None if bias is None else nn.Parameter(torch.full((out_channels,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight * self.scale, stride=self.stride, padding=self.padding)
+        return F.conv2d(x, self.weight * self.scale, self.bias, stride=self.stride, padding=self.padding)

@@ -17,7 +17,8 @@ class ModulatedConv2d(nn.Module):
     (Karras et al. 2020, Eq. 1 and 3). s scales input channels and the norm scales output channels, so one plain
     convolution between two scalings gives the same numbers as N different weights, and is faster.
 
-    resample: None; "up", a stride-2 transposed convolution, then a blur; "down", a blur, then stride 2.
+    resample: None; "up", a stride-2 transposed convolution, then a blur; "down", a blur, then stride 2; "bilinear", an
+    enlargement by bilinear interpolation, then the convolution.
     """
 
     def __init__(
@@ -39,8 +40,8 @@ class ModulatedConv2d(nn.Module):
             self.blur = Blur((5 - kernel_size) // 2, gain=4.0)  # 2H + k - 2 -> 2H pixels
         elif resample == "down":
             self.blur = Blur((kernel_size + 1) // 2)  # H -> H + k - 2 pixels, of which stride 2 keeps H / 2
-        elif resample is not None:
-            raise ValueError(f"resample must be None, 'up' or 'down', got {resample!r}")
+        elif resample not in (None, "bilinear"):
+            raise ValueError(f"resample must be None, 'up', 'down' or 'bilinear', got {resample!r}")
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         s = self.modulation(w)  # (N, in)
@@ -57,4 +58,6 @@ class ModulatedConv2d(nn.Module):
             return self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
         if self.resample == "down":
             return F.conv2d(self.blur(x), weight, stride=2)
+        if self.resample == "bilinear":
+            x = F.interpolate(x, scale_factor=2, mode="bilinear")
         return F.conv2d(x, weight, padding=self.padding)

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from ..layers import EqualLinear, FusedLeakyReLU, ModulatedConv2d, PixelNorm, Upsample
 
 LR_MAPPING = 0.01  # learning rate of the mapping network relative to the rest
+ENLARGE = {"fir": Upsample, "bilinear": lambda: nn.Upsample(scale_factor=2, mode="bilinear")}  # of the RGB sum
+NOISE = ("stored", "added", "beside")
 
 
 def channel_table(size: int, multiplier: int = 2) -> dict[int, int]:
@@ -62,29 +64,50 @@ class StyleGAN2(nn.Module):
     for 4 ... size (further entries are ignored), default the published table with multiplier 2. Works channels-last
     inside by itself; ``.to(memory_format=...)`` is not needed, and torch refuses it for weights of five axes.
 
+    Two departures serve networks around it. resample: "fir", the published filter, or "bilinear" interpolation, as in
+    GFP-GAN. noise: what the noise inputs take. "stored" buffers by default; "added", features (N, C, r, r) in their
+    place, given with every call; "beside", such features as C more channels after the convolution's own, as in GPEN.
+
     Raises ValueError for other sizes, for incomplete width tables and for inputs whose shapes do not fit.
     """
 
-    def __init__(self, size: int, style_dim: int = 512, n_mlp: int = 8, channels: dict[int, int] | None = None):
+    def __init__(
+        self,
+        size: int,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+        channels: dict[int, int] | None = None,
+        *,
+        resample: str = "fir",
+        noise: str = "stored",
+    ):
         super().__init__()
         if style_dim < 1 or n_mlp < 1:
             raise ValueError(f"style_dim and n_mlp must be at least 1, got {style_dim} and {n_mlp}")
+        if resample not in ENLARGE or noise not in NOISE:
+            legal = f"{' or '.join(ENLARGE)}; {', '.join(NOISE)}"
+            raise ValueError(f"resample and noise must be one of {legal}; got {resample!r} and {noise!r}")
         self.channels = check_channels(size, channels)
-        self.size, self.style_dim, self.n_mlp = size, style_dim, n_mlp
+        self.size, self.style_dim, self.n_mlp, self.resample, self.noise = size, style_dim, n_mlp, resample, noise
         self.latents = 2 * int(math.log2(size)) - 2  # L
 
         layers = [EqualLinear(style_dim, style_dim, lr_mul=LR_MAPPING, activation=True) for _ in range(n_mlp)]
         self.style = nn.Sequential(PixelNorm(), *layers)
         width = self.channels[4]
         self.input = ConstantInput(width)
-        self.conv1 = StyledConv(width, width, style_dim)
-        self.to_rgb1 = ToRGB(width, style_dim, upsample=False)
+        beside, up = noise == "beside", "up" if resample == "fir" else resample
+        seen = 2 if beside else 1  # a layer's output, over the width of its convolution
+        self.conv1 = StyledConv(width, width, style_dim, beside=beside)
+        self.to_rgb1 = ToRGB(seen * width, style_dim)
         self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
         for resolution in resolutions(size)[1:]:
             before, width = width, self.channels[resolution]
-            self.convs += [StyledConv(before, width, style_dim, upsample=True), StyledConv(width, width, style_dim)]
-            self.to_rgbs.append(ToRGB(width, style_dim))
-        self.noises = FixedNoise([4] + [r for r in resolutions(size)[1:] for _ in range(2)])
+            self.convs.append(StyledConv(seen * before, width, style_dim, resample=up, beside=beside))
+            self.convs.append(StyledConv(seen * width, width, style_dim, beside=beside))
+            self.to_rgbs.append(ToRGB(seen * width, style_dim, enlarge=ENLARGE[resample]()))
+        self.sides = [4] + [r for r in resolutions(size)[1:] for _ in range(2)]  # of the noise inputs
+        if noise == "stored":
+            self.noises = FixedNoise(self.sides)
 
     def mapping(self, z: Tensor) -> Tensor:
         """z (N, D), N(0, I) -> w (N, D). The scale of z does not matter: it is normalised first."""
@@ -96,7 +119,7 @@ class StyleGAN2(nn.Module):
         """w_plus (N, L, D), or w (N, D) for all layers -> image (N, 3, size, size).
 
         noise: None, the fixed buffers ``noises.noise_i`` (deterministic, and part of published weights); or L - 1
-        tensors (N or 1, 1, r, r), for example from :meth:`fresh_noise`.
+        tensors (N or 1, 1, r, r), for example from :meth:`fresh_noise`. None is stored? Features (N or 1, C, r, r).
         """
         w_plus, noise = self.spread(w_plus), self.check_noise(noise, len(w_plus))
         x = self.conv1(self.input(len(w_plus)), w_plus[:, 0], noise[0])  # (N, C, 4, 4)
@@ -142,19 +165,21 @@ class StyleGAN2(nn.Module):
     def fresh_noise(self, count: int, *, generator: torch.Generator | None = None) -> list[Tensor]:
         """L - 1 tensors (count, 1, r, r) of N(0, 1), one for each noise input, drawn on the generator's device."""
         device = generator.device if generator else None
-        sides = [buffer.shape[-1] for buffer in self.noises]
-        draws = [torch.randn(count, 1, r, r, generator=generator, device=device) for r in sides]
+        draws = [torch.randn(count, 1, r, r, generator=generator, device=device) for r in self.sides]
         return [draw.to(self.input.input) for draw in draws]
 
     def check_noise(self, noise: Sequence[Tensor] | None, count: int) -> list[Tensor]:
         """The noise tensors for count images; None gives the fixed ones. ValueError for a wrong number or shape."""
-        fixed = list(self.noises)
-        if noise is None:
-            return fixed
-        got, sides = [tuple(n.shape) for n in noise], [n.shape[-1] for n in fixed]
-        fits = [{(count, 1, r, r), (1, 1, r, r)} for r in sides]
+        stored = self.noise == "stored"
+        if noise is None and stored:
+            return list(self.noises)
+        got = [tuple(n.shape) for n in noise or ()]
+        widths = [1 if stored else self.channels[r] for r in self.sides]
+        fits = [{(count, c, r, r), (1, c, r, r)} for c, r in zip(widths, self.sides, strict=True)]
         if len(got) != len(fits) or any(shape not in fit for shape, fit in zip(got, fits, strict=True)):
-            raise ValueError(f"noise must be {len(sides)} tensors ({count} or 1, 1, r, r) with r = {sides}, got {got}")
+            shapes = f"({count} or 1, {1 if stored else 'C'}, r, r) with r = {self.sides}"
+            c = "" if stored else f" and C = {widths}"
+            raise ValueError(f"noise must be {len(fits)} tensors {shapes}{c}, got {got}")
         return list(noise)
 
 
@@ -191,25 +216,34 @@ class FixedNoise(nn.Module):
 
 
 class NoiseInjection(nn.Module):
-    """x + strength * noise: one learned scalar for a layer, one noise value for all channels of a pixel."""
+    """x + strength * noise: one learned scalar for a layer, one noise value for all channels of a pixel.
 
-    def __init__(self):
+    beside: [x, strength * features] in place of the sum, features having as many channels as x.
+    """
+
+    def __init__(self, *, beside: bool = False):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
+        self.beside = beside
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        return x + (self.weight * noise).to(x.dtype)
+        scaled = (self.weight * noise).to(x.dtype)
+        return torch.cat([x, scaled.expand_as(x)], dim=1) if self.beside else x + scaled
 
 
 class StyledConv(nn.Module):
-    """Modulated 3 x 3 convolution -> noise -> bias, leaky ReLU: (N, C, r, r) -> (N, C', r, r), or 2r x 2r."""
+    """Modulated 3 x 3 convolution -> noise -> bias, leaky ReLU: (N, C, r, r) -> (N, C', r, r), or 2r x 2r.
 
-    def __init__(self, in_channels: int, out_channels: int, style_dim: int, *, upsample: bool = False):
+    resample: as in :class:`ModulatedConv2d`. beside: as in :class:`NoiseInjection`; the result then has 2C' channels.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, style_dim: int, *, resample: str | None = None, beside: bool = False
+    ):
         super().__init__()
-        resample = "up" if upsample else None
         self.conv = ModulatedConv2d(in_channels, out_channels, 3, style_dim, resample=resample)
-        self.noise = NoiseInjection()
-        self.activate = FusedLeakyReLU(out_channels)
+        self.noise = NoiseInjection(beside=beside)
+        self.activate = FusedLeakyReLU(2 * out_channels if beside else out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         return self.activate(self.noise(self.conv(x, w), noise))
@@ -218,12 +252,11 @@ class StyledConv(nn.Module):
 class ToRGB(nn.Module):
     """(N, C, r, r) -> (N, 3, r, r): modulated 1 x 1 convolution, not demodulated, plus the enlarged RGB sum so far."""
 
-    def __init__(self, channels: int, style_dim: int, *, upsample: bool = True):
+    def __init__(self, channels: int, style_dim: int, *, enlarge: nn.Module | None = None):
         super().__init__()
         self.conv = ModulatedConv2d(channels, 3, 1, style_dim, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
-        if upsample:
-            self.upsample = Upsample()
+        self.upsample = enlarge
 
     def forward(self, x: Tensor, w: Tensor, rgb: Tensor | None = None) -> Tensor:
         y = self.conv(x, w) + self.bias  # under autocast this promotes: the RGB sum stays in float32

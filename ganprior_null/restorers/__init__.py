@@ -2,8 +2,12 @@
 
 from .degradation import DegradationEncoder as DegradationEncoder
 from .degradation import MomentumContrast as MomentumContrast
+from .gfpgan import GFPGAN as GFPGAN
+from .gfpgan import GFPGANNetwork as GFPGANNetwork
 from .glean import GLEAN as GLEAN
 from .glean import GLEANNetwork as GLEANNetwork
+from .gpen import GPEN as GPEN
+from .gpen import GPENNetwork as GPENNetwork
 from .identify import Identified as Identified
 from .identify import identify_downsampler as identify_downsampler
 from .inversion import LatentGaussian as LatentGaussian
@@ -24,7 +28,11 @@ from .panini import PaniniMFRNetwork as PaniniMFRNetwork
 from .panini import PaniniNetwork as PaniniNetwork
 from .pdn import PDN as PDN
 from .pdn import PDNNetwork as PDNNetwork
+from .psp import PSP as PSP
+from .psp import PSPNetwork as PSPNetwork
 from .restorer import Restorer as Restorer
+from .singan import SinGANResult as SinGANResult
+from .singan import singan as singan
 from .tiles import Tile as Tile
 from .tiles import map_tiles as map_tiles
 from .tiles import tiles as tiles

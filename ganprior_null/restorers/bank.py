@@ -1,4 +1,4 @@
-"""What GLEAN, PDN and Panini-Net share: a StyleGAN2 as a bank of images, steered at every side by encoder features."""
+"""What the networks around a GAN prior share; GLEAN, PDN and Panini-Net steer it by encoder features at every side."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -18,25 +18,22 @@ class Grown(NamedTuple):
     features: list[Tensor]  # (N, C, r, r) for r = 8, 16, ..., size
 
 
-class BankNetwork(nn.Module):
-    """The base of the bare networks y -> x, both in [-1, 1]: a ``bank``, the sides it fuses, and their checks.
+class PriorNetwork(nn.Module):
+    """The base of the bare networks y -> x, both in [-1, 1]: a StyleGAN2 called ``bank``, and checks.
 
-    in_size: the side of y; fused_size: the largest side at which encoder features enter the bank, in_size where the
-    encoder does not shrink y first. train_bank: whether the bank learns too.
+    in_size: the side of y, one of ``sides``. train_bank: whether the bank learns too.
 
-    Raises ValueError for sizes that do not fit, naming those that do.
+    Raises ValueError for another in_size, naming those that do.
     """
 
     title = "network"  # for messages
 
-    def __init__(self, in_size: int, bank: StyleGAN2, *, shrink: int = 1, train_bank: bool):
+    def __init__(self, in_size: int, bank: StyleGAN2, *, sides: Sequence[int], train_bank: bool):
         super().__init__()
-        sides = [s for k in range(2, (bank.size // 2).bit_length()) if (s := shrink * 2**k) <= bank.size]
         if not isinstance(in_size, int) or in_size not in sides:
             legal = f"must be one of {', '.join(map(str, sides))}" if sides else "does not exist: too small"
             raise ValueError(f"in_size of {self.title} with out_size {bank.size} {legal}; got {in_size!r}")
-        self.in_size, self.out_size, self.fused_size = in_size, bank.size, in_size // shrink
-        self.fused = [2**k for k in range(2, self.fused_size.bit_length())]  # 4, 8, ..., fused_size
+        self.in_size, self.out_size = in_size, bank.size
         self.bank = bank.requires_grad_(train_bank)
 
     def __str__(self) -> str:
@@ -50,11 +47,26 @@ class BankNetwork(nn.Module):
 
     def load_prior(self, prior: StyleGAN2) -> None:
         """Copy a generator's weights into the bank, fixed noise included. ValueError when size or widths differ."""
-        for what in ("size", "channels", "style_dim", "n_mlp"):
+        for what in ("size", "channels", "style_dim", "n_mlp", "resample"):
             ours, theirs = getattr(self.bank, what), getattr(prior, what)
             if ours != theirs:
                 raise ValueError(f"the prior does not fit {self}: its {what} is {theirs}, the network's is {ours}")
-        self.bank.load_state_dict(prior.state_dict())
+        ours = self.bank.state_dict()
+        self.bank.load_state_dict({key: value for key, value in prior.state_dict().items() if key in ours})
+
+
+class BankNetwork(PriorNetwork):
+    """A bank whose features are mixed with the encoder's before each doubling.
+
+    in_size: the side of y; fused_size: the largest side at which encoder features enter the bank, in_size where the
+    encoder does not shrink y first.
+    """
+
+    def __init__(self, in_size: int, bank: StyleGAN2, *, shrink: int = 1, train_bank: bool):
+        sides = [s for k in range(2, (bank.size // 2).bit_length()) if (s := shrink * 2**k) <= bank.size]
+        super().__init__(in_size, bank, sides=sides, train_bank=train_bank)
+        self.fused_size = in_size // shrink
+        self.fused = [2**k for k in range(2, self.fused_size.bit_length())]  # 4, 8, ..., fused_size
 
     def grow(self, w_plus: Tensor, fuse: Fuse, *, noise: Sequence[Tensor] | None = None, rgb: bool = True) -> Grown:
         """w_plus (N, L, D) -> images and features of all stages.

@@ -2,11 +2,13 @@
 
 from typing import Self
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..images import from_signed, to_signed
-from ..operators.check import check_finite, check_image
+from ..operators.check import check_finite, check_image, check_sides
 from ..priors import StyleGAN2
+from ..priors.stylegan2 import resolutions
 
 
 class Restorer(nn.Module):
@@ -44,3 +46,27 @@ class PriorRestorer(Restorer):
         )
         restorer.network.load_prior(prior)
         return restorer
+
+
+class EnlargingRestorer(PriorRestorer):
+    """A restorer whose network takes a picture of another side: y is enlarged to it bilinearly, as published.
+
+    in_size: the side of y, see :func:`check_in_size`. Raises ValueError for a y of another size.
+    """
+
+    def __init__(self, in_size: int, network: nn.Module):
+        super().__init__(network)
+        self.in_size = in_size
+
+    def forward(self, y: Tensor, *code) -> Tensor:
+        check_sides(y, "y", (self.in_size, self.in_size))
+        if self.in_size < self.network.in_size:
+            y = F.interpolate(y, size=(self.network.in_size,) * 2, mode="bilinear")
+        return super().forward(y, *code)
+
+
+def check_in_size(in_size: int, largest: int) -> int:
+    """Return in_size; ValueError unless it is a power of two from 4 to the side of the picture that it is enlarged to."""
+    if in_size not in (legal := resolutions(largest)):
+        raise ValueError(f"in_size must be one of {', '.join(map(str, legal))}, as y is enlarged; got {in_size!r}")
+    return in_size

@@ -19,6 +19,7 @@ from .course import user_folder as user_folder
 from .course import weights_path as weights_path
 from .features import load_features64 as load_features64
 from .features import load_inception as load_inception
+from .features import load_irse50 as load_irse50
 from .features import vgg16_conv4_3 as vgg16_conv4_3
 from .files import LoadedPrior as LoadedPrior
 from .files import load_checkpoint as load_checkpoint

@@ -9,12 +9,20 @@ from torch import Tensor
 
 from ..priors import StyleGAN2, StyleGAN2Discriminator
 from ..profiles import did_you_mean
-from ..restorers import DegradationEncoder, GLEANNetwork, PaniniMFRNetwork, PaniniNetwork
+from ..restorers import (
+    DegradationEncoder,
+    GFPGANNetwork,
+    GLEANNetwork,
+    GPENNetwork,
+    PaniniMFRNetwork,
+    PaniniNetwork,
+    PSPNetwork,
+)
 from ..storage import check_outputs
-from . import mmagic, panini, rosinality
+from . import gfpgan, gpen, mmagic, panini, psp, rosinality
 from .files import MEAN, load_checkpoint, mean_w, save_weights
 from .infer import describe, infer
-from .rename import flatten, rename, select
+from .rename import fits, flatten, rename, select
 from .report import LoadReport, build, compare
 
 LAYOUTS = {
@@ -22,30 +30,45 @@ LAYOUTS = {
     "mmagic": mmagic.LAYOUT,
     "mmagic-glean": mmagic.GLEAN,
     "panini": panini.LAYOUT,
+    "psp": psp.LAYOUT,
+    "gfpgan": gfpgan.LAYOUT,
+    "gfpgan-bilinear": gfpgan.BILINEAR,
+    "gpen": gpen.LAYOUT,
 }
 PARTS = ("generator", "discriminator", "degradation")
-GENERATORS = {"mmagic-glean": (GLEANNetwork,), "panini": (PaniniNetwork, PaniniMFRNetwork)}  # else StyleGAN2
+GENERATORS = {  # else StyleGAN2
+    "mmagic-glean": (GLEANNetwork,),
+    "panini": (PaniniNetwork, PaniniMFRNetwork),
+    "psp": (PSPNetwork,),
+    "gfpgan": (GFPGANNetwork,),
+    "gfpgan-bilinear": (GFPGANNetwork,),
+    "gpen": (GPENNetwork,),
+}
 
 
 def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dict[str, Tensor]:
     """A foreign checkpoint or bare state dict -> the state dict of our network; tensors are shared, not copied.
 
-    layout: a name in LAYOUTS. part: "generator" (the moving average when there is one; of the layouts mmagic-glean and
-    panini, the restoring network), "discriminator", or "degradation" (panini: its degradation encoder, pre-trained);
-    None takes the first of these that the checkpoint holds. ``latent_avg`` is left out.
+    layout: a name in LAYOUTS. part: "generator" (the moving average when there is one; of a restorer's layout, the
+    restoring network), "discriminator", or "degradation" (panini: its degradation encoder, pre-trained); None takes
+    the first of these that the checkpoint holds. ``latent_avg`` is part of pSp, and of no other. Version 1 of GFP-GAN
+    and its bilinear form cannot be told apart: "gfpgan" takes either for version 1, which alone was released.
 
     Raises ValueError for an unknown layout or part, and when the layout finds no such network in the checkpoint.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}{did_you_mean(layout, LAYOUTS)}")
-    table = LAYOUTS[layout]
-    state_dict = rename(select(flatten(checkpoint), table, part), table.names)
-    state_dict.pop(MEAN, None)
+    table, flat = LAYOUTS[layout], flatten(checkpoint)
+    state_dict = rename(select(flat, table, part), table.names)
+    if MEAN not in table.beside:
+        state_dict.pop(MEAN, None)
     try:
-        kind, _ = infer(state_dict)
         state_dict = table.adapt(state_dict)
+        kind, _ = infer(state_dict)
     except ValueError as error:
-        raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}") from error
+        fitting = " or ".join(repr(name) for name in LAYOUTS if name != layout and fits(flat, LAYOUTS[name]))
+        looks = f"; this looks like the layout {fitting}" if fitting else ""
+        raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}{looks}") from error
     _check_kind(kind, layout, part, describe(state_dict))
     return state_dict
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..priors import StyleGAN2Discriminator
 from ..profiles import did_you_mean
-from ..restorers.bank import BankNetwork
+from ..restorers.bank import PriorNetwork
 from ..restorers.restorer import Restorer
 from ..storage import check_writable
 from .files import LoadedPrior, load_checkpoint, load_stylegan2, save_weights
@@ -115,7 +115,7 @@ def load_restorer(name: str) -> Restorer:
     if read_metadata(path).get("parts", 1) > 1:
         tensors |= load_checkpoint(rest)
     kind, _ = infer(tensors)
-    if not issubclass(kind, BankNetwork):
+    if not issubclass(kind, PriorNetwork):
         raise ValueError(f"{name} is a {kind.__name__}, which restores nothing")
     return Restorer(build(tensors)).eval().requires_grad_(False)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from ..images import to_uint8
-from ..layers import VGG16, FeatureNet64
+from ..layers import IRSE50, VGG16, FeatureNet64
 from .course import shipped_path
 from .files import load_checkpoint
 from .report import compare
@@ -47,6 +47,14 @@ def vgg16_conv4_3(path: str | os.PathLike, *, signed: bool = False) -> VGG16:
     tensors = load_checkpoint(path)
     kept = {k: v for k, v in tensors.items() if (m := re.match(r"features\.(\d+)\.", k)) and int(m[1]) <= VGG16_LAST}
     return _filled(VGG16(signed=signed), kept, f"{path} holds no VGG16 of torchvision's layout")
+
+
+def load_irse50(path: str | os.PathLike) -> IRSE50:
+    """ArcFace's IR-SE-50 (``model_ir_se50.pth``, with its published names), for the identity loss.
+
+    Raises as :func:`load_checkpoint`, and ValueError when the file holds another network.
+    """
+    return _filled(IRSE50(), load_checkpoint(path), f"{path} holds no IR-SE-50")
 
 
 def load_inception(path: str | os.PathLike) -> Inception:

@@ -1,13 +1,24 @@
 """What network a state dict belongs to, read off its tensors' shapes."""
 
+import itertools
 import re
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from ..layers.irse import UNITS
 from ..priors import StyleGAN2, StyleGAN2Discriminator, channel_table
-from ..restorers import DegradationEncoder, GLEANNetwork, PaniniMFRNetwork, PaniniNetwork, PDNNetwork
-from ..restorers.bank import BankNetwork
+from ..restorers import (
+    DegradationEncoder,
+    GFPGANNetwork,
+    GLEANNetwork,
+    GPENNetwork,
+    PaniniMFRNetwork,
+    PaniniNetwork,
+    PDNNetwork,
+    PSPNetwork,
+)
+from ..restorers.bank import PriorNetwork
 
 
 def infer_stylegan2(state_dict: Mapping[str, Tensor]) -> dict:
@@ -36,26 +47,26 @@ def infer_discriminator(state_dict: Mapping[str, Tensor]) -> dict:
     return {"size": size, "channels": channels}
 
 
-def infer_restorer(state_dict: Mapping[str, Tensor]) -> tuple[type[BankNetwork], dict]:
-    """The bare network GLEAN, Panini, PaniniMFR or PDN whose weights these are (our names), and its arguments.
+def infer_restorer(state_dict: Mapping[str, Tensor]) -> tuple[type[PriorNetwork], dict]:
+    """The bare network around a prior whose weights these are (our names), and its arguments.
 
-    Raises ValueError when a tensor that tells them is missing or has another rank than it should.
+    GLEAN, Panini, PaniniMFR, PDN, pSp, GFP-GAN or GPEN. Raises ValueError when a tensor that tells them is missing or
+    has another rank than it should.
     """
     kind = _restorer_kind(state_dict)
     if not (bank := bank_of(state_dict)):
-        raise ValueError(f"this {kind.title} has no bank of our names; layout 'mmagic-glean' or 'panini' converts it")
+        raise ValueError(f"this {kind.title} has no bank of our names")
     prior = infer_stylegan2(bank)
+    prior = {"out_size": prior.pop("size")} | prior
+    if kind in READERS:
+        return kind, prior | READERS[kind](state_dict, prior)
     levels = _count(state_dict, r"fusion_out\.(\d+)\.weight")
     if not levels:
         raise ValueError(f"no {kind.title}: the tensor fusion_out.0.weight is missing (of {len(state_dict)} tensors)")
-    config = {
+    config = prior | {
         "in_size": 2 * 2**levels * (8 if kind is PaniniMFRNetwork else 1),
-        "out_size": prior["size"],
-        "channels": prior["channels"],
         "rrdb_blocks": _count(state_dict, r"encoder\.0\.0\.body\.(\d+)\.rdb1\.conv1\.weight"),
         "rrdb_channels": _shape(state_dict, "encoder.0.0.conv_first.weight", 4)[0],
-        "style_dim": prior["style_dim"],
-        "n_mlp": prior["n_mlp"],
     }
     if kind is PDNNetwork:
         config["fuse_rgb"] = "fusion_skip.0.weight" in state_dict
@@ -63,7 +74,7 @@ def infer_restorer(state_dict: Mapping[str, Tensor]) -> tuple[type[BankNetwork],
 
 
 def bank_of(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of the StyleGAN2 inside a GLEAN, Panini or PDN (our names); none for another network."""
+    """The tensors of the StyleGAN2 inside a network around one (our names); none for another network."""
     return {key.removeprefix("bank."): value for key, value in state_dict.items() if key.startswith("bank.")}
 
 
@@ -78,10 +89,10 @@ def describe(state_dict: Mapping[str, Tensor]) -> str:
         return f"no network of this package ({names}{', ...' if len(state_dict) > 3 else ''})"
     if kind is DegradationEncoder:
         return "Panini-Net's degradation encoder"
-    if issubclass(kind, BankNetwork):
+    if issubclass(kind, PriorNetwork):
         size = config["out_size"]
-        parts = [f"{kind.title} {config['in_size']} -> {size}", _widths(size, config["channels"])]
-        parts.append(f"{config['rrdb_blocks']} RRDB blocks of {config['rrdb_channels']} channels")
+        parts = [f"{kind.title} {config.get('in_size', size)} -> {size}", _widths(size, config["channels"])]
+        parts += [tell(config) for key, tell in DETAILS.items() if key in config]
     else:
         parts = [kind.__name__, f"{config['size']} px", _widths(config["size"], config["channels"])]
     if "n_mlp" in config:
@@ -91,16 +102,60 @@ def describe(state_dict: Mapping[str, Tensor]) -> str:
 
 def infer(state_dict: Mapping[str, Tensor]) -> tuple[type[nn.Module], dict]:
     """The class and its arguments. Raises ValueError for a state dict of no network of this package."""
+    if any(mark in state_dict for mark in LANDMARKS):
+        return infer_restorer(state_dict)
     if "final_conv.0.weight" in state_dict:
         return StyleGAN2Discriminator, infer_discriminator(state_dict)
-    if "encoder.0.0.conv_first.weight" in state_dict:
-        return infer_restorer(state_dict)
     if "E.0.weight" in state_dict:
         return DegradationEncoder, {}
     return StyleGAN2, infer_stylegan2(state_dict)
 
 
-def _restorer_kind(state_dict: Mapping[str, Tensor]) -> type[BankNetwork]:
+def _psp(state_dict: Mapping[str, Tensor], prior: dict) -> dict:
+    convs = _count(state_dict, r"encoder\.styles\.0\.convs\.(\d+)\.weight", step=2)
+    starts = [0, *itertools.accumulate(UNITS)][:-1]
+    widths = [_shape(state_dict, f"encoder.body.{i}.res_layer.3.weight", 4)[0] for i in starts]
+    hidden = [_shape(state_dict, f"encoder.body.{i}.res_layer.5.fc1.weight", 4)[0] for i in starts]
+    fits = [r for r in range(1, max(widths) + 1) if [w // r for w in widths] == hidden]
+    if not fits:
+        raise ValueError(f"no pSp: gates of {hidden} hidden channels for stages of {widths} channels")
+    return {"in_size": 16 * 2**convs, "encoder_widths": tuple(widths), "reduction": fits[-1]}
+
+
+def _gfpgan(state_dict: Mapping[str, Tensor], prior: dict) -> dict:
+    steered = _shape(state_dict, "condition_scale.0.2.weight", 4)[0]
+    return {
+        "resample": "fir" if "bank.to_rgbs.0.upsample.kernel" in state_dict else "bilinear",
+        "half": steered < prior["channels"][8],
+        "one_code": _shape(state_dict, "final_linear.weight", 2)[0] == prior["style_dim"],
+    }
+
+
+def _gpen(state_dict: Mapping[str, Tensor], prior: dict) -> dict:
+    halvings = _count(state_dict, r"encoder\.(\d+)\.1\.weight", first=1)
+    seen = _shape(state_dict, "bank.conv1.activate.bias", 1)[0]
+    return {"in_size": 4 * 2**halvings, "concat": seen > prior["channels"][4]}
+
+
+READERS = {PSPNetwork: _psp, GFPGANNetwork: _gfpgan, GPENNetwork: _gpen}  # what else the tensors tell
+LANDMARKS = {  # a tensor that no other network of ours has
+    "encoder.latlayer1.weight": PSPNetwork,
+    "condition_scale.0.2.weight": GFPGANNetwork,
+    "encoder.0.0.weight": GPENNetwork,
+    "encoder.0.0.conv_first.weight": None,  # GLEAN, PDN or Panini
+}
+DETAILS = {  # what describe says of an argument
+    "rrdb_blocks": lambda c: f"{c['rrdb_blocks']} RRDB blocks of {c['rrdb_channels']} channels",
+    "resample": lambda c: "version 1" if c["resample"] == "fir" else "the form of versions 1.2 to 1.4",
+    "concat": lambda c: "features beside" if c["concat"] else "features added",
+    "encoder_widths": lambda c: "encoder of " + "-".join(map(str, c["encoder_widths"])) + " channels",
+}
+
+
+def _restorer_kind(state_dict: Mapping[str, Tensor]) -> type[PriorNetwork]:
+    for mark, kind in LANDMARKS.items():
+        if kind and mark in state_dict:
+            return kind
     if any(key.startswith("AFS_maskGen.") for key in state_dict):
         return PaniniNetwork if "choice_vector" in state_dict else PaniniMFRNetwork
     return GLEANNetwork if any(key.startswith("decoder.") for key in state_dict) else PDNNetwork
@@ -115,11 +170,11 @@ def _shape(state_dict: Mapping[str, Tensor], name: str, rank: int) -> tuple[int,
     return shape
 
 
-def _count(state_dict: Mapping[str, Tensor], pattern: str, first: int = 0) -> int:
-    """How many consecutive indices, from first, match the pattern's group."""
+def _count(state_dict: Mapping[str, Tensor], pattern: str, first: int = 0, step: int = 1) -> int:
+    """How many indices first, first + step, ... match the pattern's group."""
     found = {int(match[1]) for key in state_dict if (match := re.fullmatch(pattern, key))}
     count = 0
-    while first + count in found:
+    while first + step * count in found:
         count += 1
     return count
 

@@ -20,7 +20,7 @@ LAYOUT = Layout(
 )
 
 # a network of that project is called "generator", and so is the bank within; the encoder tells them apart
-ENCODER = "encoder.0.0.conv_first.weight"
+ENCODER = ("encoder.0.0.conv_first.weight",)
 NETWORK = ("state_dict.generator_ema.", "generator_ema.", "state_dict.generator.", "generator.", "state_dict.", "")
 
 GLEAN = Layout(

@@ -30,6 +30,6 @@ LAYOUT = Layout(
         "discriminator": GLEAN.parts["discriminator"],
     },
     names=GLEAN.names,
-    landmarks={"generator": ENCODER, "degradation": "E.0.weight"},
+    landmarks={"generator": ENCODER, "degradation": ("E.0.weight",)},
     adapt=drop_unused_latents,
 )

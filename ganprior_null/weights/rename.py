@@ -14,14 +14,19 @@ class Layout(NamedTuple):
 
     parts: for each network, the prefixes its tensors may have in the flattened checkpoint, best first; a checkpoint
     with none of them is a bare state dict. names: (pattern, replacement), all applied in order to the rest of a name.
-    landmarks: for a part whose prefix others may have too, a tensor that must lie under it. adapt: what renaming cannot
-    do, applied last.
+    landmarks: for a part whose prefix others may have too, tensors of which one must lie under it. beside: tensors that
+    lie next to the network's own and belong to it. adapt: what renaming cannot do, applied last.
     """
 
     parts: dict[str, tuple[str, ...]]
     names: tuple[tuple[str, str], ...] = ()
-    landmarks: dict[str, str] = {}
+    landmarks: dict[str, tuple[str, ...]] = {}
+    beside: tuple[str, ...] = ()
     adapt: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
+
+
+WRAPPERS = ("params_ema.", "g_ema.", "state_dict.", "params.", "g.", "")  # best first: the moving average
+WRAPPED = tuple(f"{outer}{inner}" for outer in WRAPPERS for inner in ("module.", ""))
 
 
 def flatten(checkpoint: Mapping, prefix: str = "") -> dict[str, Tensor]:
@@ -38,6 +43,8 @@ def flatten(checkpoint: Mapping, prefix: str = "") -> dict[str, Tensor]:
 def select(flat: Mapping[str, Tensor], layout: Layout, part: str | None) -> dict[str, Tensor]:
     """The tensors of one network, prefix removed. part None: the first of layout.parts that the checkpoint holds.
 
+    Those of layout.beside are added as they are.
+
     Raises ValueError for a part the layout does not know, and when the checkpoint holds only other parts.
     """
     if part is not None and part not in layout.parts:
@@ -45,7 +52,7 @@ def select(flat: Mapping[str, Tensor], layout: Layout, part: str | None) -> dict
     found = {}
     for name, prefixes in layout.parts.items():
         for prefix in prefixes:
-            if name in layout.landmarks and prefix + layout.landmarks[name] not in flat:
+            if name in layout.landmarks and not any(prefix + mark in flat for mark in layout.landmarks[name]):
                 continue
             tensors = {key.removeprefix(prefix): value for key, value in flat.items() if key.startswith(prefix)}
             if tensors:
@@ -55,7 +62,14 @@ def select(flat: Mapping[str, Tensor], layout: Layout, part: str | None) -> dict
         return dict(flat)  # a bare state dict
     if part is not None and part not in found:
         raise ValueError(f"the checkpoint holds no {part}, only: {', '.join(found)}")
-    return found[part] if part else next(iter(found.values()))
+    beside = {key: flat[key] for key in layout.beside if key in flat}
+    return (found[part] if part else next(iter(found.values()))) | beside
+
+
+def fits(flat: Mapping[str, Tensor], layout: Layout) -> bool:
+    """Whether a flattened checkpoint holds a landmark of this layout."""
+    marks = [(layout.parts[part], names) for part, names in layout.landmarks.items()]
+    return any(prefix + name in flat for prefixes, names in marks for prefix in prefixes for name in names)
 
 
 def rename(state_dict: Mapping[str, Tensor], names: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:

@@ -78,5 +78,5 @@ def test_second_derivatives(resample):
 
 
 def test_unknown_resampling_is_refused():
-    with pytest.raises(ValueError, match="resample must be None, 'up' or 'down', got 'both'"):
+    with pytest.raises(ValueError, match="resample must be None, 'up', 'down' or 'bilinear', got 'both'"):
         ModulatedConv2d(2, 3, 3, 4, resample="both")
