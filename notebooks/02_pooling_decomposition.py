@@ -33,7 +33,7 @@
 # little PyTorch. The lesson follows Equations 8-11 and Figure 2 of the paper.
 
 # %% tags=["parameters"]
-profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 size: int = 0  # side of the images in pixels, a multiple of 32; 0: the profile's
 images: int = 0  # images that claim C1 is averaged over; 0: the profile's
 seed: int = 0  # seed of the untrained networks and the noise

@@ -33,7 +33,7 @@
 # transform does to a convolution helps in section 3. The lesson covers Table 1 and Appendices B and D of the paper {cite}`wang2023gan`.
 
 # %% tags=["parameters"]
-profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 size: int = 0  # side of the images in pixels, a multiple of 32; 0: the profile's
 images: int = 0  # images that Table 1 is averaged over; 0: the profile's
 folder: str = ""  # a folder of images to use instead of photographs (to 300 pixels) and drawn faces (above)

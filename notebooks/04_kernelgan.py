@@ -33,7 +33,7 @@
 # learns to deceive a discriminator.
 
 # %% tags=["parameters"]
-profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 photo: str = "astronaut"  # the photograph of the lesson, one of ganprior_null.data.PHOTOGRAPHS
 along: float = 1.99  # width (sigma) of the hidden Gaussian along its first axis, HR pixels
 across: float = 0.89  # and along its second

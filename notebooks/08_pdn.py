@@ -33,7 +33,7 @@
 # **Before you start**: [the GAN prior](05_gan_prior.ipynb) and lesson 07 (GLEAN and its training step). The lesson covers Section 4.4, Table 4 and Figures 7 and 8 of the paper.
 
 # %% tags=["parameters"]
-profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 weights: str = "pdn-faces-8x"  # a shipped PDN; where it is missing, an untrained one takes its place
 codes: int = 0  # answers to each measurement; 0: 16, and 4 at smoke
 seed: int = 0  # seed of all codes, and of your own run
@@ -62,6 +62,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, report
 from ganprior_null.data import photograph
 from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_distance, spread_map
+from ganprior_null.experiments.baselines import stored_baselines
 from ganprior_null.experiments.launch import PACKS, find_source, launch, run_name
 from ganprior_null.experiments.restorer import Experiment, measure
 from ganprior_null.experiments.runs import Mean, choose, grouped, mean, pairs_of, read_json, read_runs
@@ -522,6 +523,11 @@ TESTED = {"bicubic-plain": "bicubic, plain (trained on)", "bicubic": "bicubic", 
           "lanczos3": "Lanczos"}  # fmt: skip
 aliased = {name: evaluated(group(**this, downsampler="bicubic-plain")) for name, this in METHODS.items()}
 rows = []
+free = {d: stored_baselines("faces", 8, profile=judged, downsampler=d, folders=report.result_folders()) for d in TESTED}
+for name in free["bicubic"]:
+    for metric, digits in (("PSNR", 2), ("SSIM", 3), ("fd_features64", 2)):
+        cells = [f"{free[d][name][metric]:.{digits}f}" if free[d] else "–" for d in TESTED]
+        rows.append([f"*{name}*" if metric == "PSNR" else "", metric, *cells])
 for name, set_ in aliased.items():
     for metric, digits in (("PSNR", 2), ("SSIM", 3), ("fd_features64", 2), ("PSNR(LR)", 1)):
         cells = [text(over_seeds(set_, "unseen.json", "tested", d, metric), digits) for d in TESTED]
@@ -629,8 +635,14 @@ else:
 
 # %%
 METRICS = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "blockiness")
-rows = []
+rows, best = [], {}
 for factor in (8, 16):
+    free = stored_baselines("faces", factor, profile=judged, folders=report.result_folders())
+    for name, row in free.items():  # what costs nothing
+        cells = [f"{row[m]:.{3 if m not in ('PSNR', 'fd_features64') else 2}f}" for m in METRICS if m in row]
+        rows.append([f"{factor}x", f"*{name}*", "", *cells])
+    for metric in ("PSNR", "SSIM") if free else ():
+        best[factor, metric] = max(row[metric] for row in free.values())
     for name, this in METHODS.items():
         set_ = group(**this, factor=factor)
         if set_:
@@ -642,6 +654,10 @@ for factor in (8, 16):
                     *(text(mean(set_, m), 3 if m not in ("PSNR", "fd_features64") else 2) for m in METRICS),
                 ]
             )
+for (factor, metric), level in best.items():
+    sets = {name: group(**this, factor=factor) for name, this in METHODS.items()}
+    above = [name for name, set_ in sets.items() if set_ and mean(set_, metric).mean > level]
+    print(f"{factor}x, above everything that costs nothing in {metric} ({level:.3f}): {', '.join(above) or 'none'}")
 table(["", "", "seeds", *METRICS], rows)
 
 # %%
