@@ -4,9 +4,14 @@ import os
 import subprocess
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
-# the repository; where the package is installed without one, the folder a program was started in takes its place
-ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
+
+def find_root(package: Path, start: Path) -> Path:
+    """The checkout that holds the package, or else the folder ``start`` or one above it; without one, ``start``."""
+    folders = (package.parent, start, *start.parents)
+    return next((folder for folder in folders if (folder / "notebooks" / "00_start_here.py").is_file()), start)
+
+
+ROOT = find_root(Path(__file__).resolve().parent, Path.cwd())
 COMMITTED = ROOT / "data" / "results"  # stored runs: <experiment>/<run>/summary.json and more
 
 

@@ -3,10 +3,10 @@
 ``ganprior-null report`` and the last lesson print the table.
 """
 
+from .. import places
 from ..lessons.source import code_hash as code_hash
 from ..lessons.source import measures as measures
 from ..lessons.source import section as section
-from ..places import COMMITTED as COMMITTED
 from ..places import ROOT as ROOT
 from ..places import result_folders as result_folders
 from ..places import results_folder as results_folder
@@ -26,3 +26,15 @@ from .text import as_json as as_json
 from .text import as_markdown as as_markdown
 from .text import as_summary as as_summary
 from .text import as_text as as_text
+
+
+def __getattr__(name: str):
+    """``COMMITTED``, the folder of the stored runs. Raises FileNotFoundError, which says what to do, where it is not."""
+    if name != "COMMITTED":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not places.COMMITTED.is_dir():
+        raise FileNotFoundError(
+            f"the stored runs that this reads are no part of an installation: open it in a clone of the repository "
+            f"(there is no {places.COMMITTED})"
+        )
+    return places.COMMITTED
