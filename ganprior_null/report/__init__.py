@@ -29,7 +29,7 @@ from .text import as_text as as_text
 
 
 def __getattr__(name: str):
-    """``COMMITTED``, the folder of the stored runs. Raises FileNotFoundError, which says what to do, where it is not."""
+    """``COMMITTED``, the folder of the stored runs; FileNotFoundError, which says what to do, where it is not."""
     if name != "COMMITTED":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not places.COMMITTED.is_dir():
