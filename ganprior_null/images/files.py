@@ -37,9 +37,10 @@ def load_image(path: str | os.PathLike) -> Tensor:
 def read_pixels(path: str | os.PathLike) -> np.ndarray:
     """An image file -> (H, W, 3) uint8, RGB, upright as its orientation tag says. The package's one reader of pictures.
 
-    Nothing is cut, dropped or chosen silently. Refused: more than 8 bits per channel; transparency, unless every pixel
-    is opaque; several frames or pages. Of a photograph with others behind it (MPO) the first is taken, with a warning.
-    Colour profiles other than sRGB are not applied, with a warning: the numbers are what a measurement is made of.
+    Nothing is cut, dropped or chosen silently. Refused: more than 8 bits per channel; several frames or pages. With a
+    warning: transparent pixels are laid over white, since what they hide belongs to no result; of a photograph with
+    others behind it (MPO) the first is taken; colour profiles other than sRGB are not applied, for a measurement is
+    made of the numbers as they are.
 
     Raises ValueError, naming the file, for whatever cannot be read (:class:`NoImageFile` where there is no file).
     """
@@ -52,8 +53,7 @@ def read_pixels(path: str | os.PathLike) -> np.ndarray:
             refused = _refused(image)
             if not refused:
                 ImageOps.exif_transpose(image, in_place=True)
-                refused, pixels = _transparency(image), np.array(image.convert("RGB"))
-                notes = _notes(image)
+                pixels, notes = _over_white(image), _notes(image)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{shown} is too large to be read as one picture ({error}); cut it into several") from error
     except Image.UnidentifiedImageError as error:
@@ -63,7 +63,7 @@ def read_pixels(path: str | os.PathLike) -> np.ndarray:
     if refused:
         raise ValueError(f"{shown} {refused}")
     for note in notes:
-        warnings.warn(note, stacklevel=3)
+        warnings.warn(note, stacklevel=1)  # here, so that a file read twice is told of once
     return pixels
 
 
@@ -91,19 +91,25 @@ def _bits(image: Image.Image) -> int:
     return 16 if image.format == "PNG" and ";16" in str(arguments) else 8
 
 
-def _transparency(image: Image.Image) -> str:
-    """Why a decoded image is refused for its alpha channel or transparent colour; empty when every pixel is opaque."""
-    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
-        return ""
-    share = (np.asarray(image.convert("RGBA").getchannel("A")) < 255).mean()
-    if not share:
-        return ""
-    return f"has transparent pixels ({100 * share:.3g} %), and what they hide must not show; lay it over a background"
+def _over_white(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 of a decoded image; opaque pixels keep their values."""
+    if not _may_be_transparent(image):
+        return np.array(image.convert("RGB"))
+    white = Image.new("RGBA", image.size, "white")
+    return np.array(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
+
+
+def _may_be_transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def _notes(image: Image.Image) -> list[str]:
     """What people should know of an image that is read."""
     notes = []
+    if _may_be_transparent(image):
+        share = (np.asarray(image.convert("RGBA").getchannel("A")) < 255).mean()
+        if share:
+            notes.append(f"{printable(image.filename)} has transparent pixels ({100 * share:.3g} %): laid over white")
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"{printable(image.filename)} has {image.n_frames} frames; the first, the photograph, is read")
     if profile := _profile(image):  # without the file's name: of a folder of photographs it is said once

@@ -84,24 +84,29 @@ def test_16_bit_colour_tiff_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
-def test_what_transparency_hides_is_refused_and_opaque_alpha_dropped(tmp_path, suffix):
+def test_what_transparency_hides_becomes_white_with_a_word(tmp_path, suffix):
     alpha = np.full((12, 20, 1), 255, np.uint8)
-    Image.fromarray(np.dstack([SCENE, alpha])).save(tmp_path / f"a{suffix}", lossless=True)
-    assert np.array_equal(read_pixels(tmp_path / f"a{suffix}"), SCENE)
-    alpha[0, 0] = 254
-    Image.fromarray(np.dstack([SCENE, alpha])).save(tmp_path / f"a{suffix}", lossless=True)
-    with pytest.raises(ValueError, match=rf"a{suffix} has transparent pixels \(0.417 %\)"):
-        read_pixels(tmp_path / f"a{suffix}")
+    Image.fromarray(np.dstack([SCENE, alpha])).save(tmp_path / f"a{suffix}", lossless=True, exact=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an opaque channel needs no word
+        assert np.array_equal(read_pixels(tmp_path / f"a{suffix}"), SCENE)
+    alpha[0, 0], expected = 0, SCENE.copy()
+    expected[0, 0] = 255
+    Image.fromarray(np.dstack([SCENE, alpha])).save(tmp_path / f"a{suffix}", lossless=True, exact=True)
+    with pytest.warns(UserWarning, match=rf"a{suffix} has transparent pixels \(0.417 %\): laid over white"):
+        assert np.array_equal(read_pixels(tmp_path / f"a{suffix}"), expected)
 
 
 @pytest.mark.parametrize("mode, suffix", [("L", ".png"), ("P", ".png"), ("P", ".gif")])
-def test_a_transparent_colour_hides_only_where_it_is_used(tmp_path, mode, suffix):
+def test_a_transparent_colour_becomes_white_where_it_is_used(tmp_path, mode, suffix):
     levels = Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).convert(mode)
-    levels.save(tmp_path / f"a{suffix}", transparency=7)
-    with pytest.raises(ValueError, match="transparent pixels"):
-        read_pixels(tmp_path / f"a{suffix}")
+    expected = np.array(levels.convert("RGB"))
     levels.save(tmp_path / f"b{suffix}", transparency=200)
-    assert np.array_equal(read_pixels(tmp_path / f"b{suffix}"), np.asarray(levels.convert("RGB")))
+    assert np.array_equal(read_pixels(tmp_path / f"b{suffix}"), expected)
+    expected[0, 7] = 255
+    levels.save(tmp_path / f"a{suffix}", transparency=7)
+    with pytest.warns(UserWarning, match="transparent pixels"):
+        assert np.array_equal(read_pixels(tmp_path / f"a{suffix}"), expected)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif"])
