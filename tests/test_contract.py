@@ -16,10 +16,19 @@ import torch
 import ganprior_null
 from ganprior_null import PDN, Panini, StyleGAN2, StyleGAN2Discriminator, images, metrics, restorers, weights
 from ganprior_null.cli import _parser
-from ganprior_null.restorers import DegradationEncoder, GLEANNetwork, PaniniMFRNetwork, PaniniNetwork
+from ganprior_null.restorers import (
+    DegradationEncoder,
+    GFPGANNetwork,
+    GLEANNetwork,
+    GPENNetwork,
+    PaniniMFRNetwork,
+    PaniniNetwork,
+    PSPNetwork,
+)
 
 RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
 SIZES = "in_size, out_size, channels=None, rrdb_blocks=23, rrdb_channels=64, style_dim=512, n_mlp=8"
+ENLARGING = "in_size, out_size, channels=None, style_dim=512, n_mlp=8"
 # what a caller may write; further parameters must have defaults
 SIGNATURES = {
     "Matrix": "A",
@@ -51,6 +60,10 @@ SIGNATURES = {
     "GLEAN": SIZES,
     "Panini": SIZES,
     "PDN": SIZES,
+    "PSP": ENLARGING,
+    "GFPGAN": ENLARGING,
+    "GPEN": ENLARGING,
+    "singan": "y, factor, *, steps=2000, seed=0",
     "pulse": "prior, y, A, *, steps=100, seed=0, restarts=1, eps=2e-3, lr=0.4, space='sphere', enforce='none'",
     "restorers.dgp": "prior, discriminator, y, A, *, steps=100, seed=0, eps=2e-3",
     "restorers.mganprior": "prior, y, A, *, codes=8, steps=100, seed=0, restarts=1, eps=2e-3",
@@ -115,6 +128,7 @@ RUN_FILES = {"params.json": dict, "metrics.jsonl": None, "summary.json": dict}
 CHANNELS = {4: 6, 8: 5, 16: 4}
 SMALL = dict(channels=CHANNELS, rrdb_blocks=2, rrdb_channels=4, style_dim=6, n_mlp=2)
 # network -> (how it is built, digest of the names and shapes of its tensors): files that exist load as long as it holds
+EVEN = {4: 6, 8: 4, 16: 2}
 TENSORS = {
     "StyleGAN2": (lambda: StyleGAN2(16, 6, 2, CHANNELS), "945a2808db18"),
     "StyleGAN2Discriminator": (lambda: StyleGAN2Discriminator(16, CHANNELS), "47f5cd3535f4"),
@@ -123,6 +137,10 @@ TENSORS = {
     "PDN": (lambda: PDN(8, 16, **SMALL).network, "fe808c3c69cb"),
     "PaniniMFR": (lambda: PaniniMFRNetwork(32, 64, dict.fromkeys((4, 8, 16, 32, 64), 4), 2, 4, 6, 2), "b1e8acad12fe"),
     "DegradationEncoder": (DegradationEncoder, "b886ba5eb942"),
+    "PSP": (lambda: PSPNetwork(32, 16, EVEN, 6, 2, (4, 6, 4, 6), 2), "b8ae88376999"),
+    "GFPGAN, version 1": (lambda: GFPGANNetwork(16, EVEN, 6, 2), "ff0456b12a3a"),
+    "GFPGAN, later versions": (lambda: GFPGANNetwork(16, EVEN, 6, 2, resample="bilinear"), "f9a5503694c3"),
+    "GPEN": (lambda: GPENNetwork(16, 16, EVEN, 6, 2), "568bb0a7a708"),
 }
 
 

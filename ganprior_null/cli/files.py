@@ -39,7 +39,8 @@ def add_convert(commands) -> None:
     this = commands.add_parser("convert", help="a published checkpoint to our safetensors file, strictly")
     this.add_argument(
         "layout",
-        help="whose names the checkpoint uses: rosinality | mmagic (StyleGAN2) | mmagic-glean (GLEAN) | panini",
+        help="whose names the checkpoint uses: rosinality | mmagic (StyleGAN2) | mmagic-glean (GLEAN) | panini | psp | "
+        "gfpgan (1, and 1.2 to 1.4) | gfpgan-bilinear (its training form) | gpen | esrgan (RRDBNet, three namings)",
     )
     this.add_argument("source", type=Path, metavar="IN", help="a .pt, .pth or .safetensors file; never runs its code")
     this.add_argument("target", type=Path, nargs="?", metavar="OUT.safetensors")
@@ -47,7 +48,7 @@ def add_convert(commands) -> None:
     this.add_argument(
         "--part",
         choices=("generator", "discriminator", "degradation"),
-        help="default: the generator, of GLEAN and Panini the restoring network, if there is one",
+        help="default: the generator, of a restorer the restoring network, if there is one",
     )
     add_overwrite(this)
     this.set_defaults(command=_convert)

@@ -140,9 +140,8 @@ class GFPGAN(EnlargingRestorer):
         train_bank: bool = False,
     ):
         options = {"resample": resample, "half": half, "one_code": one_code, "train_bank": train_bank}
-        super().__init__(
-            check_in_size(in_size, out_size), GFPGANNetwork(out_size, channels, style_dim, n_mlp, **options)
-        )
+        check_in_size(in_size, out_size)
+        super().__init__(in_size, GFPGANNetwork(out_size, channels, style_dim, n_mlp, **options))
 
 
 def condition(in_channels: int, out_channels: int, *, start: float) -> nn.Sequential:

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..layers.rrdb import SLOPE, RRDBExtractor
 from ..priors import StyleGAN2
 from .bank import BankNetwork, Grown
 from .restorer import PriorRestorer
-from .rrdb import SLOPE, RRDBExtractor
 
 LAST = 64  # channels before the last convolution of the decoder
 

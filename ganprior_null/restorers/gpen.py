@@ -116,6 +116,5 @@ class GPEN(EnlargingRestorer):
         concat: bool = True,
     ):
         side = out_size if encoder_size is None else encoder_size
-        super().__init__(
-            check_in_size(in_size, side), GPENNetwork(side, out_size, channels, style_dim, n_mlp, concat=concat)
-        )
+        check_in_size(in_size, side)
+        super().__init__(in_size, GPENNetwork(side, out_size, channels, style_dim, n_mlp, concat=concat))

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.cbam import CBAM
+from ..layers.rrdb import SLOPE, RRDBExtractor
 from ..priors import StyleGAN2
 from .bank import BankNetwork
 from .degradation import DIM, DegradationEncoder
 from .glean import conv
 from .restorer import PriorRestorer
-from .rrdb import SLOPE, RRDBExtractor
 
 
 class PaniniNetwork(BankNetwork):

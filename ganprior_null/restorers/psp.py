@@ -98,10 +98,8 @@ class PSP(EnlargingRestorer):
         reduction: int = 16,
     ):
         side = max(32, min(256, out_size)) if encoder_size is None else encoder_size
-        super().__init__(
-            check_in_size(in_size, side),
-            PSPNetwork(side, out_size, channels, style_dim, n_mlp, encoder_widths, reduction),
-        )
+        check_in_size(in_size, side)
+        super().__init__(in_size, PSPNetwork(side, out_size, channels, style_dim, n_mlp, encoder_widths, reduction))
 
 
 class StyleEncoder(IRTrunk):

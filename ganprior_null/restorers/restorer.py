@@ -65,8 +65,7 @@ class EnlargingRestorer(PriorRestorer):
         return super().forward(y, *code)
 
 
-def check_in_size(in_size: int, largest: int) -> int:
-    """Return in_size; ValueError unless it is a power of two from 4 to the side that y is enlarged to."""
+def check_in_size(in_size: int, largest: int) -> None:
+    """ValueError unless in_size is a power of two from 4 to the side of the picture that y is enlarged to."""
     if in_size not in (legal := resolutions(largest)):
         raise ValueError(f"in_size must be one of {', '.join(map(str, legal))}, as y is enlarged; got {in_size!r}")
-    return in_size

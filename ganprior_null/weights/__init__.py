@@ -28,6 +28,7 @@ from .files import save_weights as save_weights
 from .infer import describe as describe
 from .infer import infer_discriminator as infer_discriminator
 from .infer import infer_restorer as infer_restorer
+from .infer import infer_rrdbnet as infer_rrdbnet
 from .infer import infer_stylegan2 as infer_stylegan2
 from .report import LoadReport as LoadReport
 from .report import build as build

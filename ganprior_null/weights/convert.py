@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..networks.rrdbnet import RRDBNet
 from ..priors import StyleGAN2, StyleGAN2Discriminator
 from ..profiles import did_you_mean
 from ..restorers import (
@@ -19,7 +20,7 @@ from ..restorers import (
     PSPNetwork,
 )
 from ..storage import check_outputs
-from . import gfpgan, gpen, mmagic, panini, psp, rosinality
+from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
 from .files import MEAN, load_checkpoint, mean_w, save_weights
 from .infer import describe, infer
 from .rename import fits, flatten, rename, select
@@ -34,6 +35,7 @@ LAYOUTS = {
     "gfpgan": gfpgan.LAYOUT,
     "gfpgan-bilinear": gfpgan.BILINEAR,
     "gpen": gpen.LAYOUT,
+    "esrgan": esrgan.LAYOUT,
 }
 PARTS = ("generator", "discriminator", "degradation")
 GENERATORS = {  # else StyleGAN2
@@ -43,6 +45,7 @@ GENERATORS = {  # else StyleGAN2
     "gfpgan": (GFPGANNetwork,),
     "gfpgan-bilinear": (GFPGANNetwork,),
     "gpen": (GPENNetwork,),
+    "esrgan": (RRDBNet,),
 }
 
 

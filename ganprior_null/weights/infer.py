@@ -1,12 +1,14 @@
 """What network a state dict belongs to, read off its tensors' shapes."""
 
 import itertools
+import math
 import re
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from ..layers.irse import UNITS
+from ..networks.rrdbnet import RRDBNet
 from ..priors import StyleGAN2, StyleGAN2Discriminator, channel_table
 from ..restorers import (
     DegradationEncoder,
@@ -73,6 +75,22 @@ def infer_restorer(state_dict: Mapping[str, Tensor]) -> tuple[type[PriorNetwork]
     return kind, config
 
 
+def infer_rrdbnet(state_dict: Mapping[str, Tensor]) -> dict:
+    """{"channels", "blocks", "factor", "growth", "plus"}: the arguments of the RRDBNet whose weights these are.
+
+    Raises ValueError when a tensor that tells them is missing or has another rank than it should.
+    """
+    channels, seen = _shape(state_dict, "features.conv_first.weight", 4)[:2]
+    doublings = _count(state_dict, r"conv_up(\d+)\.weight", first=1)
+    return {
+        "channels": channels,
+        "blocks": _count(state_dict, r"features\.body\.(\d+)\.rdb1\.conv1\.weight"),
+        "factor": 2**doublings // math.isqrt(seen // 3),
+        "growth": _shape(state_dict, "features.body.0.rdb1.conv1.weight", 4)[0],
+        "plus": "features.body.0.rdb1.conv1x1.weight" in state_dict,
+    }
+
+
 def bank_of(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of the StyleGAN2 inside a network around one (our names); none for another network."""
     return {key.removeprefix("bank."): value for key, value in state_dict.items() if key.startswith("bank.")}
@@ -89,6 +107,9 @@ def describe(state_dict: Mapping[str, Tensor]) -> str:
         return f"no network of this package ({names}{', ...' if len(state_dict) > 3 else ''})"
     if kind is DegradationEncoder:
         return "Panini-Net's degradation encoder"
+    if kind is RRDBNet:
+        plus = "ESRGAN+" if config["plus"] else "ESRGAN"
+        return f"{plus} {config['factor']}x, {config['blocks']} RRDB blocks of {config['channels']} channels"
     if issubclass(kind, PriorNetwork):
         size = config["out_size"]
         parts = [f"{kind.title} {config.get('in_size', size)} -> {size}", _widths(size, config["channels"])]
@@ -104,6 +125,8 @@ def infer(state_dict: Mapping[str, Tensor]) -> tuple[type[nn.Module], dict]:
     """The class and its arguments. Raises ValueError for a state dict of no network of this package."""
     if any(mark in state_dict for mark in LANDMARKS):
         return infer_restorer(state_dict)
+    if "features.conv_first.weight" in state_dict:
+        return RRDBNet, infer_rrdbnet(state_dict)
     if "final_conv.0.weight" in state_dict:
         return StyleGAN2Discriminator, infer_discriminator(state_dict)
     if "E.0.weight" in state_dict:

@@ -64,8 +64,8 @@ def load_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) -> LoadRep
 def build(state_dict: Mapping[str, Tensor]) -> nn.Module:
     """The network of the inferred sizes with these weights (our names), loaded strictly, in evaluation mode.
 
-    A StyleGAN2, its discriminator, Panini-Net's degradation encoder, or a bare GLEAN, Panini, PaniniMFR or PDN, which
-    :class:`~ganprior_null.restorers.Restorer` takes to [0, 1].
+    A StyleGAN2, its discriminator, Panini-Net's degradation encoder; an RRDBNet, which speaks [0, 1]; or a bare GLEAN,
+    Panini, PaniniMFR, PDN, pSp, GFP-GAN or GPEN, which :class:`~ganprior_null.restorers.Restorer` takes to [0, 1].
 
     Raises ValueError when the tensors are not exactly those of one such network.
     """

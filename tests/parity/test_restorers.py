@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from ganprior_null import PDN, AveragePool, losses
+from ganprior_null.layers.rrdb import SLOPE
 from ganprior_null.restorers import (
     GLEANNetwork,
     MomentumContrast,
@@ -21,7 +22,6 @@ from ganprior_null.restorers import (
     Restorer,
     enforce_consistency,
 )
-from ganprior_null.restorers.rrdb import SLOPE
 from ganprior_null.weights import build, convert, load_weights
 
 from .test_stylegan2 import Reference, activations
@@ -195,7 +195,7 @@ def test_the_tolerances_refuse_wrong_arithmetic(glean, mistake, monkeypatch):
         latents = network.latents
         monkeypatch.setattr(network, "latents", lambda f: latents(f)[:, :1].expand(-1, network.bank.latents, -1))
     else:
-        monkeypatch.setattr("ganprior_null.restorers.rrdb.RESIDUAL", SLOPE / 2)
+        monkeypatch.setattr("ganprior_null.layers.rrdb.RESIDUAL", SLOPE / 2)
     assert ref.gap("sr", network(ref["lr"])) > 10
 
 

@@ -1,6 +1,7 @@
-"""pSp, GFP-GAN and GPEN against the published programs, run once on random weights; tolerances as in test_stylegan2.py.
+"""pSp, GFP-GAN, GPEN and ESRGAN against the published programs, run once on random weights.
 
-Gradients are taken with respect to the tensors of the published file itself, through its conversion.
+Tolerances as in test_stylegan2.py. Gradients are taken with respect to the tensors of the published file itself,
+through its conversion.
 """
 
 import json
@@ -283,6 +284,41 @@ def test_gpen_discriminator(reference):
     assert ref.gap("score6", build(weights)(ref["x6"])) > 100  # negative control: groups of 3, as StyleGAN2 has them
 
 
+@pytest.mark.parametrize("naming", ["esrgan", "basicsr", "first"])
+def test_esrgan(reference, naming):
+    ref = reference("rrdbnet_x4")
+    weights = convert({"params_ema": ref.weights(naming)}, "esrgan")
+    network, lr = build(weights), ref["lr"].clone().requires_grad_()
+    sr = network(lr)
+    loss = F.l1_loss(sr, ref["gt"])
+    ref.check(sr=sr, loss_l1=loss, grad_lr=torch.autograd.grad(loss, lr)[0])
+    names = {"act_conv_first": "features.conv_first", "act_trunk_conv": "features.conv_body"}
+    names |= {f"act_RRDB_trunk_{i}": f"features.body.{i}" for i in range(2)}
+    ref.check(**activations(network, names, lambda: network(ref["lr"])))
+    if naming == "esrgan":  # whose names the manifest has
+
+        def loss():
+            return F.l1_loss(network(ref["lr"]), ref["gt"])
+
+        check_gradients(ref, network, ref.weights(naming), "esrgan", loss)
+
+
+@torch.no_grad()
+def test_esrgan_at_other_factors_and_esrgan_plus(reference):
+    ref = reference("rrdbnet_x2_x1")
+    for part in ("x2", "x1"):
+        network = build(convert(ref.weights(part), "esrgan"))
+        assert network.factor == int(part[1])
+        ref.check(**{f"sr_{part}": network(ref[f"lr_{part}"])})
+    plus = reference("esrganplus_x4")
+    weights = convert(plus.weights("net"), "esrgan")
+    network = build(weights)
+    plus.check(sr=network(plus["lr"]))
+    for block in (module for module in network.modules() if hasattr(module, "conv1x1")):
+        block.plus = False  # negative control: the sums do matter
+    assert plus.gap("sr", network(plus["lr"])) > 10
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["psp_in64_out64", "gfpgan_v1_out64", "gpen_out64"])
 def test_a_null_space_around_published_weights(reference, name):
@@ -322,6 +358,8 @@ PUBLISHED = {  # key table: layout, millions of parameters
     "gfpgan_clean_512_cm2": ("gfpgan", 86.4),
     "gpen_bfr_512": ("gpen", 71.0),
     "gpen_bfr_256": ("gpen", None),
+    "rrdbnet_x4_esrgan": ("esrgan", 16.70),
+    "rrdbnet_x4_basicsr": ("esrgan", 16.70),
 }
 
 
@@ -339,8 +377,8 @@ def test_published_names_and_shapes(shared, name):
     kind, config = infer(converted)
     with torch.device("meta"):
         network = kind(**config)
-        y = torch.empty(1, 3, network.in_size, network.in_size)
-        assert network(y).shape == (1, 3, network.out_size, network.out_size)
+        side, size = (8, 32) if layout == "esrgan" else (network.in_size, network.out_size)
+        assert network(torch.empty(1, 3, side, side)).shape == (1, 3, size, size)
     ours = {key: value.shape for key, value in network.state_dict().items()}
     assert ours == {key: value.shape for key, value in converted.items()}
     if millions:

@@ -1,4 +1,4 @@
-"""Published layouts of pSp, GFP-GAN and GPEN at made-up sizes: there, back, and what is refused."""
+"""Published layouts of pSp, GFP-GAN, GPEN and ESRGAN at made-up sizes: there, back, and what is refused."""
 
 import math
 import re
@@ -7,8 +7,18 @@ import pytest
 import torch
 
 from ganprior_null.layers import binomial
+from ganprior_null.networks.rrdbnet import RRDBNet
 from ganprior_null.restorers import GFPGANNetwork, GPENNetwork, PSPNetwork
-from ganprior_null.weights import build, convert, convert_file, describe, infer_restorer, load_checkpoint, load_weights
+from ganprior_null.weights import (
+    build,
+    convert,
+    convert_file,
+    describe,
+    infer_restorer,
+    infer_rrdbnet,
+    load_checkpoint,
+    load_weights,
+)
 
 from .test_weights import prefixed, same
 
@@ -258,3 +268,61 @@ def test_incomplete_files_and_descriptions():
     del theirs["encoder.styles.2.linear.bias"]
     with pytest.raises(ValueError, match="looks like pSp 32 -> 8, .* 1 missing"):
         build(convert(theirs, "psp"))
+
+
+def esrgan_namings(net: RRDBNet) -> list[dict]:
+    """The three sets of names, written from the published lists."""
+    later = {k.removeprefix("features."): v for k, v in net.state_dict().items()}
+    count, esrgan, first = len(net.features.body), {}, {}
+    place = {"conv_first": "model.0", "conv_body": f"model.1.sub.{count}"}
+    place |= {f"conv_up{i}": f"model.{3 * i}" for i in range(1, len(net.doublings) + 1)}
+    last = 3 * len(net.doublings)
+    place |= {"conv_hr": f"model.{last + 2}", "conv_last": f"model.{last + 4}"}
+    old = {"conv_body": "trunk_conv", "conv_hr": "HRconv"} | {f"conv_up{i}": f"upconv{i}" for i in range(1, 5)}
+    for key, value in later.items():
+        name, kind = key.rsplit(".", 1)
+        if match := re.fullmatch(r"body\.(\d+)\.rdb(\d)\.(conv\w+)", name):
+            index, block, conv = match.groups()
+            esrgan[f"RRDB_trunk.{index}.RDB{block}.{conv}.{kind}"] = value
+            inner = conv if conv == "conv1x1" else f"{conv}.0"
+            first[f"model.1.sub.{index}.RDB{block}.{inner}.{kind}"] = value
+        else:
+            esrgan[f"{old.get(name, name)}.{kind}"] = value
+            first[f"{place[name]}.{kind}"] = value
+    return [esrgan, later, first]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        dict(channels=5, blocks=2, factor=4, growth=3, plus=False),
+        dict(channels=4, blocks=1, factor=4, growth=6, plus=True),
+        dict(channels=6, blocks=1, factor=2, growth=2, plus=False),
+        dict(channels=3, blocks=2, factor=1, growth=2, plus=False),
+        dict(channels=3, blocks=1, factor=16, growth=2, plus=False),
+    ],
+)
+def test_esrgan_under_three_names(config):
+    torch.manual_seed(0)
+    net = RRDBNet(**config).eval()
+    assert infer_rrdbnet(net.state_dict()) == config
+    y = torch.rand(1, 3, 8, 4)
+    for theirs in esrgan_namings(net):
+        for wrap in WRAPPED:
+            assert same(convert(wrap(theirs), "esrgan"), net.state_dict())
+    built = build(net.state_dict())
+    assert torch.equal(built(y), net(y)) and built(y).shape == (1, 3, 8 * config["factor"], 4 * config["factor"])
+
+
+def test_esrgan_is_refused_by_name():
+    net = RRDBNet(4, 1, growth=2)
+    theirs = esrgan_namings(net)[0]
+    for layout in ("gpen", "mmagic-glean"):
+        with pytest.raises(ValueError, match=f"layout '{layout}' does not fit .* this looks like the layout 'esrgan'"):
+            convert(theirs, layout)
+    with pytest.raises(ValueError, match="looks like ESRGAN 4x, 1 RRDB blocks of 4 channels; the model is ESRGAN. 4x"):
+        load_weights(RRDBNet(4, 1, growth=2, plus=True), convert(theirs, "esrgan"))
+    with pytest.raises(ValueError, match="factor must be a power of two .* got 3"):
+        RRDBNet(4, 1, factor=3)
+    with pytest.raises(ValueError, match="of factor 2 folds y by 2, which must divide 5 x 4"):
+        RRDBNet(4, 1, factor=2)(torch.rand(1, 3, 5, 4))

@@ -1,0 +1,96 @@
+"""Networks on pictures larger than memory: stage by stage, each in tiles that see as far as the stage does."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+BAR = "{l_bar}{bar}| {elapsed}, about {remaining} to go"
+LEAST = 16  # pixels; tiles with shorter sides would cost many times their own work
+
+
+class Stage(NamedTuple):
+    """A part of a network, (N, C, h, w) -> (N, C', s h, s w), of which one pixel sees ``reach`` pixels on each side."""
+
+    function: Callable[[Tensor], Tensor]
+    factor: int
+    reach: int
+    floats: int  # of memory at work, per pixel that comes in
+
+
+@torch.inference_mode()
+def enlarge(network: nn.Module, y: Tensor, *, memory_gb: float = 1.5, progress: bool = False) -> Tensor:
+    """network(y) for y (1, 3, h, w) of any size, equal up to the rounding of float32, in tiles of bounded memory.
+
+    A network is a row of stages (``network.stages()``). Each runs over the whole picture before the next begins, in
+    tiles that overlap by what the stage sees, so nothing needs blending: an RRDBNet, of which a pixel sees 349 pixels
+    on each side, has 26 stages that see 15 at most. Beside the memory at work, ``memory_gb``, the maps between two
+    stages stay: about 1 kB a pixel of y for an RRDBNet, 0.2 for the others. Only a network that does not say what its
+    pixels see (a checkpoint by way of spandrel) is cut with a fixed overlap, and is nearly equal.
+
+    Where even that memory cannot be had, the tiles get smaller, and a line says so. progress: show a bar. Raises
+    ValueError for a y that is no single picture, RuntimeError when tiles of 16 pixels do not fit either.
+    """
+    if y.ndim != 4 or len(y) != 1:
+        raise ValueError(f"one picture at a time, (1, 3, h, w), got shape {tuple(y.shape)}")
+    stages = network.stages()
+    work = [stage.floats * (1 + stage.reach) for stage in stages]  # a rough share of the time
+    with tqdm(
+        total=sum(work), disable=not progress, unit="", bar_format="{l_bar}{bar}| {elapsed}, {remaining} to go"
+    ) as bar:
+        for stage, share in zip(stages, work, strict=True):
+            y = _whole(stage, y, 1e9 * memory_gb, lambda part, share=share: bar.update(part * share))
+    return y
+
+
+def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], None]) -> Tensor:
+    h, w = v.shape[-2:]
+    side = math.isqrt(int(memory / v.element_size() / stage.floats)) - 2 * stage.reach
+    if h * w * stage.floats * v.element_size() <= memory:
+        side = max(h, w)
+    done, out, cuts = 0, None, list(_cuts(h, w, max(side, LEAST)))
+    while done < len(cuts):
+        rows, columns = cuts[done]
+        try:
+            tile = _tile(stage, v, rows, columns)
+        except (MemoryError, RuntimeError) as error:
+            side = max(rows.stop - rows.start, columns.stop - columns.start)
+            if "memory" not in str(error).lower() or side <= LEAST:
+                raise
+            print(f"too little memory for tiles of {side} pixels: going on with {max(side // 2, LEAST)}", flush=True)
+            done, cuts = 0, list(_cuts(h, w, max(side // 2, LEAST)))
+            continue
+        if out is None:
+            out = tile.new_empty(*tile.shape[:2], stage.factor * h, stage.factor * w)
+        out[..., _scaled(rows, stage.factor), _scaled(columns, stage.factor)] = tile
+        done += 1
+        advance(1 / len(cuts))
+    return out
+
+
+def _tile(stage: Stage, v: Tensor, rows: slice, columns: slice) -> Tensor:
+    """The stage's output for these rows and columns, computed from what they see."""
+    h, w = v.shape[-2:]
+    top, left = max(rows.start - stage.reach, 0), max(columns.start - stage.reach, 0)
+    seen = v[..., top : min(rows.stop + stage.reach, h), left : min(columns.stop + stage.reach, w)]
+    inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+    return stage.function(seen)[..., *(_scaled(part, stage.factor) for part in inner)]
+
+
+def _cuts(h: int, w: int, side: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of tiles of nearly equal size, at most ``side`` pixels a side."""
+    for rows in _parts(h, side):
+        for columns in _parts(w, side):
+            yield rows, columns
+
+
+def _parts(n: int, side: int) -> list[slice]:
+    edges = [round(i * n / math.ceil(n / side)) for i in range(math.ceil(n / side) + 1)]
+    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _scaled(part: slice, factor: int) -> slice:
+    return slice(factor * part.start, factor * part.stop)
