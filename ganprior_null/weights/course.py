@@ -28,6 +28,12 @@ def shipped() -> list[str]:
     return sorted(name for name in names if not name.endswith((CRITIC, REST)))
 
 
+def shipped_restorers(factor: int) -> list[str]:
+    """Those of :func:`shipped` that restore images made this many times smaller."""
+    metadata = {name: read_metadata(shipped_path(name)) for name in shipped()}
+    return [n for n, m in metadata.items() if m.get("experiment") == "restorer" and m.get("factor") == factor]
+
+
 def shipped_path(name: str) -> Path:
     """The file of these weights. Raises ValueError, with the known names, when there is none."""
     path = FOLDER / f"{name}.safetensors"

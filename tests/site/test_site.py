@@ -265,6 +265,7 @@ def test_launch_buttons_need_an_address(builder):
     changed = builder.launchable(config, "https://github.com/you/ganprior-null")
     assert changed["repository"]["url"].endswith("you/ganprior-null")
     assert changed["launch_buttons"]["binderhub_url"] and changed["launch_buttons"]["colab_url"]
+    assert all(changed["html"][f"use_{what}_button"] for what in ("repository", "edit_page", "issues"))
     for wrong in ("github.com/you/project", "https://github.com/you", "https://github.com/you/project?x=1"):
         with pytest.raises(ValueError, match="reads like https://github.com/name/project"):
             builder.launchable(config, wrong)
