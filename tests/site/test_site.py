@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBPATH = "some/sub path/of it"  # with spaces
+AXE = "axe-core@4.10.3"
 
 
 def build(notebooks: Path, site: Path) -> subprocess.CompletedProcess:
@@ -174,6 +176,48 @@ def test_the_keyboard_is_enough(browser, served):
     answer.locator("summary").focus()
     page.keyboard.press("Enter")
     assert answer.get_attribute("open") is not None
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The program of axe-core, out of npm; without npm, or what npm asks, the test is skipped."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    if npm is None:
+        pytest.skip("no npm on this machine: axe-core comes from there")
+    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm does not bring {AXE}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    with tarfile.open(folder / f"{AXE.replace('@', '-')}.tgz") as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(browser, served, axe, scheme):
+    """WCAG 2.2 AA, best practice and what axe calls experimental, on every page; a page with a fault as the control."""
+
+    def violations(page) -> list[str]:
+        page.evaluate(axe)
+        return page.evaluate(
+            "values => axe.run({ runOnly: { type: 'tag', values } })"
+            ".then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`))",
+            ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"],
+        )
+
+    site, found = served / SUBPATH, {}
+    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts and path.name != "index.html"]
+    for path in pages:
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(path.as_uri())
+        page.wait_for_load_state("networkidle")
+        if wrong := violations(page):
+            found[path.name] = wrong
+        page.close()
+    assert found == {}
+    page = browser.new_page(color_scheme=scheme)
+    page.set_content("<img src=x>")
+    assert any(line.startswith("image-alt") for line in violations(page))
     page.close()
 
 
