@@ -192,7 +192,7 @@ def test_two_figures_at_once(opened, site):
         float(consistency_db(A, x_r[:1], y)), abs=0.06
     )
     x_hat = enforce_consistency(x_r, y.expand(live.count, -1, -1, -1), A)
-    shown = torch.tensor(pixels(many.locator("canvas").nth(2))[..., :3] / 255.0).movedim(-1, 0)
+    shown = torch.tensor(pixels(many.locator("canvas").nth(3))[..., :3] / 255.0).movedim(-1, 0)
     assert (shown - x_hat[0].clamp(0, 1)).abs().max() < 0.51 / 255 + 5e-3
 
     said = readout(walk)

@@ -66,10 +66,11 @@ export class Network {
 
   /** Ask for everything, moved() after each part, and start the worker. */
   async load(moved) {
+    const graph = await this.describe();
     const { worker, kernels } = await file(this.model, "program");
     const wasm = bytesOf(kernels);
     if (!globalThis.WebAssembly?.validate(wasm)) throw new Error("this browser has no WebAssembly SIMD, which the network needs");
-    const files = Object.fromEntries(Object.entries(this.graph.files).map(([name, size]) => [name, { data: new Uint8Array(size), filled: 0 }]));
+    const files = Object.fromEntries(Object.entries(graph.files).map(([name, size]) => [name, { data: new Uint8Array(size), filled: 0 }]));
     for (const [name, i] of await this.parts()) {
       const [bytes, place] = [bytesOf(await file(this.model, `${name}-${i}`)), files[name]];
       if (place.filled + bytes.length > place.data.length) throw new Error(`the weights ${name} are damaged: too long`);
@@ -81,7 +82,7 @@ export class Network {
     if (short) throw new Error(`the weights ${short[0]} are damaged: ${short[1].filled} of ${short[1].data.length} bytes`);
     this.start(worker);
     const buffers = Object.fromEntries(Object.entries(files).map(([name, { data }]) => [name, data.buffer]));
-    await this.ask({ load: [this.graph, buffers, wasm.buffer] }, Object.values(buffers));
+    await this.ask({ load: [graph, buffers, wasm.buffer] }, Object.values(buffers));
     this.ready = true;
   }
 

@@ -23,8 +23,8 @@ async function render({ model, el }) {
   const answers = tiles(await decode(model.get("still"), "image/webp"), side); // x_r of each code
   let x = tiles(await decode(model.get("picture"), "image/webp"), side)[0];
   panel.slider("turn", "z, from the first code to the last", 1, count, 0.05);
-  const [small, raw, hat] = [panel.canvas("y"), panel.canvas("x_r, PDN's answer by this z", "11rem"), panel.canvas("x̂, after PD", "11rem")];
-  const [before, again] = [panel.canvas("x, which PDN does not see", "8.25rem"), panel.canvas("A x̂")];
+  const titles = ["x, which PDN does not see", "y = A x", "x_r, PDN's answer by this z", "x̂, after PD", "A x̂"];
+  const [before, small, raw, hat, again] = titles.map((title) => panel.canvas(title, "7.8rem"));
   const rest = element("div", { class: "live-row" });
   panel.pictures.after(rest);
   panel.pictures = rest;
