@@ -6,7 +6,9 @@ become still pictures. Any warning of the build is an error; the former site sta
 
 import argparse
 import base64
+import html
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ import nbformat
 import yaml
 
 from ganprior_null import report
+from ganprior_null.interop import page
 from ganprior_null.lessons.record import read_record
 
 BOOK = Path(__file__).resolve().parent
@@ -50,7 +53,7 @@ def main() -> int:
         "--repository",
         default="",
         metavar="URL",
-        help="public address of the repository: adds Binder and Colab buttons",
+        help="public address of the repository: adds Binder and Colab buttons, and links to source, edits and issues",
     )
     options = parser.parse_args()
     try:
@@ -74,12 +77,15 @@ def build(notebooks: Path, site: Path, repository: str = "") -> None:
         config.write_text(yaml.safe_dump(launchable(yaml.safe_load(config.read_text("utf-8")), repository)), "utf-8")
     command = [Path(sysconfig.get_path("scripts"), "jupyter-book"), "build", book, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
-    html = book / "_build" / "html"
-    if done.returncode or not (html / "index.html").is_file():
+    pages = book / "_build" / "html"
+    if done.returncode or not (pages / "index.html").is_file():
         raise RuntimeError(f"the site does not build:\n{done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
-    (html / "index.html").write_text(FORWARD, "utf-8")
+    (pages / "index.html").write_text(FORWARD, "utf-8")
+    mend(pages, repository)
+    trim_icons(pages)
+    page.export(networks(notebooks), pages / "_static" / "networks")
     shutil.rmtree(site, ignore_errors=True)
-    html.replace(site)
+    pages.replace(site)
     shutil.rmtree(book)
 
 
@@ -88,9 +94,7 @@ def assemble(notebooks: Path, book: Path) -> None:
     shutil.rmtree(book, ignore_errors=True)
     shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.py", "__pycache__", "_build"))
     (book / "notebooks").mkdir()
-    lessons = sorted(path for path in notebooks.glob("[0-9][0-9]_*.ipynb") if path.suffixes == [".ipynb"])
-    if not lessons:
-        raise FileNotFoundError(f"no notebooks in {notebooks}")
+    lessons = lessons_of(notebooks)
     for path in lessons:
         lesson = nbformat.read(path, as_version=4)
         check_executed(path.name, lesson)
@@ -99,20 +103,38 @@ def assemble(notebooks: Path, book: Path) -> None:
         mark_claims(lesson, path.stem)
         copy_results(lesson, book)
         save_cover(lesson, book)
+        save_front(lesson, book)
         nbformat.write(lesson, book / "notebooks" / path.name)
     with (book / "made.md").open("a", encoding="utf-8") as page:
         page.write(runs_table(lessons, ROOT / "notebooks"))
     copy_mathjax(book / "vendor" / "mathjax")
 
 
+def lessons_of(notebooks: Path) -> list[Path]:
+    """The notebooks of the course in a folder, in their order. Raises FileNotFoundError for none."""
+    lessons = sorted(path for path in notebooks.glob("[0-9][0-9]_*.ipynb") if path.suffixes == [".ipynb"])
+    if not lessons:
+        raise FileNotFoundError(f"no notebooks in {notebooks}")
+    return lessons
+
+
+def networks(notebooks: Path) -> set[str]:
+    """The shipped networks that the live figures of the notebooks run."""
+    lessons = [nbformat.read(path, as_version=4) for path in lessons_of(notebooks)]
+    return {name for lesson in lessons for state in live_states(lesson).values() for name in state.get("networks", [])}
+
+
 def launchable(config: dict, repository: str) -> dict:
-    """The book's configuration with buttons for Binder and Colab. Raises ValueError for what is no address."""
+    """The book's configuration with buttons for Binder, Colab, the repository, edits and issues.
+
+    Raises ValueError for what is no address.
+    """
     if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", repository):
         raise ValueError(f"the repository's address reads like https://github.com/name/project, got {repository!r}")
     config["repository"] = {"url": repository, "path_to_book": ".", "branch": "main"}
     clouds = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
     config["launch_buttons"] = {"notebook_interface": "jupyterlab", **clouds}
-    config["html"]["use_repository_button"] = True
+    config["html"] |= dict.fromkeys(("use_repository_button", "use_edit_page_button", "use_issues_button"), True)
     return config
 
 
@@ -172,6 +194,25 @@ def save_cover(lesson, book: Path) -> None:
             (book / "cover.png").write_bytes(base64.b64decode(figure))
 
 
+def save_front(lesson, book: Path) -> None:
+    """The live figure of a cell tagged ``front`` opens the landing page too, which includes ``front.html``."""
+    for cell in lesson.cells:
+        if "front" in cell.metadata.get("tags", []):
+            (view,) = [output.data[VIEW] for output in cell.outputs if VIEW in output.get("data", {})]
+            model = lesson.metadata["widgets"][STATE]["state"][view["model_id"]]
+            state = {"version_major": 2, "version_minor": 0, "state": {view["model_id"]: model}}
+            parts = [live_still(model)["text/html"], script(STATE, state), script(VIEW, view)]
+            start = '<script defer src="_static/live.js"></script>'
+            text = f'<div class="cell_output">{"".join(parts)}</div>{start}\n'
+            (book / "front.html").write_text(text, "utf-8")
+
+
+def script(kind: str, value: dict) -> str:
+    """JSON inside a page."""
+    text = json.dumps(value).replace("</", r"<\/")
+    return f'<script type="{kind}">{text}</script>'
+
+
 def runs_table(lessons: list[Path], sources: Path) -> str:
     """A line per lesson: the run that made it from ``sources``, or why that is not known; then the versions."""
     lines, used = ["", "| lesson | profile | seconds | SHA-256 | commit |", "|---|---|--:|---|---|"], {}
@@ -193,33 +234,74 @@ def runs_table(lessons: list[Path], sources: Path) -> str:
 
 
 def copy_mathjax(target: Path) -> None:
-    """The two pieces of MathJax 3 that the pages need, 1.6 MB of 24: the program and its fonts."""
+    """The parts of MathJax 3 that the pages need, 1.2 MB of 24: the program in parts, and its fonts."""
     source = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    programs = ["startup", "core", "input/tex", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml"]
+    for name in programs:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / f"{name}.js", target / f"{name}.js")
     fonts = Path("output/chtml/fonts/woff-v2")
-    target.mkdir(parents=True)
-    shutil.copy(source / "tex-chtml.js", target)
     shutil.copytree(source / fonts, target / fonts)
+
+
+# what a screen reader misses in the theme's pages: names that leave out the words one sees, a sidebar that is no region
+MENDED = [
+    (r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"', r"\1"),
+    (r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
+    (r'<div id="pst-primary-sidebar"', r'<div id="pst-primary-sidebar" role="region" aria-label="Course"'),
+    (r"<th[^>]*>(?:<p></p>)?</th>", r"<td></td>"),  # a table's corner heads nothing
+]
+
+
+def mend(pages: Path, repository: str) -> None:
+    """Mend the theme's pages, and let the links to the source of those that lie in book/ lead there."""
+    source = (rf"({re.escape(repository)}/(?:edit|blob)/main)/(?=[^/\"]+\.md\")", r"\1/book/")
+    for path in pages.rglob("*.html"):
+        text = path.read_text("utf-8")
+        for pattern, better in [*MENDED, *([source] if repository else [])]:
+            text = re.sub(pattern, better, text)
+        path.write_text(text, "utf-8")
+
+
+ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]*",(?:"[^"]*"|\[[^\]]*\])\],?')
+
+
+def trim_icons(pages: Path) -> None:
+    """Keep of the theme's two thousand icons, 1.5 MB in every first view, those that a page or a program names."""
+    program = pages / "_static" / "scripts" / "fontawesome.js"
+    texts = [path for kind in ("html", "js") for path in pages.rglob(f"*.{kind}") if path != program]
+    text = "\n".join(path.read_text("utf-8", errors="ignore") for path in texts)
+    named = set(re.findall(r"\bfa-([a-z0-9-]+)", text))
+
+    def kept(icon: re.Match) -> str:
+        aliases = re.findall(r'"([\w-]+)"', icon[2])
+        return icon[0] if named.intersection([icon[1], *aliases]) else ""
+
+    program.write_text(ICON.sub(kept, program.read_text("utf-8")), "utf-8")
 
 
 def still_widgets(lesson) -> None:
     """Replace each widget that needs a kernel by its picture and caption as saved, and drop finished progress bars.
 
-    An anywidget brings its own program and lives on a page without a kernel: it stays, with its state.
+    An anywidget brings its own program and lives on a page without a kernel: it stays, with its state, and behind the
+    picture that it has for readers whose browser does not run it.
     """
-    models = lesson.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    models, live = lesson.metadata.get("widgets", {}).get(STATE, {}).get("state", {}), live_states(lesson)
     for cell in lesson.cells:
         for output in list(cell.get("outputs", [])):
             view = output.get("data", {}).get(VIEW)
-            if view is None or "_esm" in models.get(view["model_id"], {}).get("state", {}):
+            if view is None:
                 continue
-            if re.search(r"\d+%\|", output.data.get("text/plain", "")):  # also after a description
+            if view["model_id"] in live:
+                picture = live_still(models[view["model_id"]])
+                cell.outputs.insert(cell.outputs.index(output), nbformat.v4.new_output("display_data", picture))
+            elif re.search(r"\d+%\|", output.data.get("text/plain", "")):  # also after a description
                 cell.outputs.remove(output)
             else:
                 promise = LIVE if controlled(view["model_id"], models) else ""
                 output.data = {"text/html": f'<div class="still">{still(view["model_id"], models)}{promise}</div>'}
-    live = {identity: model for identity, model in models.items() if "_esm" in model["state"]}
     if live:
-        lesson.metadata["widgets"][STATE]["state"] = live
+        lesson.metadata["widgets"][STATE]["state"] = {identity: models[identity] for identity in live}
     else:
         lesson.metadata.pop("widgets", None)
 
@@ -228,6 +310,19 @@ def controlled(identity: str, models: dict) -> bool:
     """Whether a saved widget holds anything that a reader could move: such a thing can be disabled."""
     state = models.get(identity.removeprefix("IPY_MODEL_"), {"state": {}})["state"]
     return "disabled" in state or any(controlled(child, models) for child in state.get("children", []))
+def live_states(lesson) -> dict[str, dict]:
+    """{identity: saved state} of the figures that bring their own program."""
+    models = lesson.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    return {identity: model["state"] for identity, model in models.items() if "_esm" in model["state"]}
+
+
+def live_still(model: dict) -> dict:
+    """What is seen of a live figure where it does not run: its picture, and why there is no more."""
+    need = '<noscript><p class="live-in-lab">This figure is live where JavaScript runs.</p></noscript>'
+    data = next((part["data"] for part in model.get("buffers", []) if part["path"] == ["still"]), "").strip()
+    alt = html.escape(model["state"].get("still_alt", ""))
+    picture = f'<img class="live-still" alt="{alt}" src="data:image/webp;base64,{data}">' if data else ""
+    return {"text/html": picture + need}
 
 
 def still(identity: str, models: dict) -> str:

@@ -33,6 +33,21 @@
 #
 # **Before you start**: a little Python. That a colour picture is an array of numbers between 0 and 1 is all you need to
 # know about images; no linear algebra yet.
+#
+# ## The whole course in one figure
+#
+# From left to right: a photograph $x$; the small picture $y = A x$ that is left of it, and all that a network is given; what a
+# network makes of $y$, called $x_r$; the same after the one-line remedy, $\hat x$; and $\hat x$ made small again, which is $y$ to the last
+# digit. Move the line in the large picture to see what the remedy changes. The networks were trained in this course, on faces that
+# fill the square; everything is computed in your browser, on the published page too, and your own picture never leaves it.
+#
+# *Look for:* which of the backbones misses $y$ by most? Does any setting but "clip and round" move $A\hat x$ away from $y$?
+
+# %% tags=["live", "front"]
+from ganprior_null.weights import shipped_restorers
+from ganprior_null.widgets.live import LivePD
+
+LivePD(networks=shipped_restorers(factor=8))
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -179,7 +194,7 @@ for name, x_r in raw.items():
 
 # %% mystnb={"image": {"alt": "Upper row: the portrait and three enlargements, smooth, off-coloured, and another face. Lower row: each made small again, and none like y"}}
 labels = [f"A x_r: {consistency_db(A, x_r, y).item():.1f} dB" for x_r in raw.values()]
-show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.8)
+show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.5)
 
 # %% [markdown]
 # Even plain bicubic interpolation, which invents nothing, alters what was measured. The other two are far off.
@@ -224,10 +239,12 @@ lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
 print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
 print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
 
-# %% tags=["cover"] mystnb={"image": {"alt": "Upper row: the portrait and three repaired enlargements that differ. Lower row: each made small again, all like y"}}
+# %% tags=["cover"] mystnb={"image": {"alt": "Top row: the portrait and three enlargements of its small version. Middle row: the blocks of y, and the three repaired, which still differ. Bottom row: y, and the repaired ones made small again, all like y"}}
+before = [f"{name}, before" for name in raw]
+after = [f"{name} + PD, after" for name in repaired]
 labels = [f"A x_hat: {consistency_db(A, x_hat, y).item():.0f} dB" for x_hat in repaired.values()]
-titles = ["x", *(f"{name} + PD" for name in repaired), "y", *labels]
-show([x, *repaired.values(), y, *map(A, repaired.values())], titles, columns=4, height=1.8)
+pictures = [x, *raw.values(), A.pinv(y), *repaired.values(), y, *map(A, repaired.values())]
+show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=1.45)
 
 # %% [markdown]
 # The lower row is $y$ four times. The colours of the untrained network and the face of the stubborn one have not gone
@@ -329,15 +346,9 @@ for name, images in sweep.items():
 # *The figure:* at strength 0 both rows are the same blocks, $A^\dagger y$; at 2 the details are overdone, halos in one row, a drawn mask
 # in the other.
 #
-# And now with **a picture of your own**. This figure computes in the browser, on the published page as well as here, and your picture
-# stays on your machine. *Question.* (d) Tick "clip and round": with which backbone is most of the consistency lost, and why?
-
-# %% tags=["live"]
-from ganprior_null.widgets.live import LivePD
-
-LivePD()
-
-# %% [markdown]
+# And now with **a picture of your own**: go back to the figure at the top, which takes one. *Question.* (d) Tick "clip and round"
+# there: with which backbone is most of the consistency lost, and why?
+#
 # <details><summary>Answers</summary>
 #
 # (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however strong

@@ -142,7 +142,13 @@ for name, x_hat in results.items():
 # All four are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong
 # to somebody else. Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it
 # from $y$ lessons 07 and 08. Both need to know what there is to steer.
-#
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LivePrior
+
+LivePrior()
+
+# %% [markdown]
 # ## 2. From $z$ to an image
 #
 # Here is what came with the course under this name.

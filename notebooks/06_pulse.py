@@ -167,7 +167,13 @@ print(f"after PD all {len(ends)} agree with y:", torch.allclose(A2(repaired2), y
 # %% [markdown]
 # Three things to keep. *Where you start decides where you end*: every crossing is an answer, and nothing in $y$ prefers one. *Some starts end nowhere*: at a bump of the curve that does not reach the line, the gradient is zero. And *the mean of answers is no answer*: it agrees with $y$, but no
 # face is there. The orange arrow is the null-space formula: it carries a point straight to the line, wherever that is, and leaves the curve for it.
-#
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LivePulse
+
+LivePulse()
+
+# %% [markdown]
 # ## 2. The mean of many faces
 #
 # The same with 12,288 numbers in place of two. As truth $x$ take a sample of the prior itself, so that both sets certainly meet; real faces come below. Only $4 \times 4$ block means are given. We ask for several answers at once, from random starts (`halving=False` finishes them all), and average them.

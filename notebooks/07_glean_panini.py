@@ -247,7 +247,14 @@ show(tiles, names + [""] * 14, columns=7, height=1.2)
 # On the contrary: encoder, latents and fusions receive their gradients *through* the bank. Frozen means that the bank's own weights stay.
 #
 # </details>
-#
+
+# %% tags=["live"]
+from ganprior_null.weights import shipped_restorers
+from ganprior_null.widgets.live import LiveRestorers
+
+LiveRestorers([name for name in shipped_restorers(factor=8) if not name.startswith("pdn")])
+
+# %% [markdown]
 # ## 2. Panini-Net: who speaks, channel by channel
 #
 # Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:

@@ -170,6 +170,11 @@ ratio = (answers - n).square().mean() / (n.mean() - n).square().mean()
 print(f"squared error of samples over that of the mean: {ratio:.1f}")
 print(f"in decibels: {10 * math.log10(2):.2f}")
 
+# %% tags=["live"]
+from ganprior_null.widgets.live import LivePDN
+
+LivePDN()
+
 # %% [markdown]
 # ## 2. The network
 #

@@ -2,6 +2,7 @@
 // A classic script, because browsers refuse modules from a folder (file://); a module made from text they accept.
 (() => {
   const MIME = "application/vnd.jupyter.widget-";
+  const FOLDER = new URL("networks/", document.currentScript.src).href; // of the networks that figures may ask for
 
   /** The buffers of a saved widget, in base64, put back to their places as DataViews. */
   function state(saved) {
@@ -19,6 +20,7 @@
     const listeners = new Map();
     const heard = (event) => listeners.get(event) || listeners.set(event, new Set()).get(event);
     return {
+      folder: FOLDER,
       get: (key) => values[key],
       set(key, value) {
         if (values[key] === value) return;
@@ -46,6 +48,7 @@
       saved.model ||= model(state(saved)); // shown twice, it is one figure
       await widget.initialize?.({ model: saved.model });
       await widget.render({ model: saved.model, el: place });
+      script.closest(".cell_output, figure")?.querySelectorAll(".live-still").forEach((picture) => picture.remove());
     } catch (error) {
       place.textContent = `This figure needs a newer browser (${error.message}).`;
       console.error(error);

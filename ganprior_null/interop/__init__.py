@@ -1,1 +1,1 @@
-"""Adapters to other libraries; nothing in the package imports them."""
+"""Adapters to other libraries, and the networks in a web page; no floor of the package imports them."""

@@ -51,6 +51,12 @@ def user_folder() -> Path:
     return Path(os.environ.get("GANPRIOR_WEIGHTS") or platformdirs.user_cache_path("ganprior-null") / "weights")
 
 
+def shipped_restorers(factor: int) -> list[str]:
+    """Those of :func:`shipped` that restore images made this many times smaller."""
+    metadata = {name: read_metadata(weights_path(name)) for name in shipped()}
+    return [n for n, m in metadata.items() if m.get("experiment") == "restorer" and m.get("factor") == factor]
+
+
 def shipped_path(name: str) -> Path:
     """The file of these weights of the course. Raises ValueError, with the known names, when there is none."""
     path = FOLDER / f"{name}.safetensors"

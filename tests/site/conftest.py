@@ -53,7 +53,11 @@ def live_site(builder, tmp_path_factory):
         jupyter_book = Path(sysconfig.get_path("scripts"), "jupyter-book")
         done = subprocess.run([jupyter_book, "build", book, "-W", "-q"], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return book / "_build" / "html"
+        html = book / "_build" / "html"
+        builder.page.export(
+            {name for f in figures for name in getattr(f, "networks", [])}, html / "_static" / "networks"
+        )
+        return html
 
     return build
 

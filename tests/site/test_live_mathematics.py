@@ -171,6 +171,30 @@ def test_blur(call, generator, factor, side):
     torch.testing.assert_close(tensor(call(LiveKernel, "blurDownsample", image(x), kernel, factor)), A(x), **CLOSE)
 
 
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_pseudo_inverse_of_a_blur(call, generator, factor, wide):
+    """Also of one so wide that frequencies are cut: which, and how many, is the package's choice."""
+    k = torch.tensor(gaussian_path(4 if wide else 1, 30, 0.5, 0, 24))
+    k /= k.sum()
+    A = BlurDownsample(k, factor, (32, 48))
+    y = A(uniform(1, 3, 32, 48, generator=generator))
+    kernel = {"weights": k.flatten().tolist(), "side": 24}
+
+    class Both:
+        _esm = f"""{LiveKernel._esm}
+            export function both(k, s, y) {{
+                const A = spectrum(k, s, y.h, y.w);
+                return {{ x: pinv(y, A, s), kept: A.kept, condition: A.condition }};
+            }}"""
+
+    found = call(Both, "both", kernel, factor, image(y))
+    assert found["kept"] == pytest.approx(A.kept) and (A.kept < 1) == (wide and factor == 2)
+    torch.testing.assert_close(tensor(found["x"]), A.pinv(y), rtol=1e-6, atol=1e-6)  # rounding, 1e4 times
+    singular = A.spectrum.abs().square().sum(0).sqrt()
+    assert found["condition"] == pytest.approx(float(singular.max() / singular[singular > 0].min()), rel=1e-6)
+
+
 def test_walk_finds_its_tile(call):
     """A sheet that a stand-in generator paints with its own code: the tile at a place holds the code of that place."""
 

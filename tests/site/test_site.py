@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBPATH = "some/sub path/of it"  # with spaces
+AXE = "axe-core@4.10.3"
 
 
 def build(notebooks: Path, site: Path) -> subprocess.CompletedProcess:
@@ -203,6 +205,48 @@ def test_the_keyboard_is_enough(browser, served):
     page.close()
 
 
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The program of axe-core, out of npm; without npm, or what npm asks, the test is skipped."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    if npm is None:
+        pytest.skip("no npm on this machine: axe-core comes from there")
+    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm does not bring {AXE}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    with tarfile.open(folder / f"{AXE.replace('@', '-')}.tgz") as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(browser, served, axe, scheme):
+    """WCAG 2.2 AA, best practice and what axe calls experimental, on every page; a page with a fault as the control."""
+
+    def violations(page) -> list[str]:
+        page.evaluate(axe)
+        return page.evaluate(
+            "values => axe.run({ runOnly: { type: 'tag', values } })"
+            ".then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`))",
+            ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"],
+        )
+
+    site, found = served / SUBPATH, {}
+    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts and path.name != "index.html"]
+    for path in pages:
+        page = browser.new_page(color_scheme=scheme)
+        page.goto(path.as_uri())
+        page.wait_for_load_state("networkidle")
+        if wrong := violations(page):
+            found[path.name] = wrong
+        page.close()
+    assert found == {}
+    page = browser.new_page(color_scheme=scheme)
+    page.set_content("<img src=x>")
+    assert any(line.startswith("image-alt") for line in violations(page))
+    page.close()
+
+
 SLIDE = """() => {
     const seen = (node) => node.getClientRects().length > 0;
     const here = [...document.querySelectorAll('.on-slide')];
@@ -290,6 +334,7 @@ def test_launch_buttons_need_an_address(builder):
     changed = builder.launchable(config, "https://github.com/you/ganprior-null")
     assert changed["repository"]["url"].endswith("you/ganprior-null")
     assert changed["launch_buttons"]["binderhub_url"] and changed["launch_buttons"]["colab_url"]
+    assert all(changed["html"][f"use_{what}_button"] for what in ("repository", "edit_page", "issues"))
     for wrong in ("github.com/you/project", "https://github.com/you", "https://github.com/you/project?x=1"):
         with pytest.raises(ValueError, match="reads like https://github.com/name/project"):
             builder.launchable(config, wrong)

@@ -3,5 +3,9 @@
 from .codes import LiveCodes as LiveCodes
 from .kernel import LiveKernel as LiveKernel
 from .matrix import LiveMatrix as LiveMatrix
+from .pdn import LivePDN as LivePDN
 from .pooling import LivePD as LivePD
+from .prior import LivePrior as LivePrior
+from .pulse import LivePulse as LivePulse
+from .restorers import LiveRestorers as LiveRestorers
 from .walk import LiveWalk as LiveWalk

@@ -47,6 +47,77 @@ export function blurDownsample({ data, c, h, w }, { weights, side }, s) {
   return y;
 }
 
+/** The Fourier transform of (h, w) complex numbers, an axis at a time; sign -1 is forward, +1 backward times h w. */
+function fourier({ re, im }, h, w, sign) {
+  const along = (given, n, step, count, skip) => {
+    const [cos, sin] = [Math.cos, Math.sin].map((f) => Float64Array.from({ length: n }, (_, k) => f((sign * 2 * Math.PI * k) / n)));
+    const out = { re: new Float64Array(h * w), im: new Float64Array(h * w) };
+    for (let c = 0; c < count; c++)
+      for (let k = 0; k < n; k++) {
+        let [real, imaginary] = [0, 0];
+        for (let j = 0; j < n; j++) {
+          const [at, t] = [c * skip + j * step, (j * k) % n];
+          real += given.re[at] * cos[t] - given.im[at] * sin[t];
+          imaginary += given.re[at] * sin[t] + given.im[at] * cos[t];
+        }
+        [out.re[c * skip + k * step], out.im[c * skip + k * step]] = [real, imaginary];
+      }
+    return out;
+  };
+  return along(along({ re, im }, w, 1, h, w), h, w, w, 1);
+}
+
+const RTOL = 1e-4; // of the largest singular value: smaller ones count as zero, as in ganprior_null.BlurDownsample
+
+/**
+ * A of kernel and s on pictures of (h s, w s), diagonal in the Fourier space of y: {spectra: of the kernel's s x s phases,
+ * power: their summed squares, keep: which frequencies of y count, kept: their share, condition: of what is kept}.
+ */
+export function spectrum({ weights, side }, s, h, w) {
+  const off = Math.floor((s - side) / 2);
+  const wrap = (i, n) => ((i % n) + n) % n;
+  const phases = Array.from({ length: s * s }, () => new Float64Array(h * w));
+  for (let a = 0; a < side; a++)
+    for (let b = 0; b < side; b++) {
+      const [row, column] = [wrap(a + off, h * s), wrap(b + off, w * s)];
+      phases[(row % s) * s + (column % s)][Math.floor(row / s) * w + Math.floor(column / s)] += weights[a * side + b];
+    }
+  const spectra = phases.map((re) => fourier({ re, im: new Float64Array(h * w) }, h, w, -1));
+  const power = new Float64Array(h * w).map((_, i) => spectra.reduce((sum, { re, im }) => sum + re[i] ** 2 + im[i] ** 2, 0));
+  const largest = Math.max(...power);
+  const keep = Array.from(power, (v) => v > RTOL ** 2 * largest);
+  const half = keep.filter((_, i) => i % w <= w / 2); // the other half mirrors it
+  const condition = Math.sqrt(largest / Math.min(...power.filter((_, i) => keep[i])));
+  return { spectra, power, keep, kept: half.filter(Boolean).length / half.length, condition };
+}
+
+/** A^+ y: phase p of x is K_p Y / D where D counts, 0 elsewhere. */
+export function pinv(y, { spectra, power, keep }, s) {
+  const { c, h, w } = y;
+  const x = { data: new Float64Array(c * h * w * s * s), c, h: h * s, w: w * s };
+  for (let k = 0; k < c; k++) {
+    const Y = fourier({ re: y.data.subarray(k * h * w, (k + 1) * h * w), im: new Float64Array(h * w) }, h, w, -1);
+    spectra.forEach((K, p) => {
+      const part = (f) => new Float64Array(h * w).map((_, i) => (keep[i] ? f(i) / power[i] / (h * w) : 0));
+      const X = { re: part((i) => K.re[i] * Y.re[i] - K.im[i] * Y.im[i]), im: part((i) => K.re[i] * Y.im[i] + K.im[i] * Y.re[i]) };
+      const phase = fourier(X, h, w, 1).re;
+      for (let i = 0; i < h * w; i++) x.data[(k * x.h + Math.floor(i / w) * s + Math.floor(p / s)) * x.w + (i % w) * s + (p % s)] = phase[i];
+    });
+  }
+  return x;
+}
+
+/** The singular values as a picture, zero frequency in the middle, gray to the fourth root; what is cut is orange. */
+function portrait({ power, keep }, h, w) {
+  const [data, largest] = [new Float64Array(3 * h * w), Math.max(...power)];
+  for (let i = 0; i < h * w; i++) {
+    const at = ((Math.floor(i / w) + (h >> 1)) % h) * w + ((i + (w >> 1)) % w);
+    const gray = (power[i] / largest) ** 0.125;
+    [gray, gray, gray].forEach((v, k) => (data[k * h * w + at] = keep[i] ? v : [1, 0.62, 0.11][k]));
+  }
+  return { data, c: 3, h, w };
+}
+
 async function render({ model, el }) {
   const panel = new Panel(model, el, "Kernel designer");
   const { x } = read(await decode(model.get("picture"), "image/jpeg"), 128, 16);
@@ -55,7 +126,8 @@ async function render({ model, el }) {
   panel.slider("eccentricity", "eccentricity", 0, 0.95, 0.05);
   panel.slider("motion", "motion (pixels)", 0, 16, 1);
   panel.choice("factor", "factor", [2, 4, 8]);
-  const [drawn, before, blurred, small] = ["the kernel", "the picture x", "blurred", "y: blurred, every s-th pixel"].map((title) => panel.canvas(title));
+  const titles = ["the kernel", "the picture x", "blurred", "y: blurred, every s-th pixel", "A⁺y", "singular values, cut ones orange"];
+  const [drawn, before, blurred, small, back, frequencies] = titles.map((title) => panel.canvas(title));
   paint(before, x);
   panel.follow(["width", "angle", "eccentricity", "motion", "factor"], () => {
     const s = model.get("factor");
@@ -65,8 +137,15 @@ async function render({ model, el }) {
     paint(blurred, blurDownsample(x, k, 1));
     const y = blurDownsample(x, k, s);
     paint(small, y);
+    const A = spectrum(k, s, y.h, y.w);
+    const known = pinv(y, A, s);
+    paint(back, known);
+    paint(frequencies, portrait(A, y.h, y.w));
+    const off = known.data.reduce((sum, v, i) => sum + (v - x.data[i]) ** 2, 0) / x.data.length;
     panel.readout.textContent = `The weights sum to ${k.weights.reduce((a, b) => a + b, 0).toFixed(6)}; before they were made to, to ${k.sum.toFixed(3)}. `
-      + `Largest weight ${largest.toFixed(3)}. x has ${x.w} x ${x.h} pixels, y ${y.w} x ${y.h}.`;
+      + `Largest weight ${largest.toFixed(3)}. x has ${x.w} x ${x.h} pixels, y ${y.w} x ${y.h}. `
+      + `A⁺ keeps ${(100 * A.kept).toFixed(1)} % of the frequencies of y, those above ${RTOL} of the largest singular value; their condition is ${A.condition.toPrecision(3)}. `
+      + `PSNR of A⁺y to x: ${decibels(off)}. All in float64.`;
   });
   return () => panel.close();
 }

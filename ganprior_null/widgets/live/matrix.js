@@ -35,6 +35,12 @@ export function decompose(A, x) {
   return { y, range, nullPart: [x[0] - range[0], x[1] - range[1]] };
 }
 
+/** x_hat = A^+ A x + (x_r - A^+ A x_r), the consistent point nearest to x_r. */
+export function enforce(A, x, x_r) {
+  const [known, free] = [decompose(A, x).range, decompose(A, x_r).nullPart];
+  return known.map((v, i) => v + free[i]);
+}
+
 const [SIDE, UNIT, STEP] = [320, 80, 0.05]; // pixels of the plane, pixels to one, where points may lie
 const show = (v) => `(${v.map((n) => (Math.abs(n) < 5e-3 ? 0 : n).toFixed(2)).join(", ")})`;
 const at = ([a, b]) => [SIDE / 2 + UNIT * a, SIDE / 2 - UNIT * b];
@@ -79,7 +85,7 @@ function through(point, v, style) {
 }
 
 /** The lines and arrows on the side of the images. */
-function sketch(A, x, { range, nullPart }) {
+function sketch(A, x, x_r, { range, nullPart }) {
   const parts = axes();
   const [blue, orange] = ["var(--live-blue)", "var(--live-orange)"];
   if (rank(A) === 1) {
@@ -90,6 +96,7 @@ function sketch(A, x, { range, nullPart }) {
     parts.push(through(x, away, { stroke: blue, "stroke-width": 2 }));
   }
   A.forEach((row) => parts.push(arrow([0, 0], row, "currentColor", 1.5)));
+  parts.push(line(x_r, enforce(A, x, x_r), { stroke: orange, "stroke-width": 2, "stroke-dasharray": "4 3" }));
   parts.push(arrow([0, 0], range, orange), arrow(range, x, blue));
   if (Math.hypot(...range) > 0.15) parts.push(label("range part", range, [-8, -8], "end"));
   if (Math.hypot(...nullPart) > 0.15) parts.push(label("null part", [range[0] + nullPart[0] / 2, range[1] + nullPart[1] / 2]));
@@ -104,9 +111,10 @@ function measured(y) {
 
 /** A point to drag, or to move with the arrow keys (Shift: five steps at once). */
 function handle(svg, name, get, set) {
+  const reach = element("circle", { r: 22, fill: "transparent" }); // what a finger needs
   const dot = element("circle", { r: 9, fill: "currentColor", "fill-opacity": 0.25, stroke: "currentColor", "stroke-width": 1.5 });
   const text = element("text", {}, name);
-  const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "aria-label": `${name}, arrow keys move it`, "data-handle": name }, dot, text);
+  const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "aria-label": `${name}, arrow keys move it`, "data-handle": name }, reach, dot, text);
   const move = (v) => set(v.map(snap));
   node.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
@@ -131,11 +139,17 @@ function handle(svg, name, get, set) {
     node.style.display = point ? "" : "none";
     if (!point) return;
     const [cx, cy] = at(point);
-    Object.entries({ cx, cy }).forEach(([key, value]) => dot.setAttribute(key, value));
+    for (const circle of [reach, dot]) Object.entries({ cx, cy }).forEach(([key, value]) => circle.setAttribute(key, value));
     Object.entries({ x: Math.min(SIDE - 8 * name.length, cx + 11), y: Math.min(SIDE - 4, cy + 20) }).forEach(([key, value]) => text.setAttribute(key, value));
     node.setAttribute("aria-valuenow", point[0].toFixed(2));
     node.setAttribute("aria-valuetext", show(point));
   };
+}
+
+/** Two pixels as two grays, 0 black and 1 white, one pair under the other. */
+function pixelPairs(panel, names) {
+  const pairs = names.map((name) => panel.canvas(name, "4.5rem"));
+  return (points) => points.forEach((data, i) => paint(pairs[i], { data, c: 1, h: 1, w: 2 }));
 }
 
 const MEANING = {
@@ -146,29 +160,45 @@ const MEANING = {
 
 function render({ model, el }) {
   const panel = new Panel(model, el, "Range and null part of a point");
-  const left = plane(panel, "two-pixel images; drag x and the rows of A, or move them with the arrow keys (Shift: faster)");
-  const right = plane(panel, "what is measured, A x");
+  const left = plane(panel, "two-pixel images; drag x, x_r, x̂ and the rows of A, or move them with the arrow keys (Shift: faster)");
+  const right = plane(panel, "what is measured, y = A x; drag it too");
+  const state = () => ["matrix", "x", "x_r"].map((key) => model.get(key));
+  const at2 = (y) => (y.length === 1 ? [y[0], 0] : y);
   const row = (i) => [() => model.get("matrix")[i], (v) => panel.set("matrix", model.get("matrix").map((r, k) => (k === i ? v : r)))];
   const handles = [
     handle(left.svg, "row 1", ...row(0)),
     handle(left.svg, "row 2", ...row(1)),
     handle(left.svg, "x", () => model.get("x"), (v) => panel.set("x", v)),
+    handle(left.svg, "x_r", () => model.get("x_r"), (v) => panel.set("x_r", v)),
+    handle(left.svg, "x̂", () => enforce(...state()), (v) => {
+      const [A, x, x_r] = state();
+      const move = decompose(A, enforce(A, x, x_r).map((was, i) => v[i] - was)).nullPart; // it stays consistent
+      panel.set("x_r", x_r.map((was, i) => was + move[i]));
+    }),
+    handle(right.svg, "y", () => at2(times(model.get("matrix"), model.get("x"))), (v) => {
+      const [A, x] = state();
+      const y = v.slice(0, A.length).map((value, i) => value - times(A, x)[i]);
+      panel.set("x", x.map((was, i) => was + pinv(A)[i].reduce((sum, p, k) => sum + p * y[k], 0)));
+    }),
   ];
+  const draw = pixelPairs(panel, ["pixels of x", "of x_r", "of x̂"]);
   const two = element("input", { type: "checkbox" });
   two.addEventListener("input", () => {
     const rows = model.get("matrix");
     panel.set("matrix", two.checked ? [rows[0], rows[0].map((v) => snap(-v / 2))] : [rows[0]]);
   });
   panel.controls.append(element("label", {}, two, "a second row"));
-  panel.follow(["matrix", "x"], () => {
-    const [A, x] = [model.get("matrix"), model.get("x")];
-    const parts = decompose(A, x);
+  panel.follow(["matrix", "x", "x_r"], () => {
+    const [A, x, x_r] = state();
+    const [parts, x_hat] = [decompose(A, x), enforce(A, x, x_r)];
+    draw([x, x_r, x_hat]);
     two.checked = A.length === 2;
-    left.lines.replaceChildren(...sketch(A, x, parts));
+    left.lines.replaceChildren(...sketch(A, x, x_r, parts));
     right.lines.replaceChildren(...measured(parts.y));
     handles.forEach((update) => update());
     panel.readout.textContent = `A = ${A.map(show).join("; ")}, rank ${rank(A)}. x = ${show(x)} = range part ${show(parts.range)} + null part ${show(parts.nullPart)}. `
-      + `A x = ${show(parts.y)}, A (null part) = ${show(times(A, parts.nullPart))}. ${MEANING[rank(A)]}`;
+      + `A x = ${show(parts.y)}, A (null part) = ${show(times(A, parts.nullPart))}. `
+      + `x_r = ${show(x_r)} has A x_r = ${show(times(A, x_r))}; x̂ = ${show(x_hat)}, the consistent point nearest to it, has A x̂ = ${show(times(A, x_hat))}. ${MEANING[rank(A)]}`;
   });
   return () => panel.close();
 }

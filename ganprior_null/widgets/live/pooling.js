@@ -1,86 +1,8 @@
-// Pooling-based decomposition on the reader's own picture. Images: {data: Float64Array (C, H, W) in [0, 1], c, h, w}.
+// Pooling-based decomposition of the reader's own picture: x, y, x_r, x̂ and A x̂, with a trained network or without.
 
-/** A x: mean of each s x s block, (C, H, W) -> (C, H/s, W/s). */
-export function pool({ data, c, h, w }, s) {
-  const y = { data: new Float64Array((c * h * w) / (s * s)), c, h: h / s, w: w / s };
-  for (let i = 0; i < data.length; i++) {
-    const row = Math.floor(i / w); // of all channels, one below the other: s divides h
-    y.data[Math.floor(row / s) * y.w + Math.floor((i % w) / s)] += data[i] / (s * s);
-  }
-  return y;
-}
-
-/** A^+ y: each pixel repeated s x s times. */
-export function repeat({ data, c, h, w }, s) {
-  const x = { data: new Float64Array(c * h * w * s * s), c, h: h * s, w: w * s };
-  for (let i = 0; i < x.data.length; i++) {
-    x.data[i] = data[Math.floor(Math.floor(i / x.w) / s) * w + Math.floor((i % x.w) / s)];
-  }
-  return x;
-}
-
-/** A^+ y + strength (I - A^+ A) x_r; strength 1 is Eq. 7 of the paper. */
-export function combine(y, x_r, s, strength) {
-  const [known, seen] = [repeat(y, s), repeat(pool(x_r, s), s)];
-  return { ...x_r, data: known.data.map((v, i) => v + strength * (x_r.data[i] - seen.data[i])) };
-}
-
-/** What an 8-bit file keeps: clamped, and rounded to nearest, halves to even. */
-export function toEightBits(x) {
-  const round = (v) => (v % 1 === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
-  return { ...x, data: x.data.map((v) => round(255 * Math.min(1, Math.max(0, v))) / 255) };
-}
-
-/** The rows of a (count, n) array interpolated to length m with the cubic of PyTorch (a = -0.75, ends repeated). */
-function cubic(data, count, n, m) {
-  const out = new Float64Array(count * m);
-  const near = (t) => (1.25 * t - 2.25) * t * t + 1; // |t| <= 1
-  const far = (t) => ((-0.75 * t + 3.75) * t - 6) * t + 3; // 1 < |t| < 2
-  for (let j = 0; j < m; j++) {
-    const at = ((j + 0.5) * n) / m - 0.5;
-    const first = Math.floor(at);
-    const t = at - first;
-    const weights = [far(t + 1), near(t), near(1 - t), far(2 - t)];
-    for (let k = 0; k < 4; k++) {
-      const from = Math.min(n - 1, Math.max(0, first + k - 1));
-      for (let i = 0; i < count; i++) out[i * m + j] += weights[k] * data[i * n + from];
-    }
-  }
-  return out;
-}
-
-function transposed(data, c, h, w) {
-  const out = new Float64Array(data.length);
-  for (let k = 0; k < c; k++) for (let i = 0; i < h; i++) for (let j = 0; j < w; j++) out[(k * w + j) * h + i] = data[(k * h + i) * w + j];
-  return out;
-}
-
-/** Bicubic interpolation to h x w pixels. */
-export function bicubic(x, h, w) {
-  const wide = cubic(x.data, x.c * x.h, x.w, w);
-  return { data: transposed(cubic(transposed(wide, x.c, x.h, w), x.c * w, x.h, h), x.c, w, h), c: x.c, h, w };
-}
-
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
-export function noise({ c, h, w }, seed) {
-  let state = seed | 0;
-  const data = new Float64Array(c * h * w).map(() => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  });
-  return { data, c, h, w };
-}
-
-export function gap(a, b) {
-  let [largest, sum] = [0, 0];
-  a.data.forEach((v, i) => {
-    largest = Math.max(largest, Math.abs(v - b.data[i]));
-    sum += (v - b.data[i]) ** 2;
-  });
-  return { largest, meanSquare: sum / a.data.length };
-}
+const PLAIN = ["bicubic", "nearest", "noise", "another face"];
+const KEYS = ["factor", "backbone", "strength", "eight_bits", "seed"];
+const [MOST, UNIT] = [256, 16]; // largest side that is computed with; every factor divides the unit
 
 /** What the backbone of this name says about y, a picture of the size of x. */
 export function propose(name, x, y, other, seed) {
@@ -89,76 +11,133 @@ export function propose(name, x, y, other, seed) {
   return name === "noise" ? noise(x, seed) : bicubic(other, x.h, x.w);
 }
 
-const KEYS = ["factor", "backbone", "strength", "eight_bits", "seed"];
-const [MOST, UNIT] = [256, 16]; // largest side that is computed with; every factor divides the unit
-
-/** A file that the reader chose -> {x, notes}; it is decoded here and sent nowhere. */
-async function open(file) {
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(file);
-  } catch {
-    throw new TypeError(`${file.name} is no picture that this browser can read; choose a PNG, JPEG or WebP file.`);
-  }
-  const { width, height } = bitmap;
-  try {
-    const { x, transparent, scaled } = read(bitmap, MOST, UNIT);
-    const notes = [`${file.name}: ${width} x ${height} pixels`];
-    if (scaled) notes.push(`scaled down so that the longer side has ${MOST}`);
-    notes.push(`computed with ${x.w} x ${x.h}`);
-    if (transparent) notes.push("transparent parts laid over white");
-    return { x, notes: `${notes.join("; ")}.` };
-  } finally {
-    bitmap.close();
-  }
+/** A copy of a bitmap that is worth keeping: what the figure may yet ask of it, whatever its size was. */
+function small(bitmap) {
+  const { width, height } = fit(bitmap.width, bitmap.height, 2 * MOST, 1);
+  const canvas = element("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  return canvas;
 }
 
-function chooser(panel, accept) {
-  const input = element("input", { type: "file", accept: "image/*" });
-  let newest;
-  input.addEventListener("change", async () => {
-    const [file] = input.files;
-    if (!file) return;
-    newest = file;
-    let opened;
-    try {
-      opened = await open(file);
-    } catch (error) {
-      opened = { notes: `${error.message} The picture is the one before.` };
-    }
-    if (file !== newest) return; // a large picture may be ready after the small one that was chosen later
-    if (opened.x) accept(opened.x);
-    panel.notice.textContent = opened.notes;
-  });
-  panel.controls.append(element("label", {}, "your own picture (it stays in this browser) ", input));
+/** One picture before, to the left of a line, and after: the line is dragged. Returns draw(before, after). */
+function compare(panel, title) {
+  const canvas = element("canvas", { role: "img", "aria-label": title, class: "live-smooth", style: "touch-action: pan-y" });
+  const input = element("input", { type: "range", min: 0, max: 100, value: 50 });
+  const label = element("label", {}, "before, x_r ", input, " after, x̂");
+  panel.readout.before(element("figure", { class: "live-compare" }, canvas, element("figcaption", {}, label)));
+  let shown;
+  const cut = () => {
+    const [before, after] = shown;
+    [canvas.width, canvas.height] = [4 * before.width, 4 * before.height];
+    const context = canvas.getContext("2d");
+    const at = Math.round((input.value / 100) * before.width);
+    context.drawImage(after, 0, 0, canvas.width, canvas.height);
+    if (at) context.drawImage(before, 0, 0, at, before.height, 0, 0, 4 * at, canvas.height);
+    context.fillStyle = "#ff9f1c";
+    context.fillRect(4 * at - 2, 0, 4, canvas.height);
+  };
+  const drag = (event) => {
+    const box = canvas.getBoundingClientRect();
+    input.value = (100 * (event.clientX - box.left)) / box.width;
+    cut();
+  };
+  input.addEventListener("input", cut);
+  canvas.addEventListener("pointerdown", (event) => (canvas.setPointerCapture(event.pointerId), drag(event)));
+  canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event));
+  return (...images) => {
+    shown = images.map((image) => (paint(image.canvas ??= element("canvas"), image), image.canvas));
+    cut();
+  };
+}
+
+/** The trained networks, each loaded when the reader asks: answer(name, y) is its x_r, undefined before it is loaded. */
+function trained(panel, model, draw) {
+  const side = model.get("side");
+  const networks = {};
+  const network = (name) => {
+    if (networks[name]) return networks[name];
+    const made = (networks[name] = { network: new Network(model, name) });
+    made.loading = loader(panel, [made.network], draw);
+    return made;
+  };
+  return {
+    async answer(name, y) {
+      const { network: chosen, loading } = network(name);
+      if (!chosen.ready) return undefined;
+      try {
+        const inputs = { y: y.data, z: floats(model.get("code")) };
+        const { x_r } = await chosen.run(Object.fromEntries(Object.keys(chosen.graph.inputs).map((key) => [key, inputs[key]])));
+        return { data: Float64Array.from(x_r), c: 3, h: side, w: side };
+      } catch (error) {
+        loading.failed(error);
+        return undefined;
+      }
+    },
+    offer(name) {
+      if (name) network(name);
+      for (const [other, { loading, network: { ready } }] of Object.entries(networks)) loading.row.hidden = other !== name || ready;
+    },
+    close: () => Object.values(networks).forEach(({ network: open }) => open.close()),
+  };
 }
 
 async function render({ model, el }) {
   const panel = new Panel(model, el, "Pooling-based decomposition of a picture");
-  let { x } = read(await decode(model.get("picture"), "image/jpeg"), MOST, UNIT);
+  const [names, side, factor] = ["networks", "side", "network_factor"].map((key) => model.get(key));
+  const first = await decode(model.get("picture"), "image/jpeg");
+  const answers = names.length ? tiles(await decode(model.get("answers"), "image/webp"), side) : [];
   const other = read(await decode(model.get("other"), "image/jpeg"), MOST, UNIT).x;
+  let source = first;
+  panel.choice("backbone", "backbone, which makes x_r", [...names, ...PLAIN]);
   panel.choice("factor", "factor", [2, 4, 8, 16]);
-  panel.choice("backbone", "backbone", ["nearest", "bicubic", "noise", "another face"]);
-  panel.slider("strength", "null-part strength", 0, 2, 0.05);
+  panel.slider("strength", "strength of its null part", 0, 2, 0.05);
   panel.tick("eight_bits", "clip and round x̂ to 8 bits");
-  const canvases = ["the picture x", "y = A x", "x_r, the backbone's", "x̂, after PD"].map((title) => panel.canvas(title));
-  const draw = () => {
-    const s = model.get("factor");
+  const titles = ["the picture x", "y = A x", "x_r, the backbone's answer", "x̂ = A⁺y + (I − A⁺A) x_r", "A x̂"];
+  const canvases = titles.map((title) => panel.canvas(title, "8rem"));
+  const cut = compare(panel, "The picture before PD, left of the line, and after it");
+  const sized = panel.controls.querySelector("[data-key=factor]");
+
+  const draw = oneAtATime(async () => {
+    const name = model.get("backbone");
+    const network = names.includes(name) ? name : "";
+    networks.offer(network);
+    sized.disabled = Boolean(network);
+    const s = network ? factor : model.get("factor");
+    const { x } = network ? square(source, side) : read(source, MOST, UNIT);
     const y = pool(x, s);
-    const x_r = propose(model.get("backbone"), x, y, other, model.get("seed"));
+    const answer = network && ((await networks.answer(name, y)) ?? (source === first ? answers[names.indexOf(name)] : undefined));
+    const x_r = answer || propose(network ? "bicubic" : name, x, y, other, model.get("seed"));
     const exact = combine(y, x_r, s, model.get("strength"));
     const x_hat = model.get("eight_bits") ? toEightBits(exact) : exact;
-    [x, y, x_r, x_hat].forEach((image, i) => paint(canvases[i], image));
-    const [low, high] = [gap(pool(x_hat, s), y), gap(x_hat, x)];
-    panel.readout.textContent = `PSNR(LR) of x̂: ${decibels(low.meanSquare)}; max |A x̂ − y| = ${low.largest.toExponential(1)}. `
-      + `PSNR(LR) of x_r: ${decibels(gap(pool(x_r, s), y).meanSquare)}. PSNR of x̂ to the picture: ${decibels(high.meanSquare)}.`;
-  };
-  panel.follow(KEYS, draw);
-  chooser(panel, (picture) => {
-    x = picture;
+    const again = pool(x_hat, s);
+    [x, y, x_r, x_hat, again].forEach((image, i) => paint(canvases[i], image));
+    cut(x_r, x_hat);
+    const low = gap(again, y);
+    const absent = network && !answer ? `${name} is not loaded: bicubic stands in for it. ` : "";
+    panel.readout.textContent = `${absent}${network ? `${name} takes 1/${s} of ${side} x ${side} pixels. ` : ""}max |A x̂ − y| = ${low.largest.toExponential(1)}. `
+      + `PSNR(LR) of x_r: ${psnr(pool(x_r, s), y)}, of x̂: ${decibels(low.meanSquare)}. PSNR to the picture: x_r ${psnr(x_r, x)}, x̂ ${psnr(x_hat, x)}. Computed here, in float64.`;
+  });
+  const networks = trained(panel, model, draw);
+  const taken = chooser(panel, (bitmap) => ({ ...read(bitmap, MOST, UNIT), kept: small(bitmap) }), ({ kept }) => {
+    source = kept;
     draw();
   });
-  return () => panel.close();
+  panel.button("reset", () => {
+    source = first;
+    taken.value = "";
+    panel.notice.textContent = "";
+    panel.reset(KEYS);
+    draw();
+  });
+  panel.button("save x̂", () => save(canvases[3], "x_hat.png"));
+  panel.share(KEYS);
+  panel.follow(KEYS, draw);
+  return () => {
+    panel.close();
+    networks.close();
+  };
 }
 
 export default { render };

@@ -9,12 +9,12 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** One live figure: a row of controls, a row of pictures, a read-out, a line for errors. */
+/** One live figure: controls, a row of pictures, a read-out, a line for errors. */
 export class Panel {
   constructor(model, el, name) {
     this.model = model;
     this.listeners = [];
-    this.controls = element("div", { class: "live-row" });
+    this.controls = element("fieldset", { class: "live-row" });
     this.pictures = element("div", { class: "live-row" });
     this.readout = element("p", { class: "live-readout", role: "status", "aria-live": "polite" });
     this.notice = element("p", { class: "live-notice", role: "alert" });
@@ -84,6 +84,41 @@ export class Panel {
     this.control(key, text, input, (i) => i.checked, (i, value) => (i.checked = value));
   }
 
+  /** Settings in the page's address, so that a link shows what its sender saw; not in JupyterLab. Call it after the controls. */
+  share(keys) {
+    this.first = Object.fromEntries(keys.map((key) => [key, this.model.get(key)]));
+    if (!this.model.folder) return;
+    const given = new URLSearchParams(location.search);
+    for (const key of keys) {
+      const input = this.controls.querySelector(`[data-key=${key}]`);
+      if (!input || !given.has(key)) continue;
+      if (input.type === "checkbox") input.checked = given.get(key) === "true";
+      else input.value = given.get(key); // a range clamps it; a list without it has nothing chosen
+      if (input.selectedIndex === -1) input.value = this.first[key];
+      else input.dispatchEvent(new Event("input"));
+    }
+    this.listen(keys, () => {
+      const address = new URL(location.href);
+      for (const key of keys) {
+        if (this.model.get(key) === this.first[key]) address.searchParams.delete(key);
+        else address.searchParams.set(key, this.model.get(key));
+      }
+      history.replaceState(null, "", address);
+    });
+  }
+
+  /** Back to the settings that share() found. */
+  reset(keys) {
+    for (const key of keys) this.set(key, this.first[key]);
+  }
+
+  button(text, act, row = this.controls) {
+    const button = element("button", { type: "button" }, text);
+    button.addEventListener("click", act);
+    row.append(button);
+    return button;
+  }
+
   canvas(title, width = "8.25rem") {
     const canvas = element("canvas", { role: "img", "aria-label": title });
     const figure = element("figure", { style: `flex: 0 1 ${width}` }, canvas, element("figcaption", {}, title));
@@ -115,11 +150,11 @@ export function fromPixels(rgba, h, w) {
   return { x: { data, c: 3, h, w }, transparent };
 }
 
-/** A picture that is not a multiple of `unit` pixels, or larger than `most`: {width, height} to draw it at, {w, h} to keep. */
+/** A picture that is not a multiple of `unit` pixels, or larger than `most`: {width, height} to draw it at, {w, h} to keep, `scaled`: most or false. */
 export function fit(width, height, most, unit) {
   const scale = Math.min(1, most / Math.max(width, height));
   const [dw, dh] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
-  return { width: dw, height: dh, w: dw - (dw % unit), h: dh - (dh % unit), scaled: scale < 1 };
+  return { width: dw, height: dh, w: dw - (dw % unit), h: dh - (dh % unit), scaled: scale < 1 && most };
 }
 
 /** A bitmap, scaled down on the way so that few pixels are ever read, its middle kept -> {x, transparent, scaled}. */
@@ -134,6 +169,70 @@ export function read(bitmap, most, unit) {
   return { ...fromPixels(context.getImageData(0, 0, w, h).data, h, w), scaled };
 }
 
+/** A bitmap -> {x, transparent}: its middle as side x side pixels. */
+export function square(bitmap, side) {
+  const most = Math.min(bitmap.width, bitmap.height);
+  if (most < side) throw new RangeError(`The picture has ${bitmap.width} x ${bitmap.height} pixels; it takes ${side} x ${side} or more.`);
+  const canvas = element("canvas", { width: side, height: side });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, (bitmap.width - most) >> 1, (bitmap.height - most) >> 1, most, most, 0, 0, side, side);
+  return fromPixels(context.getImageData(0, 0, side, side).data, side, side);
+}
+
+/** A file that the reader chose -> {taken, notes}; it is decoded here and sent nowhere. take: read or square, of a bitmap. */
+async function open(file, take) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    throw new TypeError(`${file.name} is no picture that this browser can read; choose a PNG, JPEG or WebP file.`);
+  }
+  const { width, height } = bitmap;
+  try {
+    const taken = take(bitmap);
+    const { x, transparent, scaled } = taken;
+    const notes = [`${file.name}: ${width} x ${height} pixels`];
+    if (scaled) notes.push(`scaled down so that the longer side has ${scaled}`);
+    notes.push(`computed with ${x.w} x ${x.h}`);
+    if (transparent) notes.push("transparent parts laid over white");
+    return { taken, notes: `${notes.join("; ")}.` };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** A field for the reader's own picture; what is no picture is one message, and changes nothing. */
+export function chooser(panel, take, accept) {
+  const input = element("input", { type: "file", accept: "image/*" });
+  let newest;
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    newest = file;
+    let opened;
+    try {
+      opened = await open(file, take);
+    } catch (error) {
+      opened = { notes: `${error.message} The picture is the one before.` };
+    }
+    if (file !== newest) return; // a large picture may be ready after the small one that was chosen later
+    if (opened.taken) accept(opened.taken);
+    panel.notice.textContent = opened.notes;
+  });
+  panel.controls.append(element("label", {}, "your own picture (it stays in this browser) ", input));
+  return input;
+}
+
+/** What a canvas shows, as a PNG file of the reader's. */
+export function save(canvas, name) {
+  canvas.toBlob((blob) => {
+    const link = element("a", { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
 /** A traitlets.Bytes value (a DataView) that holds a picture file -> bitmap. */
 export function decode(view, type) {
   return createImageBitmap(new Blob([new Uint8Array(view.buffer, view.byteOffset, view.byteLength)], { type }));
@@ -141,4 +240,38 @@ export function decode(view, type) {
 
 export function decibels(meanSquare) {
   return meanSquare > 0 ? `${(-10 * Math.log10(meanSquare)).toFixed(1)} dB` : "no error at all";
+}
+
+/** Pictures of side x side pixels that lie side by side in a bitmap. */
+export function tiles(bitmap, side) {
+  const canvas = element("canvas", { width: bitmap.width, height: side });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  return Array.from({ length: bitmap.width / side }, (_, i) => fromPixels(context.getImageData(i * side, 0, side, side).data, side, side).x);
+}
+
+/** A traitlets.Bytes value that holds float32 numbers. */
+export const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+
+/** n numbers of N(0, 1). */
+export function normals(n) {
+  return Float32Array.from({ length: n }, () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random()));
+}
+
+/** Calls work, never twice at a time: what is asked for meanwhile is one more call. */
+export function oneAtATime(work) {
+  let [busy, again] = [false, false];
+  return async () => {
+    again = true;
+    if (busy) return;
+    busy = true;
+    try {
+      while (again) {
+        again = false;
+        await work();
+      }
+    } finally {
+      busy = false;
+    }
+  };
 }

@@ -1,0 +1,80 @@
+;; The two loops of run.js over 128-bit vectors of four pixels; addresses and strides are in bytes. Assembled by assemble.py.
+;; A "tap" is one product of the sum that makes an output pixel: a place in the (padded) input and a weight.
+(module
+  (memory (export "memory") 1)
+
+  ;; out[8 b + j][row][4 column ...] = sum over taps of weight[b][tap][j] * in[row][4 column ...  + offset[tap]]
+  (func (export "convolve")
+    (param $in i32) (param $offsets i32) (param $weights i32) (param $out i32) (param $taps i32)
+    (param $blocks i32) (param $rows i32) (param $columns i32) (param $row_in i32) (param $plane_out i32)
+    (local $b i32) (local $r i32) (local $c i32) (local $k i32) (local $p i32) (local $w i32) (local $end i32) (local $o i32)
+    (local $v v128)
+    (local $a0 v128) (local $a1 v128) (local $a2 v128) (local $a3 v128)
+    (local $a4 v128) (local $a5 v128) (local $a6 v128) (local $a7 v128)
+    (local.set $end (i32.add (local.get $offsets) (i32.shl (local.get $taps) (i32.const 2))))
+    (local.set $b (local.get $blocks))
+    (loop $block
+      (local.set $r (i32.const 0))
+      (local.set $o (local.get $out))
+      (loop $row
+        (local.set $p (i32.add (local.get $in) (i32.mul (local.get $r) (local.get $row_in))))
+        (local.set $c (local.get $columns))
+        (loop $column
+          (local.set $a0 (v128.const i32x4 0 0 0 0)) (local.set $a1 (v128.const i32x4 0 0 0 0))
+          (local.set $a2 (v128.const i32x4 0 0 0 0)) (local.set $a3 (v128.const i32x4 0 0 0 0))
+          (local.set $a4 (v128.const i32x4 0 0 0 0)) (local.set $a5 (v128.const i32x4 0 0 0 0))
+          (local.set $a6 (v128.const i32x4 0 0 0 0)) (local.set $a7 (v128.const i32x4 0 0 0 0))
+          (local.set $w (local.get $weights))
+          (local.set $k (local.get $offsets))
+          (loop $tap
+            (local.set $v (v128.load align=4 (i32.add (local.get $p) (i32.load (local.get $k)))))
+            (local.set $a0 (f32x4.add (local.get $a0) (f32x4.mul (local.get $v) (v128.load32_splat offset=0 (local.get $w)))))
+            (local.set $a1 (f32x4.add (local.get $a1) (f32x4.mul (local.get $v) (v128.load32_splat offset=4 (local.get $w)))))
+            (local.set $a2 (f32x4.add (local.get $a2) (f32x4.mul (local.get $v) (v128.load32_splat offset=8 (local.get $w)))))
+            (local.set $a3 (f32x4.add (local.get $a3) (f32x4.mul (local.get $v) (v128.load32_splat offset=12 (local.get $w)))))
+            (local.set $a4 (f32x4.add (local.get $a4) (f32x4.mul (local.get $v) (v128.load32_splat offset=16 (local.get $w)))))
+            (local.set $a5 (f32x4.add (local.get $a5) (f32x4.mul (local.get $v) (v128.load32_splat offset=20 (local.get $w)))))
+            (local.set $a6 (f32x4.add (local.get $a6) (f32x4.mul (local.get $v) (v128.load32_splat offset=24 (local.get $w)))))
+            (local.set $a7 (f32x4.add (local.get $a7) (f32x4.mul (local.get $v) (v128.load32_splat offset=28 (local.get $w)))))
+            (local.set $w (i32.add (local.get $w) (i32.const 32)))
+            (br_if $tap (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 4))) (local.get $end))))
+          (local.set $k (local.get $o))
+          (v128.store align=4 (local.get $k) (local.get $a0))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a1))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a2))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a3))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a4))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a5))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a6))
+          (v128.store align=4 (local.tee $k (i32.add (local.get $k) (local.get $plane_out))) (local.get $a7))
+          (local.set $o (i32.add (local.get $o) (i32.const 16)))
+          (local.set $p (i32.add (local.get $p) (i32.const 16)))
+          (br_if $column (local.tee $c (i32.sub (local.get $c) (i32.const 1)))))
+        (br_if $row (i32.lt_u (local.tee $r (i32.add (local.get $r) (i32.const 1))) (local.get $rows))))
+      (local.set $weights (local.get $w))
+      (local.set $out (i32.add (local.get $out) (i32.shl (local.get $plane_out) (i32.const 3))))
+      (br_if $block (local.tee $b (i32.sub (local.get $b) (i32.const 1))))))
+
+  ;; out[row][4 column ...] = sum over taps of weight[tap] * in[row][4 column ... + offset[tap]]: one channel
+  (func (export "filter")
+    (param $in i32) (param $offsets i32) (param $weights i32) (param $out i32) (param $taps i32)
+    (param $rows i32) (param $columns i32) (param $row_in i32)
+    (local $r i32) (local $c i32) (local $k i32) (local $p i32) (local $w i32) (local $end i32) (local $a v128)
+    (local.set $end (i32.add (local.get $offsets) (i32.shl (local.get $taps) (i32.const 2))))
+    (loop $row
+      (local.set $p (i32.add (local.get $in) (i32.mul (local.get $r) (local.get $row_in))))
+      (local.set $c (local.get $columns))
+      (loop $column
+        (local.set $a (v128.const i32x4 0 0 0 0))
+        (local.set $w (local.get $weights))
+        (local.set $k (local.get $offsets))
+        (loop $tap
+          (local.set $a (f32x4.add (local.get $a) (f32x4.mul
+            (v128.load align=4 (i32.add (local.get $p) (i32.load (local.get $k)))) (v128.load32_splat (local.get $w)))))
+          (local.set $w (i32.add (local.get $w) (i32.const 4)))
+          (br_if $tap (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 4))) (local.get $end))))
+        (v128.store align=4 (local.get $out) (local.get $a))
+        (local.set $out (i32.add (local.get $out) (i32.const 16)))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (br_if $column (local.tee $c (i32.sub (local.get $c) (i32.const 1)))))
+      (br_if $row (i32.lt_u (local.tee $r (i32.add (local.get $r) (i32.const 1))) (local.get $rows))))))
