@@ -15,9 +15,9 @@ from .course import read_metadata as read_metadata
 from .course import save_restorer as save_restorer
 from .course import shipped as shipped
 from .course import shipped_path as shipped_path
+from .course import shipped_restorers as shipped_restorers
 from .course import user_folder as user_folder
 from .course import weights_path as weights_path
-from .course import shipped_restorers as shipped_restorers
 from .features import load_features64 as load_features64
 from .features import load_inception as load_inception
 from .features import load_irse50 as load_irse50
