@@ -121,7 +121,7 @@ WORDS = {
     "enforce": "--lr --sr --gt --operator --out --overwrite",
     "convert": "layout source target --name --part --overwrite",
     "publish": "run name --data --out --overwrite",
-    "report": "--format",
+    "report": "--format --full",
 }
 RUNS = ("features", "kernelgan", "pulse", "restorers")  # experiments whose runs are folders
 RUN_FILES = {"params.json": dict, "metrics.jsonl": None, "summary.json": dict}
