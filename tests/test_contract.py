@@ -116,6 +116,7 @@ WORDS = {
     "evaluate kernelgan": "--out --images --only --gaussian --scale --seeds --compatible --profile --overwrite",
     "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr "
     "--overwrite",
+    "evaluate baselines": "--data --factor --downsampler --out --profile --overwrite",
     "evaluate restorer": "runs --data --downsamplers --overwrite",
     "restore": "images --model --out --downsample --downsampler --seed --device --overwrite",
     "enforce": "--lr --sr --gt --operator --out --overwrite",
