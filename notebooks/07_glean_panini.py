@@ -1289,6 +1289,6 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 # make sweep PROFILE=gpu
 # ```
 #
-# At the paper's size (1024 pixels) bring a prior: converted by lesson 05's command to `data/weights/NAME.safetensors`, its discriminator to `data/weights/NAME.discriminator.safetensors`, it is found by `-p prior NAME`; and a folder of photographs, `-p data FOLDER --profile paper`.
+# At the paper's size (1024 pixels) bring a prior: `ganprior-null convert rosinality FILE --name NAME` keeps it in your cache of weights, discriminator included, and `-p prior NAME` finds it; and a folder of photographs, `-p data FOLDER --profile paper`.
 #
 # **Next:** lesson 08 drops every loss but the adversarial one.

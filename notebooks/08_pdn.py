@@ -195,7 +195,7 @@ def load_pdn():
         from ganprior_null.weights import load_restorer
 
         return load_restorer(weights)
-    print(f"data/weights/{weights}.safetensors is not there: what follows is answered by an untrained network")
+    print(f"no weights named {weights!r} come with the course: what follows is answered by an untrained network")
     torch.manual_seed(seed)
     return Restorer(PDN.from_prior(G, 8, rrdb_blocks=1, rrdb_channels=16).network).requires_grad_(False)
 

@@ -42,7 +42,7 @@ profile = profile_name(profile)
 # %% [markdown]
 # ## How a verdict comes about
 #
-# A claim is an entry of `data/claims.toml`. It names what is measured and two bounds; the verdict is nothing but a
+# A claim is an entry of `ganprior_null/report/claims.toml`. It names what is measured and two bounds; the verdict is nothing but a
 # comparison of one stored number with them:
 #
 # $$
