@@ -8,7 +8,7 @@ import pytest
 import torch
 import traitlets
 
-from ganprior_null.widgets.live import LiveKernel, LiveMatrix, LivePD, LiveWalk
+from ganprior_null.widgets.live import LiveCompare, LiveKernel, LiveMatrix, LivePD, LiveWalk
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -40,10 +40,11 @@ def test_lessons_have_live_figures():
         (lambda: LivePD(torch.rand(3, 512, 512)), "multiples of 16, 256 at most, got (512, 512)"),
         (lambda: LivePD(torch.rand(1, 32, 32)), "must be (3, H, W) or (1, 3, H, W), got (1, 32, 32)"),
         (lambda: LiveKernel(torch.rand(3, 16, 32)), "from 32 to 128, got (16, 32)"),
+        (lambda: LiveCompare({"a": torch.rand(3, 8, 8)}, {"a": ""}), "need two pictures or more, of one size"),
         (lambda: LiveWalk(None, None, count=1), "count must be at least 2"),
         (lambda: LiveWalk(None, None, psis=()), "at least one psi"),
     ],
-    ids=["no multiple of 16", "too large", "gray", "smaller than the kernel", "one sample", "no psi"],
+    ids=["no multiple of 16", "too large", "gray", "smaller than the kernel", "one picture", "one sample", "no psi"],
 )
 def test_bad_input_is_one_clear_error(make, message):
     with pytest.raises(ValueError) as caught:
