@@ -8,7 +8,7 @@ import pytest
 import torch
 import traitlets
 
-from ganprior_null.widgets.live import LiveKernel, LiveMatrix, LivePD, LivePDN, LiveRestorers, LiveWalk
+from ganprior_null.widgets.live import LiveCompare, LiveKernel, LiveMatrix, LivePD, LivePDN, LiveRestorers, LiveWalk
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -44,6 +44,7 @@ def test_lessons_have_live_figures():
         (lambda: LiveRestorers([]), "takes restorers of one size, got none"),
         (lambda: LivePDN("panini-pd-faces-8x"), "panini-pd-faces-8x takes no code z"),
         (lambda: LivePDN(count=1), "need at least two codes, got 1"),
+        (lambda: LiveCompare({"a": torch.rand(3, 8, 8)}, {"a": ""}), "need two pictures or more, of one size"),
         (lambda: LiveWalk(None, None, count=1), "count must be at least 2"),
         (lambda: LiveWalk(None, None, psis=()), "at least one psi"),
     ],
@@ -56,6 +57,7 @@ def test_lessons_have_live_figures():
         "no network",
         "no code",
         "one code",
+        "one picture",
         "one sample",
         "no psi",
     ],
