@@ -6,18 +6,20 @@ The command ``python -m ganprior_null enforce``. Nothing is written before every
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from ..images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
-from ..metrics import consistency_db, psnr
+from ..metrics import psnr
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
-from ..restorers.identify import Identified, downsamplers, identify_downsampler
+from ..restorers.identify import Downsamplers, Identified, downsamplers, identify_downsampler
 from ..storage import check_writable
 
 TILE = 320  # pixels of a picture's longer side in the report
@@ -34,6 +36,11 @@ class Triple:
     x_r: Path
     x: Path | None
 
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(H, W) of the result and (h, w) of the measurement."""
+        return tuple(load_image(self.x_r).shape[-2:]), tuple(load_image(self.y).shape[-2:])
+
 
 def enforce_folders(lr: Path, sr: Path, out: Path, *, gt: Path | None = None, operator: str = "average") -> list[dict]:
     """Consistent 8-bit files of every result in ``sr``, a table and pictures in ``out``; a row per image and stage.
@@ -49,22 +56,27 @@ def enforce_folders(lr: Path, sr: Path, out: Path, *, gt: Path | None = None, op
         operator = identified.name
         print(how_sure(identified))
     for triple in triples:  # the operator must fit every image before the first file is written
-        named(operator, *_sizes(triple))
+        known_at(operator, *triple.sizes)
     check_writable(out / "pictures")
+    operator_at = lru_cache(maxsize=2)(partial(named, operator))  # images of one size share it
     rows = []
-    for count, triple in enumerate(triples, 1):
-        print(f"[{count}/{len(triples)}] {triple.name}", flush=True)
-        rows += _enforce_one(triple, operator, out)
+    for triple in tqdm(triples, unit="image"):
+        rows += _enforce_one(triple, operator, operator_at(*triple.sizes), out)
     _write_report(out, operator, identified, rows, [triple.name for triple in triples])
     return rows
 
 
 def named(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
     """The named downsampler between two sizes. Raises ValueError for an unknown name or sizes that do not fit."""
+    return known_at(name, size, lr_size)[name]
+
+
+def known_at(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> Downsamplers:
+    """All that there are between two sizes, none made yet. Raises ValueError when ``name`` is not one of them."""
     known = downsamplers(size, lr_size)
     if name not in known:
         raise ValueError(f"unknown operator {name!r}{did_you_mean(name, [*known, 'auto'])}")
-    return known[name]
+    return known
 
 
 def identify(triples: list[Triple], most: int = 10) -> Identified:
@@ -73,8 +85,7 @@ def identify(triples: list[Triple], most: int = 10) -> Identified:
     Raises ValueError when results without ground truths agree with an operator beyond 8 bits: they were interpolated
     from y, or made consistent already, and tell how that was done, not how y was made.
     """
-    sizes = _sizes(triples[0])
-    asked = [triple for triple in triples if _sizes(triple) == sizes][:most]
+    asked = [triple for triple in triples if triple.sizes == triples[0].sizes][:most]
     x = torch.cat([load_image(triple.x or triple.x_r) for triple in asked])
     found = identify_downsampler(x, torch.cat([load_image(triple.y) for triple in asked]))
     if triples[0].x is None and found.scores[found.name].mean() > EIGHT_BITS:
@@ -108,7 +119,7 @@ def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
     triples = [Triple(n, files["--lr"][n], files["--sr"][n], files["--gt"][n] if gt else None) for n in names]
     for triple in triples:
         try:
-            size, lr_size = _sizes(triple)
+            size, lr_size = triple.sizes
             if triple.x and load_image(triple.x).shape[-2:] != size:
                 wrong.append(f"{triple.name}: the result and the ground truth differ in size")
             if size[0] * lr_size[1] != size[1] * lr_size[0] or size[0] < lr_size[0]:
@@ -120,15 +131,9 @@ def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
     return triples
 
 
-def _sizes(triple: Triple) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(H, W) of the result and (h, w) of the measurement."""
-    return tuple(load_image(triple.x_r).shape[-2:]), tuple(load_image(triple.y).shape[-2:])
-
-
-def _enforce_one(triple: Triple, operator: str, out: Path) -> list[dict]:
+def _enforce_one(triple: Triple, operator: str, A: LinearOperator, out: Path) -> list[dict]:
     y, x_r = load_image(triple.y), load_image(triple.x_r)
     x = load_image(triple.x) if triple.x else None
-    A = named(operator, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
     stages = {"published result": x_r}
     factor = x_r.shape[-1] / y.shape[-1]
     if factor.is_integer() and not isinstance(A, AveragePool):
@@ -146,14 +151,15 @@ def _boxed(x_r: Tensor, y: Tensor, A: LinearOperator) -> tuple[Tensor, Tensor]:
     """The consistent image inside [0, 1], and the 8-bit image to save."""
     if isinstance(A, AveragePool):
         return project_box(x_r, y, A.factor), to_uint8_consistent(x_r, y, A.factor).double() / 255
-    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))
+    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A, inplace=True))
     return boxed, to_uint8(boxed).double() / 255
 
 
 def _figures(x_hat: Tensor, y: Tensor, A: LinearOperator, x: Tensor | None) -> dict:
     """PSNR(LR), the share of LR pixels that come out the same in 8 bits, and PSNR to the ground truth if any."""
-    same = to_uint8(A(x_hat.double())) == to_uint8(y)
-    figures = {"PSNR(LR)": float(consistency_db(A, x_hat, y)), "LR reproduced": float(same.double().mean())}
+    Ax = A(x_hat.double())
+    same = to_uint8(Ax) == to_uint8(y)
+    figures = {"PSNR(LR)": float(psnr(Ax, y)), "LR reproduced": float(same.double().mean())}
     return figures | ({"PSNR": float(psnr(x_hat, x))} if x is not None else {})
 
 

@@ -150,7 +150,7 @@ def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator | None) -> Tensor:
     x_hat = enforce_consistency(x_r, y, A)
     if isinstance(A, AveragePool):
         return from_uint8(to_uint8_consistent(x_hat, y, A.factor))
-    return from_uint8(to_uint8(dykstra_box(x_hat, lambda v: enforce_consistency(v, y, A))))
+    return from_uint8(to_uint8(dykstra_box(x_hat, lambda v: enforce_consistency(v, y, A, inplace=True))))
 
 
 def doubts(model: Model, x: Tensor | None, y: Tensor, x_r: Tensor) -> list[str]:

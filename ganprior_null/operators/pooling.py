@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..batches import one_batch
 from .base import LinearOperator
 from .check import check_factor, check_finite, check_image, check_inplace, check_measurement, in_finer_dtype
 
@@ -27,7 +28,7 @@ class AveragePool(LinearOperator):
         Rows first, then columns: two short float32 sums instead of one of s^2 terms, which keeps about 8 dB of
         PSNR(LR) at 8x (measured in notebook 02) and reads memory in order.
         """
-        return check_finite(self._sum(x) / self.factor**2, "A x")
+        return check_finite((self._sum(x) / self.factor**2).to(x.dtype), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, s h, s w): replication divided by s^2."""
@@ -44,17 +45,19 @@ class AveragePool(LinearOperator):
         itself (``make bench``: about 1.4 and 0.4 times the time of ``x_r.clone()``).
         """
         own = (type(self).forward, type(self).pinv) == (AveragePool.forward, AveragePool.pinv)
-        if not own:  # the maps of a subclass are not to be overruled
+        if not own or torch.compiler.is_compiling():  # not to overrule a subclass; nor to hide operations to be fused
             return super().enforce(x_r, y, inplace=inplace)
         if inplace:
-            return _add_repeated_(check_inplace(x_r), self._subtract(x_r, y), self.factor)
+            check_inplace(x_r, y)
+            return _add_repeated_(x_r, self._subtract(x_r, y), self.factor)
         return _Enforce.apply(x_r, y, self)
 
     def _subtract(self, x_r: Tensor, y: Tensor) -> Tensor:
         """y - A x_r as :meth:`residual`, in fewer passes over small tensors: each is a wait for the slowest thread."""
-        total = self._sum(in_finer_dtype(x_r, y))
+        x = in_finer_dtype(x_r, y)
+        total = self._sum(x)
         check_measurement(y, total, x_r)
-        return check_finite(torch.sub(y, total, alpha=1 / self.factor**2), "y - A x_r")
+        return check_finite(torch.sub(y, total, alpha=1 / self.factor**2).to(x.dtype), "y - A x_r")
 
     def _sum(self, x: Tensor) -> Tensor:
         check_image(x, "x")
@@ -78,26 +81,46 @@ class _Enforce(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x_r: Tensor, y: Tensor, A: AveragePool) -> Tensor:
-        ctx.factor = A.factor
+    def forward(x_r: Tensor, y: Tensor, A: AveragePool) -> Tensor:
         r = A._subtract(x_r, y)
         return _add_repeated_(x_r.to(r.dtype, copy=True), r, A.factor)
 
     @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.factor = inputs[2].factor
+
+    @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         total = _block_sum(grad, ctx.factor)  # unchecked: mixed precision meets infinite gradients, and skips the step
-        return _add_repeated_(grad.clone(), total / -(ctx.factor**2), ctx.factor), total, None
+        mean = (total / -(ctx.factor**2)).to(grad.dtype)
+        return _add_repeated_(grad.clone(), mean, ctx.factor), total.to(grad.dtype), None
+
+    @staticmethod
+    def jvp(ctx, dx: Tensor, dy: Tensor, _) -> Tensor:
+        r = dy - (_block_sum(dx, ctx.factor) / ctx.factor**2).to(dx.dtype)
+        return _add_repeated_(dx.to(r.dtype, copy=True), r, ctx.factor)
+
+    @staticmethod
+    def vmap(info, in_dims, x_r: Tensor, y: Tensor, A: AveragePool) -> tuple[Tensor, int]:
+        return one_batch(lambda x_r, y: _Enforce.apply(x_r, y, A), info.batch_size, in_dims[:2], x_r, y)
 
 
 def _block_sum(x: Tensor, s: int) -> Tensor:
-    rows = _in_order(x, x).unflatten(-3, (-1, s)).sum(-3)  # (..., h, W, K)
-    return _image(rows.unflatten(-2, (-1, s)).sum(-2))
+    """(N, C, s h, s w) -> (N, C, h, w), in float32 at least: the sum of 256 x 256 ones is no float16."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    rows = _split(_in_order(x, x), -3, s).sum(-3, dtype=dtype)  # (..., h, W, K)
+    return _image(_split(rows, -2, s).sum(-2))
 
 
 def _add_repeated_(x: Tensor, r: Tensor, s: int) -> Tensor:
     """Add r (N, C, h, w), each pixel repeated s x s times, to x (N, C, s h, s w), in place."""
-    _in_order(x, x).unflatten(-3, (-1, s)).add_(_widen(_in_order(r, x), s))
+    _split(_in_order(x, x), -3, s).add_(_widen(_in_order(r, x), s))
     return x
+
+
+def _split(v: Tensor, axis: int, s: int) -> Tensor:
+    """The axis, of s n, as two: (n, s). As ``unflatten``, which batched gradients do not know."""
+    return v.view(*v.shape[:axis], v.shape[axis] // s, s, *v.shape[axis:][1:])
 
 
 def _widen(r: Tensor, s: int) -> Tensor:
