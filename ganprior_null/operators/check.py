@@ -63,7 +63,8 @@ def check_inplace(x_r: Tensor, y: Tensor) -> None:
 
 def full_precision(v: Tensor) -> torch.autocast:
     """Context in which matrix products keep v's dtype under autocast: rounded to bfloat16, A x = y holds to 55 dB."""
-    return torch.autocast(v.device.type, enabled=False)
+    device = v.device.type
+    return torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False)
 
 
 def check_factor(factor: int) -> int:
