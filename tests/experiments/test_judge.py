@@ -1,7 +1,6 @@
 """The judge's figures are those of the 8-bit files, the baselines are what they say, and bad input is refused."""
 
 import pytest
-import torch
 import torch.nn.functional as F
 
 from ganprior_null import AveragePool, Resize, consistency_db, psnr, ssim
