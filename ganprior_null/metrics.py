@@ -1,10 +1,11 @@
 """How near two images are, per image, and how near two sets of images are; all in float64.
 
-torchmetrics, which does the arithmetic for pairs, is imported inside the functions: it pulls plotting libraries when
+torchmetrics, which does the arithmetic of SSIM, is imported inside the functions: it pulls plotting libraries when
 they are there, and ``import ganprior_null`` should stay quick.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,10 +24,8 @@ _MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # five scales (Wang e
 
 def psnr(x: Tensor, reference: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB, peak 1: (N, C, H, W) twice -> (N,) float64; infinite for equal images."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio
-
     x, reference = _pair(x, reference)
-    return torch.stack([peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in zip(x, reference, strict=True)])
+    return -10 * (x - reference).square().flatten(1).mean(1).log10()
 
 
 def ssim(x: Tensor, reference: Tensor) -> Tensor:
@@ -39,8 +38,7 @@ def ssim(x: Tensor, reference: Tensor) -> Tensor:
     x, reference = _pair(x, reference)
     if min(x.shape[-2:]) < 11:
         raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
-    # one image at a time stays in the cache
-    return torch.stack([measure(a[None], b[None], data_range=1.0) for a, b in zip(x, reference, strict=True)])
+    return _each(lambda a, b: measure(a, b, data_range=1.0), x, reference)
 
 
 def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
@@ -57,11 +55,7 @@ def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
         raise ValueError(f"MS-SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
     scales = min(5, 1 + int(math.log2((side - 1) / 10)))
     betas = tuple(beta / sum(_MS_SSIM_BETAS[:scales]) for beta in _MS_SSIM_BETAS[:scales])
-    value = [
-        measure(a[None], b[None], data_range=1.0, betas=betas, normalize="relu")
-        for a, b in zip(x, reference, strict=True)
-    ]
-    return torch.stack(value)
+    return _each(lambda a, b: measure(a, b, data_range=1.0, betas=betas, normalize="relu"), x, reference)
 
 
 def consistency_db(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
@@ -191,6 +185,12 @@ def _full_rank(moments: Moments) -> Moments:
 
 def _distance(one: Moments, other: Moments) -> float:
     return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
+
+
+def _each(measure: Callable[[Tensor, Tensor], Tensor], x: Tensor, reference: Tensor) -> Tensor:
+    """measure((1, C, H, W), (1, C, H, W)), a number, for each image -> (N,): one at a time stays in the cache."""
+    values = [measure(a[None], b[None]) for a, b in zip(x, reference, strict=True)]
+    return torch.stack(values) if values else x.new_empty(0)
 
 
 def _pair(x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

@@ -98,3 +98,8 @@ def test_the_comb_of_noise_is_even_and_that_of_a_grid_is_not():
         assert comb(noise + 0.1 * grid) > 1.2
     with pytest.raises(ValueError, match="multiples of 32, got 48 x 64"):
         comb(noise[..., :48, :])
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_no_images_have_no_figures(metric):
+    assert metric(torch.rand(0, 3, 32, 32), torch.rand(0, 3, 32, 32)).shape == (0,)

@@ -4,19 +4,20 @@ The command ``python -m ganprior_null enforce``. Nothing is written before every
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from ..images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
-from ..metrics import consistency_db, psnr
+from ..metrics import psnr
 from ..names import by_stem, markdown, markdown_target, namesakes, printable
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
-from ..restorers.identify import Identified, identify_downsampler
-from ..restorers.identify import downsampler as named
+from ..restorers.identify import Identified, downsampler, identify_downsampler, known_at
 from ..storage import check_apart, check_outputs, sole_writer, write, write_json
 
 TILE = 320  # pixels of a picture's longer side in the report
@@ -36,6 +37,11 @@ class Triple:
     @property
     def files(self) -> list[Path]:
         return [path for path in (self.y, self.x_r, self.x) if path]
+
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """(H, W) of the result and (h, w) of the measurement."""
+        return tuple(load_image(self.x_r).shape[-2:]), tuple(load_image(self.y).shape[-2:])
 
 
 def enforce_folders(
@@ -59,15 +65,15 @@ def enforce_folders(
         operator = identified.name
         print(how_sure(identified))
     for triple in triples:  # the operator must fit every image before the first file is written
-        named(operator, *_sizes(triple))
+        known_at(operator, *triple.sizes)
+    operator_at = lru_cache(maxsize=2)(partial(downsampler, operator))  # images of one size share it
     rows = []
     with sole_writer(out, files, overwrite=overwrite):
-        for count, triple in enumerate(triples, 1):
-            print(f"[{count}/{len(triples)}] {printable(triple.name)}", flush=True)
+        for count, triple in enumerate(tqdm(triples, unit="image")):
             try:
-                rows += _enforce_one(triple, operator, out)
+                rows += _enforce_one(triple, operator, operator_at(*triple.sizes), out)
             except OSError as error:
-                raise OSError(f"{error}; {count - 1} of {len(triples)} images are done, without a report") from error
+                raise OSError(f"{error}; {count} of {len(triples)} images are done, without a report") from error
         _write_report(out, operator, identified, rows, [triple.name for triple in triples])
     return rows
 
@@ -84,8 +90,7 @@ def identify(triples: list[Triple], most: int = 10) -> Identified:
     Raises ValueError when results without ground truths agree with an operator beyond 8 bits: they were interpolated
     from y, or made consistent already, and tell how that was done, not how y was made.
     """
-    sizes = _sizes(triples[0])
-    asked = [triple for triple in triples if _sizes(triple) == sizes][:most]
+    asked = [triple for triple in triples if triple.sizes == triples[0].sizes][:most]
     x = torch.cat([load_image(triple.x or triple.x_r) for triple in asked])
     found = identify_downsampler(x, torch.cat([load_image(triple.y) for triple in asked]))
     if triples[0].x is None and found.scores[found.name].mean() > EIGHT_BITS:
@@ -121,7 +126,7 @@ def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
     for triple in triples:
         name = printable(triple.name)
         try:
-            size, lr_size = _sizes(triple)
+            size, lr_size = triple.sizes
             if triple.x and load_image(triple.x).shape[-2:] != size:
                 wrong.append(f"{name}: the result and the ground truth differ in size")
             if size[0] * lr_size[1] != size[1] * lr_size[0] or size[0] < lr_size[0]:
@@ -133,15 +138,9 @@ def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
     return triples
 
 
-def _sizes(triple: Triple) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(H, W) of the result and (h, w) of the measurement."""
-    return tuple(load_image(triple.x_r).shape[-2:]), tuple(load_image(triple.y).shape[-2:])
-
-
-def _enforce_one(triple: Triple, operator: str, out: Path) -> list[dict]:
+def _enforce_one(triple: Triple, operator: str, A: LinearOperator, out: Path) -> list[dict]:
     y, x_r = load_image(triple.y), load_image(triple.x_r)
     x = load_image(triple.x) if triple.x else None
-    A = named(operator, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
     stages = {"given result": x_r}
     factor = x_r.shape[-1] / y.shape[-1]
     if factor.is_integer() and not isinstance(A, AveragePool):
@@ -159,14 +158,15 @@ def _boxed(x_r: Tensor, y: Tensor, A: LinearOperator) -> tuple[Tensor, Tensor]:
     """The consistent image inside [0, 1], and the 8-bit image to save."""
     if isinstance(A, AveragePool):
         return project_box(x_r, y, A.factor), to_uint8_consistent(x_r, y, A.factor).double() / 255
-    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))
+    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A, inplace=True))
     return boxed, to_uint8(boxed).double() / 255
 
 
 def _figures(x_hat: Tensor, y: Tensor, A: LinearOperator, x: Tensor | None) -> dict:
     """PSNR(LR), the share of LR pixels that come out the same in 8 bits, and PSNR to the ground truth if any."""
-    same = to_uint8(A(x_hat.double())) == to_uint8(y)
-    figures = {"PSNR(LR)": float(consistency_db(A, x_hat, y)), "LR reproduced": float(same.double().mean())}
+    Ax = A(x_hat.double())
+    same = to_uint8(Ax) == to_uint8(y)
+    figures = {"PSNR(LR)": float(psnr(Ax, y)), "LR reproduced": float(same.double().mean())}
     return figures | ({"PSNR": float(psnr(x_hat, x))} if x is not None else {})
 
 

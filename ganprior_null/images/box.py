@@ -2,13 +2,15 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from ..batches import one_batch
+from ..checks import check_finite, holds
 
 _ROUNDING = 1e-6  # y this far outside [0, 1] is the rounding of a float32 mean, taken for 0 or 1
 
 
 def project_box(x_r: Tensor, y: Tensor, factor: int) -> Tensor:
-    r"""(N, C, s h, s w), (N, C, h, w) -> the nearest x with block means y and 0 <= x <= 1, of x_r's shape and dtype.
+    r"""(N, C, s h, s w), (N, C, h, w) -> the nearest x with block means y and 0 <= x <= 1, of x_r's shape.
 
     .. math:: \hat x = \arg\min_x \lVert x - x_r\rVert^2 \quad\text{s.t.}\quad A x = y,\; 0 \le x \le 1
 
@@ -17,23 +19,24 @@ def project_box(x_r: Tensor, y: Tensor, factor: int) -> Tensor:
     function. Where PD stays inside the box (nearly everywhere on a good image) the result is PD; elsewhere it replaces
     "PD, then clamp", which breaks A x = y (Appendix B). Not in the paper.
 
-    Computed in float64 and then exact to 1e-15, however large x_r; a float32 result carries the rounding of its pixels.
+    Computed in float64 and then exact to 1e-15, however large x_r; the result has the finer of the two dtypes, and in
+    float32 carries the rounding of its pixels.
     Differentiable almost everywhere: pixels at the border of the box get no gradient. ``factor=1`` returns y.
 
-    Raises ValueError when shapes do not fit, a value is NaN or infinite, or y leaves [0, 1] by more than 1e-6 (no
-    picture has such block means); TypeError for integer images.
+    Raises ValueError when shapes do not fit, a value is NaN or infinite, y leaves [0, 1] by more than 1e-6 (no picture
+    has such block means), or there are no values to follow: meta and fake tensors; TypeError for integer images.
     """
     check_pair(x_r, y, factor)
     mean = y.double()
-    outside = int(((mean < -_ROUNDING) | (mean > 1 + _ROUNDING)).sum())
-    if outside:
+    outside = (mean < -_ROUNDING) | (mean > 1 + _ROUNDING)
+    if holds(outside.any()):
         raise ValueError(
-            f"{outside} of {y.numel()} values of y lie outside [0, 1] (range {float(y.min()):.4g} to "
+            f"{int(outside.sum())} of {y.numel()} values of y lie outside [0, 1] (range {float(y.min()):.4g} to "
             f"{float(y.max()):.4g}); no image in [0, 1] has such block means"
         )
     blocks = to_blocks(x_r.double(), factor)
-    z = _BlockBox.apply(blocks.flatten(0, 3), mean.clamp(0, 1).flatten())
-    return from_blocks(z.view_as(blocks), factor).to(x_r.dtype)
+    z, _ = _BlockBox.apply(blocks.flatten(0, 3), mean.clamp(0, 1).flatten())
+    return from_blocks(z.view_as(blocks), factor).to(torch.promote_types(x_r.dtype, y.dtype))
 
 
 def to_blocks(x: Tensor, factor: int) -> Tensor:
@@ -64,18 +67,19 @@ def check_pair(x: Tensor, y: Tensor, factor: int) -> None:
     if y.shape != expected:
         raise ValueError(f"y has shape {tuple(y.shape)}, but an image of {tuple(x.shape)} has {expected} block means")
     for name, values in (("the image", x), ("y", y)):
-        if not torch.isfinite(values).all():
-            raise ValueError(f"{name} holds NaN or infinite values")
+        check_finite(values, name)
 
 
 class _BlockBox(torch.autograd.Function):
-    """Rows (M, n) and their means (M,) -> clip(rows + t, 0, 1) with these means; float64."""
+    """Rows (M, n) and their means (M,) -> clip(rows + t, 0, 1) with these means, and which pixels are free; float64."""
 
     @staticmethod
-    def forward(ctx, rows: Tensor, mean: Tensor) -> Tensor:
+    def forward(rows: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         t = mean - rows.mean(1)
         z = rows + t[:, None]
         active = (z.amin(1) < 0) | (z.amax(1) > 1) | (t.abs() > 1)  # elsewhere PD is in the box, and exact
+        if holds(active.any()) is None:
+            raise ValueError("the projection follows the values of the image: meta and fake tensors have none")
         moved, t = rows[active], t[active]
         while len(t):
             t = _offset(moved, mean[active], t)
@@ -84,16 +88,34 @@ class _BlockBox(torch.autograd.Function):
                 break
             t = torch.zeros_like(t)  # x + t rounded at the scale of t: once more, from near the box
         z[active] = moved
-        ctx.save_for_backward((z >= 0) & (z <= 1))
-        return z.clamp_(0, 1)
+        free = (z >= 0) & (z <= 1)
+        return z.clamp_(0, 1), free
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def setup_context(ctx, inputs, output) -> None:
+        _, free = output
+        ctx.mark_non_differentiable(free)
+        ctx.save_for_backward(free)
+        ctx.save_for_forward(free)
+
+    @staticmethod
+    def jvp(ctx, dx: Tensor, dmean: Tensor) -> tuple[Tensor, None]:
         r"""Free pixels move together: dz = dx - mean_free(dx) + (n / #free) dmean; the others stay."""
+        (free,) = ctx.saved_tensors
+        count = free.sum(1).clamp_min(1)
+        shift = (dmean * dx.shape[1] - (dx * free).sum(1)) / count
+        return (dx + shift[:, None]) * free, None
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _) -> tuple[Tensor, Tensor]:
+        """The adjoint of that, differentiable as often as one likes."""
         (free,) = ctx.saved_tensors
         average = (grad * free).sum(1) / free.sum(1).clamp_min(1)
         return (grad - average[:, None]) * free, average * grad.shape[1]
+
+    @staticmethod
+    def vmap(info, in_dims, rows: Tensor, mean: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        return one_batch(_BlockBox.apply, info.batch_size, in_dims, rows, mean)
 
 
 def _offset(x: Tensor, mean: Tensor, start: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ def from_signed(x: Tensor) -> Tensor:
 def grid(images: Tensor, columns: int | None = None, *, pad: int = 2, background: float = 1.0) -> Tensor:
     """(N, C, H, W) -> one contact sheet (C, H', W'), row by row; columns default to the square root of N."""
     n, c, h, w = images.shape
+    if not n:
+        raise ValueError("a contact sheet needs at least one image, got none")
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     sheet = images.new_full((c, rows * (h + pad) + pad, columns * (w + pad) + pad), background)

@@ -14,7 +14,8 @@ def upfirdn2d(x: Tensor, kernel: Tensor, *, up: int = 1, down: int = 1, pad: tup
     The map is linear and its adjoint is another upfirdn2d with up and down exchanged, so derivatives of every order
     are again this function. (The native second derivative of a depthwise convolution is about five times slower.)
     """
-    return _UpFirDown.apply(x, kernel, up, down, (*pad, *pad))
+    apply = _filter if torch.compiler.is_compiling() else _UpFirDown.apply  # compilers make their own derivatives
+    return apply(x, kernel.to(x.dtype), up, down, *pad, *pad)
 
 
 def binomial(gain: float = 1.0) -> Tensor:
@@ -52,23 +53,32 @@ class Upsample(nn.Module):
 class _UpFirDown(torch.autograd.Function):
     """upfirdn2d with padding (top, bottom, left, right); its backward is itself."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(x, kernel, up, down, pad):
-        return _filter(x, kernel.to(x.dtype), up, down, pad)
+    def forward(x, kernel, up, down, top, bottom, left, right):
+        return _filter(x, kernel, up, down, top, bottom, left, right)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, ctx.kernel, ctx.up, ctx.down, (top, _, left, _) = inputs
-        kh, kw = ctx.kernel.shape
-        ctx.pad = (
+        x, kernel, ctx.up, ctx.down, *ctx.pad = inputs
+        ctx.save_for_backward(kernel)
+        ctx.save_for_forward(kernel)
+        (kh, kw), (top, _, left, _) = kernel.shape, ctx.pad
+        ctx.adjoint_pad = (
             *_adjoint_pad(x.shape[-2], output.shape[-2], kh, top, ctx.up, ctx.down),
             *_adjoint_pad(x.shape[-1], output.shape[-1], kw, left, ctx.up, ctx.down),
         )
 
     @staticmethod
     def backward(ctx, grad):
-        turned = ctx.kernel.flip(0, 1)
-        return _UpFirDown.apply(grad, turned, ctx.down, ctx.up, ctx.pad), None, None, None, None
+        (kernel,) = ctx.saved_tensors
+        return _UpFirDown.apply(grad, kernel.flip(0, 1), ctx.down, ctx.up, *ctx.adjoint_pad), *[None] * 7
+
+    @staticmethod
+    def jvp(ctx, dx, *_):
+        (kernel,) = ctx.saved_tensors
+        return _UpFirDown.apply(dx, kernel, ctx.up, ctx.down, *ctx.pad)
 
 
 def _adjoint_pad(before: int, after: int, taps: int, pad: int, up: int, down: int) -> tuple[int, int]:
@@ -76,16 +86,16 @@ def _adjoint_pad(before: int, after: int, taps: int, pad: int, up: int, down: in
     return taps - 1 - pad, before * up - after * down + pad - up + 1
 
 
-def _filter(x: Tensor, kernel: Tensor, up: int, down: int, pad: tuple[int, int, int, int]) -> Tensor:
-    channels, (kh, kw), (top, bottom, left, right) = x.shape[1], kernel.shape, pad
+def _filter(x: Tensor, kernel: Tensor, up: int, down: int, top: int, bottom: int, left: int, right: int) -> Tensor:
+    channels, (kh, kw) = x.shape[1], kernel.shape
     if up == 1:
         taps = kernel.flip(0, 1).expand(channels, 1, kh, kw)  # conv2d correlates
         if top == bottom >= 0 and left == right >= 0:
             return F.conv2d(x, taps, stride=down, padding=(top, left), groups=channels)
         return F.conv2d(F.pad(x, (left, right, top, bottom)), taps, stride=down, groups=channels)
     if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # no fast path there when transposed and depthwise
-        return _filter(x.float(), kernel.float(), up, down, pad).to(x.dtype)
+        return _filter(x.float(), kernel.float(), up, down, top, bottom, left, right).to(x.dtype)
     taps = kernel.expand(channels, 1, kh, kw)
     x = F.conv_transpose2d(x, taps, stride=up, groups=channels)  # every overlap: (H - 1) up + kh rows
     x = F.pad(x, (left - kw + 1, right - kw + up, top - kh + 1, bottom - kh + up))
-    return x[..., ::down, ::down]
+    return x[..., ::down, ::down] if down > 1 else x

@@ -67,11 +67,13 @@ class LinearOperator(nn.Module):
 
         ``inplace=True`` writes the result over x_r and saves the memory of an image.
 
-        Raises ValueError when y does not have the shape of A x_r, either holds NaN or infinity, or an x_r that autograd
-        needs would be overwritten; x_r is then as it was.
+        Raises ValueError when y does not have the shape of A x_r, either holds NaN or infinity, an x_r that autograd
+        needs would be overwritten, or its dtype is too coarse for y's; x_r is then as it was.
         """
+        if inplace:
+            check_inplace(x_r, y)
         correction = self.pinv(self.residual(x_r, y))
-        return check_inplace(x_r).add_(correction) if inplace else x_r + correction
+        return x_r.add_(correction) if inplace else x_r + correction
 
     def residual(self, x_r: Tensor, y: Tensor) -> Tensor:
         """y - A x_r, y checked against A's output, in the finer of the two dtypes: a network may speak bfloat16."""

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_factor, check_finite, check_kernel, check_sides, check_size
+from .blocks import shuffle, unshuffle
+from .check import at_least_single, check_factor, check_finite, check_kernel, check_sides, check_size
 
 
 class BlurDownsample(LinearOperator):
@@ -41,7 +42,7 @@ class BlurDownsample(LinearOperator):
         kernel = check_kernel(kernel)
         if kernel.shape[0] > self.size[0] or kernel.shape[1] > self.size[1]:
             raise ValueError(f"a kernel of shape {tuple(kernel.shape)} is larger than the image, {self.size}")
-        K = torch.fft.rfft2(_phases(_place(kernel, factor, self.size), factor)[0, 0])  # (s^2, h, w // 2 + 1)
+        K = torch.fft.rfft2(unshuffle(_place(kernel, factor, self.size), factor)[0, 0])  # (s^2, h, w // 2 + 1)
         power = K.abs().square().sum(0)  # D above
         keep = power > rtol**2 * power.max()
         self.kept = float(keep.double().mean())
@@ -52,7 +53,7 @@ class BlurDownsample(LinearOperator):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H/s, W/s)."""
         check_sides(x, "x", self.size)
-        X = torch.fft.rfft2(_phases(_fft_dtype(x), self.factor))  # (N, C, s^2, h, w // 2 + 1)
+        X = torch.fft.rfft2(unshuffle(at_least_single(x), self.factor))  # (N, C, s^2, h, w // 2 + 1)
         Y = (X * self.spectrum.conj().to(X)).sum(2)
         return check_finite(torch.fft.irfft2(Y, s=self.lr_size).to(x.dtype), "A x")
 
@@ -66,9 +67,9 @@ class BlurDownsample(LinearOperator):
 
     def _spread(self, y: Tensor, spectrum: Tensor) -> Tensor:
         check_sides(y, "y", self.lr_size)
-        Y = torch.fft.rfft2(_fft_dtype(y))[:, :, None]  # (N, C, 1, h, w // 2 + 1)
+        Y = torch.fft.rfft2(at_least_single(y))[:, :, None]  # (N, C, 1, h, w // 2 + 1)
         phases = torch.fft.irfft2(Y * spectrum.to(Y), s=self.lr_size)
-        return F.pixel_shuffle(phases.flatten(1, 2), self.factor).to(y.dtype)
+        return shuffle(phases, self.factor).to(y.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.size[0]}x{self.size[1]}, factor={self.factor}, frequencies kept={self.kept:.2%}"
@@ -79,13 +80,3 @@ def _place(kernel: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
     kh, kw = kernel.shape
     canvas = F.pad(kernel, (0, size[1] - kw, 0, size[0] - kh))
     return canvas.roll(((factor - kh) // 2, (factor - kw) // 2), (0, 1))[None, None]
-
-
-def _phases(x: Tensor, factor: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, s^2, H/s, W/s)."""
-    return F.pixel_unshuffle(x, factor).unflatten(1, (x.shape[1], factor**2))
-
-
-def _fft_dtype(x: Tensor) -> Tensor:
-    """Half precision has no Fourier transform on the CPU: compute in float32."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .check import check_factor, check_finite, check_kernel, check_sides, check_size
+from .check import check_factor, check_finite, check_kernel, check_sides, check_size, in_finer_dtype
 from .resample import cubic
 
 MAGNITUDE_BOUND = 0.01  # smallest gain of s^2 A A^T that is inverted as it is
@@ -59,6 +59,7 @@ class CEM(nn.Module):
 
     def forward(self, x_r: Tensor, y: Tensor) -> Tensor:
         """(N, C, H, W), (N, C, H/s, W/s) -> (N, C, H, W)."""
+        x_r = in_finer_dtype(x_r, y)
         check_sides(x_r, "x_r", self.size)
         check_sides(y, "y", self.lr_size)
         m = self.margin if self.pad else 0

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import check_finite, holds
+
 
 class Penrose(NamedTuple):
     """Relative residuals of the four Moore-Penrose conditions; all four are rounding errors for an exact pinv."""
@@ -33,24 +35,16 @@ def check_image(x: Tensor, what: str = "image") -> None:
         raise ValueError(f"{what} must have four axes (N, C, H, W), got shape {tuple(x.shape)}")
 
 
-def check_finite(y: Tensor, what: str) -> Tensor:
-    """Return y; ValueError when it holds NaN or infinity.
-
-    Operators call it on the small side only: A x is NaN wherever A sees a NaN of x, so one look at the measurement
-    costs little and misses nothing. Skipped while torch.compile traces, where a data-dependent branch cannot stand.
-    """
-    # a finite sum proves finite terms, in one pass; isfinite takes five, and is asked only when the sum overflows
-    if not torch.compiler.is_compiling() and not torch.isfinite(y.sum()) and not torch.isfinite(y).all():
-        bad = int((~torch.isfinite(y)).sum())
-        raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; they must be finite")
-    return y
-
-
 def in_finer_dtype(x_r: Tensor, y: Tensor) -> Tensor:
     """x_r in the finer of its and y's dtype: a network may speak bfloat16. TypeError unless both are floating point."""
     check_floating(x_r, "x_r")
     check_floating(y, "y")
     return x_r.to(torch.promote_types(x_r.dtype, y.dtype))
+
+
+def at_least_single(v: Tensor) -> Tensor:
+    """Half precision in float32: there its sums overflow, weights are coarse, and the CPU has no Fourier transform."""
+    return v.to(torch.promote_types(v.dtype, torch.float32))
 
 
 def check_measurement(y: Tensor, Ax: Tensor, x: Tensor) -> None:
@@ -59,16 +53,18 @@ def check_measurement(y: Tensor, Ax: Tensor, x: Tensor) -> None:
         raise ValueError(f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x.shape)} to {tuple(Ax.shape)}")
 
 
-def check_inplace(x: Tensor) -> Tensor:
-    """Return x; ValueError when writing over it would break the gradient."""
-    if x.requires_grad and torch.is_grad_enabled():
+def check_inplace(x_r: Tensor, y: Tensor) -> None:
+    """ValueError when writing the result over x_r would break the gradient, or round it to a coarser dtype than y's."""
+    if x_r.requires_grad and torch.is_grad_enabled():
         raise ValueError("inplace=True would overwrite an x_r that requires grad; call it without, or under no_grad")
-    return x
+    if in_finer_dtype(x_r, y).dtype != x_r.dtype:
+        raise ValueError(f"inplace=True would round the result to x_r's {x_r.dtype}, y is {y.dtype}; call it without")
 
 
 def full_precision(v: Tensor) -> torch.autocast:
     """Context in which matrix products keep v's dtype under autocast: rounded to bfloat16, A x = y holds to 55 dB."""
-    return torch.autocast(v.device.type, enabled=False)
+    device = v.device.type
+    return torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False)
 
 
 def check_factor(factor: int) -> int:
@@ -99,7 +95,7 @@ def check_kernel(kernel: Tensor) -> Tensor:
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise ValueError(f"a kernel must be a matrix (kh, kw), got shape {tuple(kernel.shape)}")
     check_finite(kernel, "the kernel")
-    if kernel.sum().abs() <= 1e-9 * kernel.abs().sum():
+    if holds(kernel.sum().abs() > 1e-9 * kernel.abs().sum()) is False:
         raise ValueError("the kernel sums to 0: it would leave nothing of the image's brightness, it is no blur")
     return kernel
 

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from ..checks import holds
 from .base import LinearOperator
-from .check import check_finite, check_image
+from .check import at_least_single, check_finite, check_image
 
 
 class Grayscale(LinearOperator):
@@ -19,24 +20,30 @@ class Grayscale(LinearOperator):
     def __init__(self, weights: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)):
         super().__init__()
         weights = torch.as_tensor(weights, dtype=torch.float64)
-        if weights.ndim != 1 or not torch.isfinite(weights).all() or not weights.any():
+        if weights.ndim != 1 or holds(torch.isfinite(weights).all() & weights.any()) is False:
             raise ValueError(f"weights must be a finite, non-zero vector, one per channel, got {weights.tolist()}")
         self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("inverse", weights / weights.square().sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         check_image(x, "x")
         if x.shape[1] != len(self.weights):
             raise ValueError(f"x must have {len(self.weights)} channels, one per weight, got {x.shape[1]}")
-        return check_finite((x * self._column(x)).sum(1, keepdim=True), "A x")
+        weighted = _times(at_least_single(x), self.weights)  # (N, C, H, W)
+        return check_finite(weighted.sum(1, keepdim=True).to(x.dtype), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:
+        return self._spread(y, self.weights)
+
+    def pinv(self, y: Tensor) -> Tensor:
+        return self._spread(check_finite(y, "y"), self.inverse)
+
+    def _spread(self, y: Tensor, weights: Tensor) -> Tensor:
         check_image(y, "y")
         if y.shape[1] != 1:
             raise ValueError(f"y must have one channel, got {y.shape[1]}")
-        return y * self._column(y)
+        return _times(at_least_single(y), weights).to(y.dtype)
 
-    def pinv(self, y: Tensor) -> Tensor:
-        return self.adjoint(check_finite(y, "y")) / float(self.weights.square().sum())
 
-    def _column(self, like: Tensor) -> Tensor:
-        return self.weights.to(like).view(1, -1, 1, 1)
+def _times(v: Tensor, weights: Tensor) -> Tensor:
+    return v * weights.to(v).view(1, -1, 1, 1)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..checks import holds
 from .base import LinearOperator
 from .check import check_finite, check_image
 
@@ -21,7 +22,7 @@ class Inpaint(LinearOperator):
         mask = torch.as_tensor(mask)
         if mask.ndim not in (2, 3):
             raise ValueError(f"mask must have shape (H, W), (1, H, W) or (C, H, W), got {tuple(mask.shape)}")
-        if not ((mask == 0) | (mask == 1)).all():
+        if holds(((mask == 0) | (mask == 1)).all()) is False:
             raise ValueError("mask must hold only 1 (kept) and 0 (lost); threshold it first, e.g. mask > 0.5")
         self.register_buffer("mask", mask.bool().reshape(-1, *mask.shape[-2:]), persistent=False)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_finite, check_floating, full_precision
+from .check import at_least_single, check_finite, check_floating, full_precision
 
 
 class Matrix(LinearOperator):
@@ -47,5 +47,6 @@ class Matrix(LinearOperator):
         check_floating(v, what)
         if v.ndim != 2 or v.shape[1] != M.shape[1]:
             raise ValueError(f"{what} must have shape (N, {M.shape[1]}), got {tuple(v.shape)}")
+        fine = at_least_single(v)
         with full_precision(v):
-            return v @ M.T.to(v)
+            return (fine @ M.T.to(fine)).to(v.dtype)

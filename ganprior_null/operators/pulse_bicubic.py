@@ -22,17 +22,12 @@ class PulseBicubic(Resize):
         if any(side % factor or side < 2 * factor for side in size):
             raise ValueError(f"factor {factor} must divide image sides of at least {2 * factor}, got {size}")
         super().__init__(size, factor, "bicubic")
-        for axis, side in zip("hw", size, strict=True):
-            W = _reflected_matrix(side, factor)
-            self.register_buffer(f"W_{axis}", W, persistent=False)
-            self.register_buffer(f"P_{axis}", torch.linalg.pinv(W), persistent=False)
 
-
-def _reflected_matrix(side: int, factor: int) -> Tensor:
-    """(side / s, side) float64: row i holds the 4s taps of LR pixel i, those outside folded back inside."""
-    taps = cubic((torch.arange(4 * factor, dtype=torch.float64) + 0.5) / factor - 2, a=-0.5)
-    first = factor * torch.arange(side // factor)[:, None] - (3 * factor) // 2
-    pixel = (first + torch.arange(4 * factor)).abs()  # -1 -> 1: the border pixel itself is not repeated
-    pixel = torch.where(pixel >= side, 2 * (side - 1) - pixel, pixel)
-    rows = (taps / taps.sum()).expand(side // factor, -1)
-    return torch.zeros(side // factor, side, dtype=torch.float64).scatter_add_(1, pixel, rows)
+    def axis_matrix(self, side: int, shorter: int) -> Tensor:
+        """(side / s, side) float64: row i holds the 4s taps of LR pixel i, those outside folded back inside."""
+        s = side // shorter
+        taps = cubic((torch.arange(4 * s, dtype=torch.float64) + 0.5) / s - 2, a=-0.5)
+        pixel = (s * torch.arange(shorter)[:, None] - (3 * s) // 2 + torch.arange(4 * s)).abs()  # -1 -> 1: reflected
+        pixel = torch.where(pixel >= side, 2 * (side - 1) - pixel, pixel)  # about the border pixel, not repeated
+        rows = (taps / taps.sum()).expand(shorter, -1)
+        return torch.zeros(shorter, side, dtype=torch.float64).scatter_add_(1, pixel, rows)

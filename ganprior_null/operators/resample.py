@@ -1,9 +1,12 @@
 """The one-dimensional weights behind every named resize: one row per LR pixel, one column per HR pixel."""
 
+import math
+
 import torch
 from torch import Tensor
 
 KERNELS = ("nearest", "box", "bilinear", "bicubic", "lanczos3")
+RADIUS = {"bilinear": 1, "bicubic": 2, "lanczos3": 3}  # where the kernel ends, in its own units
 
 
 def cubic(t: Tensor, a: float) -> Tensor:
@@ -29,18 +32,21 @@ def resample_matrix(n_hr: int, n_lr: int, kernel: str = "bicubic", antialias: bo
     scale = n_hr / n_lr
     cell = torch.arange(n_lr, dtype=torch.float64)[:, None]  # (n_lr, 1)
     if kernel == "nearest" or (kernel == "box" and not antialias):
-        index = (2 * torch.arange(n_lr) + 1) * n_hr // (2 * n_lr)
-        return torch.nn.functional.one_hot(index, n_hr).double()
-    if kernel == "box":
-        pixel = torch.arange(n_hr, dtype=torch.float64)
-        overlap = torch.minimum(pixel + 1, (cell + 1) * n_hr / n_lr) - torch.maximum(pixel, cell * n_hr / n_lr)
-        return _normalised(overlap.clamp_min(0))
+        pixel = (2 * torch.arange(n_lr)[:, None] + 1) * n_hr // (2 * n_lr)
+        weights = torch.ones(n_lr, 1, dtype=torch.float64)
+    elif kernel == "box":
+        pixel = (cell * n_hr / n_lr).long() + torch.arange(math.ceil(scale) + 1)
+        left, right = cell * n_hr / n_lr, (cell + 1) * n_hr / n_lr
+        weights = (torch.minimum(pixel + 1, right) - torch.maximum(pixel.double(), left)).clamp_min(0)
+    else:
+        stretch, a = (scale, -0.5) if antialias else (1.0, -0.75)
+        reach = RADIUS[kernel] * stretch
+        pixel = ((cell + 0.5) * scale - reach).floor().long() + torch.arange(2 * math.ceil(reach) + 1)
+        weights = _profile(kernel, (pixel + 0.5 - (cell + 0.5) * scale) / stretch, a)
     if antialias:
-        pixel = torch.arange(n_hr, dtype=torch.float64)
-        return _normalised(_profile(kernel, (pixel + 0.5 - (cell + 0.5) * scale) / scale, a=-0.5))
-    pixel = torch.arange(-3, n_hr + 3)  # three taps beyond either border are enough for the widest kernel
-    taps = _normalised(_profile(kernel, pixel + 0.5 - (cell + 0.5) * scale, a=-0.75))
-    return torch.zeros(n_lr, n_hr, dtype=torch.float64).index_add_(1, pixel.clamp(0, n_hr - 1), taps)
+        weights = torch.where((pixel >= 0) & (pixel < n_hr), weights, 0.0)
+    rows = torch.zeros(n_lr, n_hr, dtype=torch.float64)
+    return rows.scatter_add_(1, pixel.clamp(0, n_hr - 1), weights / weights.sum(1, keepdim=True))
 
 
 def _profile(kernel: str, t: Tensor, a: float) -> Tensor:
@@ -49,7 +55,3 @@ def _profile(kernel: str, t: Tensor, a: float) -> Tensor:
     if kernel == "bicubic":
         return cubic(t, a)
     return torch.where(t.abs() < 3, torch.sinc(t) * torch.sinc(t / 3), 0.0)  # lanczos3
-
-
-def _normalised(rows: Tensor) -> Tensor:
-    return rows / rows.sum(1, keepdim=True)

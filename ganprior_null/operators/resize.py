@@ -2,11 +2,11 @@
 
 import math
 
-import torch
 from torch import Tensor
 
+from .banded import across, banded_pinv, down, spans
 from .base import LinearOperator
-from .check import check_finite, check_sides, check_size, full_precision
+from .check import at_least_single, check_finite, check_inplace, check_sides, check_size, full_precision
 from .resample import KERNELS, resample_matrix
 
 
@@ -14,8 +14,8 @@ class Resize(LinearOperator):
     r"""A x = W_h x W_w^T, a separable downsampling; :math:`A^\dagger y = W_h^\dagger\, y\, (W_w^\dagger)^\top`.
 
     (N, C, H, W) -> (N, C, h, w), any C. Rows and columns are different axes, so the pseudo-inverse of the whole is
-    made of the two one-dimensional ones, each by a float64 singular value decomposition: singular values below
-    max(H, h) machine epsilons of the largest count as zero, the rule of ``torch.linalg.pinv`` (in practice none is).
+    made of the two one-dimensional ones, in float64 (:func:`~ganprior_null.operators.banded.banded_pinv`). All are
+    zero away from the diagonal, to rounding, and applied block by block, which photographs of 4K need.
 
     size: HR side or (H, W); factor: HR/LR ratio, any real number >= 1. The LR sides are H/factor and W/factor rounded
     to the nearest integer (halves down), and the LR grid spans the whole image, so the factor need not divide the sides
@@ -34,27 +34,53 @@ class Resize(LinearOperator):
         self.size = check_size(size)
         if kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
-        self.lr_size = tuple(_lr_side(side, factor) for side in self.size)
+        self.lr_size = tuple(lr_side(side, factor) for side in self.size)
         self.factor, self.kernel, self.antialias = factor, kernel, antialias
-        for axis, (n_hr, n_lr) in zip("hw", zip(self.size, self.lr_size, strict=True), strict=True):
-            W = resample_matrix(n_hr, n_lr, kernel, antialias)
+        self.spans = {}
+        for axis, side, shorter in zip("hw", self.size, self.lr_size, strict=True):
+            W = self.axis_matrix(side, shorter)
+            P = banded_pinv(W)
             self.register_buffer(f"W_{axis}", W, persistent=False)  # (h, H)
-            self.register_buffer(f"P_{axis}", torch.linalg.pinv(W), persistent=False)  # (H, h)
+            self.register_buffer(f"P_{axis}", P, persistent=False)  # (H, h)
+            self.spans |= {f"W_{axis}": spans(W), f"T_{axis}": spans(W.T), f"P_{axis}": spans(P)}
+
+    def axis_matrix(self, side: int, shorter: int) -> Tensor:
+        """The weights of one axis, (shorter, side) float64."""
+        return resample_matrix(side, shorter, self.kernel, self.antialias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, h, w)."""
         check_sides(x, "x", self.size)
-        return check_finite(_both_axes(self.W_h, x, self.W_w), "A x")
+        fine = at_least_single(x)
+        with full_precision(x):
+            y = down(self.W_h, across(self.W_w, fine, self.spans["W_w"]), self.spans["W_h"])
+        return check_finite(y.to(x.dtype), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, H, W)."""
         check_sides(y, "y", self.lr_size)
-        return _both_axes(self.W_h.T, y, self.W_w.T)
+        fine = at_least_single(y)
+        with full_precision(y):
+            return across(self.W_w.T, down(self.W_h.T, fine, self.spans["T_h"]), self.spans["T_w"]).to(y.dtype)
 
     def pinv(self, y: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, H, W)."""
         check_sides(y, "y", self.lr_size)
-        return _both_axes(self.P_h, check_finite(y, "y"), self.P_w)
+        fine = at_least_single(check_finite(y, "y"))
+        with full_precision(y):
+            return across(self.P_w, down(self.P_h, fine, self.spans["P_h"]), self.spans["P_w"]).to(y.dtype)
+
+    def enforce(self, x_r: Tensor, y: Tensor, *, inplace: bool = False) -> Tensor:
+        r"""As in the base class; in place, block by block, :math:`A^\dagger r` is never made."""
+        if not inplace or type(self).pinv is not Resize.pinv:  # the map of a subclass is not to be overruled
+            return super().enforce(x_r, y, inplace=inplace)
+        check_inplace(x_r, y)
+        r = at_least_single(self.residual(x_r, y))
+        with full_precision(r):
+            wide = across(self.P_w, r, self.spans["P_w"])  # (N, C, h, W)
+            for rows, columns in self.spans["P_h"]:
+                x_r[..., rows, :] += self.P_h[rows, columns].to(wide) @ wide[..., columns, :]
+        return x_r
 
     def extra_repr(self) -> str:
         hr, lr = self.size, self.lr_size
@@ -62,14 +88,8 @@ class Resize(LinearOperator):
         return f"{hr[0]}x{hr[1]} -> {lr[0]}x{lr[1]}, kernel={self.kernel!r}{plain}"
 
 
-def _both_axes(left: Tensor, v: Tensor, right: Tensor) -> Tensor:
-    """left v right^T, two thin products: the axis that shrinks goes first."""
-    left, right = left.to(v), right.to(v)
-    with full_precision(v):
-        return left @ (v @ right.T) if left.shape[0] < left.shape[1] else (left @ v) @ right.T
-
-
-def _lr_side(side: int, factor: float) -> int:
+def lr_side(side: int, factor: float) -> int:
+    """side / factor to the nearest integer, halves down. ValueError for a factor below 1, or when no pixel is left."""
     if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 1 <= factor < math.inf:
         raise ValueError(f"factor must be a number of at least 1 (HR side / LR side), got {factor!r}")
     lr = math.ceil(side / factor - 0.5)

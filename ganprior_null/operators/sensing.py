@@ -3,11 +3,11 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .base import LinearOperator
-from .check import check_finite, check_image, full_precision
+from .blocks import shuffle, unshuffle
+from .check import at_least_single, check_finite, check_image, full_precision
 
 
 class BlockSensing(LinearOperator):
@@ -38,8 +38,7 @@ class BlockSensing(LinearOperator):
         b = self.block
         if x.shape[-2] % b or x.shape[-1] % b:
             raise ValueError(f"the block side {b} must divide the image sides, got {x.shape[-2]} x {x.shape[-1]}")
-        blocks = F.pixel_unshuffle(x, b)  # (N, C B^2, h, w)
-        return check_finite(self._per_channel(self.rows, blocks, x.shape[1]), "A x")
+        return check_finite(self._times(self.rows, unshuffle(x, b)).flatten(1, 2), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:
         """(N, C q, h, w) -> (N, C, B h, B w)."""
@@ -47,18 +46,18 @@ class BlockSensing(LinearOperator):
         q = len(self.rows)
         if y.shape[1] % q:
             raise ValueError(f"y must have {q} channels for each channel of the image, got {y.shape[1]}")
-        return F.pixel_shuffle(self._per_channel(self.rows.T, y, y.shape[1] // q), self.block)
+        return shuffle(self._times(self.rows.T, y.unflatten(1, (y.shape[1] // q, q))), self.block)
 
     def pinv(self, y: Tensor) -> Tensor:
         """(N, C q, h, w) -> (N, C, B h, B w)."""
         return self.adjoint(check_finite(y, "y"))
 
     @staticmethod
-    def _per_channel(M: Tensor, v: Tensor, channels: int) -> Tensor:
-        """(N, C n, h, w) -> (N, C m, h, w) for an (m, n) matrix, the same for every channel."""
-        n, _, h, w = v.shape
+    def _times(M: Tensor, v: Tensor) -> Tensor:
+        """(N, C, n, h, w) -> (N, C, m, h, w) for an (m, n) matrix, the same for every channel."""
+        fine = at_least_single(v.flatten(3))
         with full_precision(v):
-            return (M.to(v) @ v.reshape(n, channels, M.shape[1], h * w)).reshape(n, channels * M.shape[0], h, w)
+            return (M.to(fine) @ fine).to(v.dtype).unflatten(3, v.shape[3:])
 
     def extra_repr(self) -> str:
         return f"block={self.block}, ratio={self.ratio}, seed={self.seed}"

@@ -1,5 +1,7 @@
 """Which downsampler made these LR images? Consistency with the wrong one costs more than it gives."""
 
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator, Resize
 from ..operators.check import check_image
+from ..operators.resize import lr_side
 from ..profiles import did_you_mean
 
 NAMES = (  # average pooling, the others antialiased, then plain
@@ -40,28 +43,59 @@ class Identified(NamedTuple):
         return "likely" if self.margin_db >= 1 and self.agreement > 0.5 else "unsure"
 
 
+class Downsamplers(Mapping[str, LinearOperator]):
+    """Operators by name, each made when it is first asked for, and kept."""
+
+    def __init__(self, makers: dict[str, Callable[[], LinearOperator]]):
+        self._makers, self._made = makers, {}
+
+    def __getitem__(self, name: str) -> LinearOperator:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
 def downsampler(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
     """The downsampler called ``name``, one of NAMES, from HR (H, W) to LR (h, w).
 
-    Raises ValueError for another name, and when no single ratio HR/LR fits both axes.
+    Raises ValueError for another name, and as :func:`downsamplers`.
     """
+    return known_at(name, size, lr_size)[name]
+
+
+def known_at(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> Downsamplers:
+    """All that there are between two sizes, none made yet. Raises ValueError when ``name`` is not one of them."""
     if name not in NAMES:
         raise ValueError(f"unknown downsampler {name!r}{did_you_mean(name, NAMES)}")
+    return downsamplers(size, lr_size)
+
+
+def downsamplers(size: tuple[int, int], lr_size: tuple[int, int]) -> Downsamplers:
+    """All of NAMES, made when asked for.
+
+    Raises ValueError when no single ratio HR/LR fits both axes.
+    """
     factor = size[0] / lr_size[0]
-    kernel, _, plain = name.partition("-")
-    if name == "average" and factor == size[1] / lr_size[1] == int(factor):
-        return AveragePool(int(factor))
-    A = Resize(size, factor, "box" if name == "average" else kernel, antialias=not plain)
-    if A.lr_size != lr_size:
+    if tuple(lr_side(side, factor) for side in size) != tuple(lr_size):
         raise ValueError(
             f"LR {lr_size[0]} x {lr_size[1]} is not HR {size[0]} x {size[1]} reduced by one factor for both axes"
         )
-    return A
-
-
-def downsamplers(size: tuple[int, int], lr_size: tuple[int, int]) -> dict[str, LinearOperator]:
-    """All of NAMES; see :func:`downsampler`."""
-    return {name: downsampler(name, size, lr_size) for name in NAMES}
+    pools = factor == size[1] / lr_size[1] == int(factor)
+    makers = {"average": partial(AveragePool, int(factor)) if pools else partial(Resize, size, factor, "box")}
+    for kernel in ("bilinear", "bicubic", "lanczos3", "nearest"):
+        makers[kernel] = partial(Resize, size, factor, kernel)
+    for kernel in ("bilinear", "bicubic", "lanczos3"):
+        makers[f"{kernel}-plain"] = partial(Resize, size, factor, kernel, antialias=False)
+    return Downsamplers(makers)
 
 
 def identify_downsampler(x: Tensor, y: Tensor) -> Identified:
@@ -72,14 +106,20 @@ def identify_downsampler(x: Tensor, y: Tensor) -> Identified:
     operator that sees few pixels, such as ``nearest``, would always ask for little. A ground truth tells operators
     apart by many dB; super-resolved images by a few, and only as far as their author knew the right one.
 
-    Raises ValueError when the shapes do not fit, TypeError for integer images.
+    Raises ValueError when the shapes do not fit or there is no image, TypeError for integer images.
     """
     check_image(x, "x")
     check_image(y, "y")
     if x.shape[:2] != y.shape[:2]:
         raise ValueError(f"x and y must have the same images and channels, got {tuple(x.shape)} and {tuple(y.shape)}")
+    if not len(x):
+        raise ValueError("identify_downsampler needs at least one pair of images, got none")
     operators = downsamplers(tuple(x.shape[-2:]), tuple(y.shape[-2:]))
-    scores = {name: consistency_db(A, x, y).clamp_max(ROUNDING_DB) for name, A in operators.items()}
+    scores = {
+        name: torch.cat([consistency_db(A, *pair) for pair in zip(x.split(1), y.split(1), strict=True)])
+        for name, A in operators.items()
+    }
+    scores = {name: score.clamp_max(ROUNDING_DB) for name, score in scores.items()}
     scores = dict(sorted(scores.items(), key=lambda item: -float(item[1].mean())))
     name, runner_up = list(scores)[:2]
     others = torch.stack([score for other, score in scores.items() if other != name])

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import holds
 from ..operators import LinearOperator
-from ..operators.check import check_image
+from ..operators.check import at_least_single, check_image
 
 
 class NoisyResult(NamedTuple):
@@ -46,14 +47,15 @@ def enforce_noisy(x_r: Tensor, y: Tensor, A: LinearOperator, sigma: float | Tens
         if holes:
             raise ValueError("sigma cannot be estimated: A leaves parts of y empty; give sigma")
         sigma = estimate_sigma(r.detach())
-    sigma = torch.as_tensor(sigma, dtype=r.dtype, device=r.device).expand(len(r))
-    if not (torch.isfinite(sigma) & (sigma >= 0)).all():
-        raise ValueError(f"sigma must be finite and at least 0, got {sigma.tolist()}")
     d = A.pinv(r)
-    v = d.flatten(1).square().sum(1) / trace - sigma**2 * (1 + 3 * epsilon)
+    energy = at_least_single(d).flatten(1).square().sum(1)
+    sigma = torch.as_tensor(sigma, dtype=energy.dtype, device=r.device).expand(len(r))
+    if holds((torch.isfinite(sigma) & (sigma >= 0)).all()) is False:
+        raise ValueError(f"sigma must be finite and at least 0, got {sigma.tolist()}")
+    v = energy / trace - sigma**2 * (1 + 3 * epsilon)
     v = v.clamp_min(torch.finfo(v.dtype).tiny)  # not 0: without noise y is to be trusted, whatever v
     kappa = v / (v + sigma**2)
-    return NoisyResult(x_r + kappa.view(-1, *[1] * (d.ndim - 1)) * d, kappa, sigma)
+    return NoisyResult(x_r + kappa.to(d.dtype).view(-1, *[1] * (d.ndim - 1)) * d, kappa, sigma)
 
 
 def estimate_sigma(r: Tensor) -> Tensor:
@@ -69,6 +71,7 @@ def estimate_sigma(r: Tensor) -> Tensor:
     check_image(r, "the residual, to estimate sigma from,")
     if min(r.shape[-2:]) < 3:
         raise ValueError(f"sigma cannot be estimated from {r.shape[-2]} x {r.shape[-1]} pixels; give sigma")
+    r = at_least_single(r)
     L = torch.tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]).to(r) / 6
     detail = F.conv2d(r.flatten(0, 1)[:, None], L[None, None]).unflatten(0, r.shape[:2])
     return detail.abs().flatten(1).median(dim=1).values / 0.6745
@@ -78,14 +81,13 @@ def _pinv_energy(A: LinearOperator, y: Tensor) -> tuple[float, float, bool]:
     """tr M, sqrt(2 tr M^2) / tr M, and whether A leaves parts of y empty, for M = (A^+)^T A^+; y gives the shape.
 
     tr M = |A^+|_F^2 is the energy of A^+ n for unit noise n, 2 tr M^2 its variance. Estimated with one vector g of +-1
-    (Hutchinson 1989): tr M = g^T M g, tr M^2 = |M g|^2, where M g is the gradient of |A^+ g|^2 / 2. Exact where M is
-    diagonal (pooling, masks, gray), else off by about one epsilon.
+    (Hutchinson 1989): tr M = g^T M g, tr M^2 = |M g|^2, where M g is the transpose of A^+ applied to A^+ g. Exact where
+    M is diagonal (pooling, masks, gray), else off by about one epsilon.
     """
     generator = torch.Generator().manual_seed(0)
-    with torch.inference_mode(False), torch.enable_grad():
-        g = (torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2 - 1).to(y).requires_grad_()
-        image = A.pinv(g)
-        (Mg,) = torch.autograd.grad(image.square().sum() / 2, g)
-    image, Mg = image.detach(), Mg.detach()
+    with torch.inference_mode(False):
+        g = (torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2 - 1).to(at_least_single(y))
+        image, transposed = torch.func.vjp(A.pinv, g)
+        (Mg,) = transposed(image)
     trace, square = float(image.square().sum()), float(Mg.square().sum())
     return trace, (2 * square) ** 0.5 / trace, bool((A(image).abs() < 1e-6).any())

@@ -211,33 +211,49 @@ def _halve(side: int) -> Tensor:
 class _Sample(torch.autograd.Function):
     """Bilinear F.grid_sample, zero outside, as the linear map of the image that it is; places get no gradient."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x, places):
         return F.grid_sample(x, places, align_corners=False)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, ctx.places = inputs
+        x, places = inputs
+        ctx.save_for_backward(places)
+        ctx.save_for_forward(places)
         ctx.side = x.shape[-2:]
 
     @staticmethod
     def backward(ctx, grad):
-        return _Spread.apply(grad, ctx.places, ctx.side), None
+        return _Spread.apply(grad, *ctx.saved_tensors, *ctx.side), None
+
+    @staticmethod
+    def jvp(ctx, dx, _):
+        return _Sample.apply(dx, *ctx.saved_tensors)
 
 
 class _Spread(torch.autograd.Function):
     """The adjoint of _Sample, which torch offers only without a derivative of its own."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(grad, places, side):
-        x = grad.new_empty(*grad.shape[:2], *side)  # only its shape matters
+    def forward(grad, places, height, width):
+        x = grad.new_empty(*grad.shape[:2], height, width)  # only its shape matters
         mask = (True, False)
         return torch.ops.aten.grid_sampler_2d_backward(grad.contiguous(), x, places, 0, 0, False, mask)[0]
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, ctx.places, _ = inputs
+        _, places, *ctx.side = inputs
+        ctx.save_for_backward(places)
+        ctx.save_for_forward(places)
 
     @staticmethod
     def backward(ctx, grad):
-        return _Sample.apply(grad, ctx.places), None, None
+        return _Sample.apply(grad, *ctx.saved_tensors), None, None, None
+
+    @staticmethod
+    def jvp(ctx, dgrad, *_):
+        return _Spread.apply(dgrad, *ctx.saved_tensors, *ctx.side)

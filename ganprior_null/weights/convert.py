@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..networks.rrdbnet import RRDBNet
@@ -21,11 +24,11 @@ from ..restorers import (
 )
 from ..storage import check_outputs
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
-from .files import MEAN, mean_w, save_weights
+from .files import mean_w, save_weights
 from .infer import describe, infer
 from .read import load_checkpoint
-from .rename import fits, flatten, rename, select
-from .report import LoadReport, build, compare
+from .rename import MEAN, fits, flatten, rename, select
+from .report import LoadReport, build, check_finite_weights, compare
 
 LAYOUTS = {
     "rosinality": rosinality.LAYOUT,
@@ -56,9 +59,11 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
     layout: a name in LAYOUTS. part: "generator" (the moving average when there is one; of a restorer's layout, the
     restoring network), "discriminator", or "degradation" (panini: its degradation encoder, pre-trained); None takes
     the first of these that the checkpoint holds. ``latent_avg`` is part of pSp, and of no other. Version 1 of GFP-GAN
-    and its bilinear form cannot be told apart: "gfpgan" takes either for version 1, which alone was released.
+    and its bilinear form cannot be told apart: "gfpgan" takes either for version 1, which alone was released. Fixed
+    noises, which some published files lack, are drawn from seed 0 (:func:`missing_noises`).
 
-    Raises ValueError for an unknown layout or part, and when the layout finds no such network in the checkpoint.
+    Raises ValueError for an unknown layout or part, when the layout finds no such network in the checkpoint, and for
+    tensors with NaN or infinity.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}{did_you_mean(layout, LAYOUTS)}")
@@ -74,7 +79,21 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
         looks = f"; this looks like the layout {fitting}" if fitting else ""
         raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}{looks}") from error
     _check_kind(kind, layout, part, describe(state_dict))
-    return state_dict
+    check_finite_weights(state_dict)
+    return state_dict | missing_noises(state_dict)
+
+
+def missing_noises(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The fixed noises that a network of our names has and its state dict lacks, N(0, 1) from seed 0.
+
+    They are no result of training: files without them leave to their reader what they are.
+    """
+    kind, config = infer(state_dict)
+    with torch.device("meta"):
+        wanted = kind(**config).state_dict()
+    missing = [name for name in wanted if re.search(r"\bnoises\.noise_\d+$", name) and name not in state_dict]
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(wanted[name].shape, generator=generator) for name in missing}
 
 
 def convert_file(
@@ -88,7 +107,8 @@ def convert_file(
     """Read a foreign checkpoint file, prove that it loads strictly, write it as ours; returns the report of that load.
 
     The .safetensors file holds the network's tensors, for a generator also ``latent_avg`` (the source's, or measured),
-    and as metadata: model, config (the constructor's arguments), layout, source_sha256.
+    and as metadata: model, config (the constructor's arguments), layout, source_sha256. The report says which tensors
+    were drawn.
 
     Raises FileNotFoundError, ValueError as :func:`convert` and ``load_checkpoint``, FileExistsError unless overwrite,
     OSError when the target cannot be written. Nothing is written unless all tensors fit.
@@ -98,12 +118,15 @@ def convert_file(
     checkpoint = load_checkpoint(source)
     state_dict = convert(checkpoint, layout, part=part)
     network = build(state_dict)
-    report = compare(network, state_dict)
+    flat = flatten(checkpoint)
+    theirs = rename(select(flat, LAYOUTS[layout], part), LAYOUTS[layout].names)
+    drawn = tuple(name for name in state_dict if "noises." in name and name not in theirs)
+    report = replace(compare(network, state_dict), drawn=drawn)
     kind, config = infer(state_dict)
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     metadata = {"model": kind.__name__, "config": config, "layout": layout, "source_sha256": digest}
-    extra = {MEAN: _mean(checkpoint, network)} if kind is StyleGAN2 else {}
+    extra = {MEAN: _mean(({MEAN: checkpoint.get(MEAN)} | flat | theirs)[MEAN], network)} if kind is StyleGAN2 else {}
     save_weights(target, state_dict | extra, metadata)
     return report
 
@@ -121,10 +144,11 @@ def _check_kind(kind: type, layout: str, part: str | None, description: str) -> 
         raise ValueError(f"the checkpoint holds no {what}, but a {description}")
 
 
-def _mean(checkpoint: Mapping, network: StyleGAN2) -> Tensor:
-    mean = checkpoint.get(MEAN)
+def _mean(mean: Tensor | None, network: StyleGAN2) -> Tensor:
+    """The mean of w that a checkpoint gives, checked, or if it gives none the one that is measured."""
     if mean is None:
         return mean_w(network)
     if not isinstance(mean, Tensor) or mean.numel() != network.style_dim:
         raise ValueError(f"{MEAN} must hold {network.style_dim} values, got {getattr(mean, 'shape', mean)}")
+    check_finite_weights({MEAN: mean})
     return mean.flatten()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from .rename import WRAPPED, Layout, rename
+from .rename import AVERAGED, Layout, rename
 
 FIRST = (
     (r"^model\.0\.", "features.conv_first."),
@@ -35,7 +35,7 @@ def named(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 LAYOUT = Layout(
-    parts={"generator": WRAPPED},
+    parts={"generator": AVERAGED},
     landmarks={
         "generator": (
             "RRDB_trunk.0.RDB1.conv1.weight",

@@ -12,7 +12,7 @@ from ..images import to_uint8
 from ..layers import IRSE50, VGG16, FeatureNet64
 from .course import shipped_path
 from .read import load_checkpoint
-from .report import compare
+from .report import check_finite_weights, compare
 
 M = TypeVar("M", bound=nn.Module)
 VGG16_LAST = 21  # torchvision's index of conv4_3
@@ -81,5 +81,6 @@ def _filled(module: M, tensors: Mapping[str, Tensor], complaint: str) -> M:
     report = compare(module, tensors)
     if not report.exact:
         raise ValueError(f"{complaint}: {report}")
+    check_finite_weights(tensors)
     module.load_state_dict(tensors)
     return module.requires_grad_(False).eval()

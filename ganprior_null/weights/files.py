@@ -13,9 +13,8 @@ from torch import Tensor
 from ..priors import StyleGAN2
 from ..storage import write
 from .read import load_checkpoint
-from .report import build
-
-MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
+from .rename import MEAN
+from .report import build, check_finite_weights
 
 
 class LoadedPrior(NamedTuple):
@@ -50,6 +49,8 @@ def load_stylegan2(path: str | os.PathLike) -> LoadedPrior:
     network = build(state_dict)
     if not isinstance(network, StyleGAN2):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a generator")
+    if w_mean is not None:
+        check_finite_weights({MEAN: w_mean})
     return LoadedPrior(network, mean_w(network) if w_mean is None else w_mean.float())
 
 

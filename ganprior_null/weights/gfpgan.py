@@ -14,7 +14,7 @@ from torch import Tensor
 from ..layers import binomial
 from ..layers.equalized import GAIN
 from ..priors.stylegan2 import LR_MAPPING
-from .rename import WRAPPED, Layout, rename
+from .rename import AVERAGED, Layout, rename
 
 CLEAN = "conv_body_first.weight"  # in the others: conv_body_first.0.weight
 
@@ -93,5 +93,5 @@ def bilinear(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state_dict, EQUALISED_NAMES)
 
 
-LAYOUT = Layout(parts={"generator": WRAPPED}, landmarks={"generator": ("toRGB.0.weight",)}, adapt=version_1_or_clean)
+LAYOUT = Layout(parts={"generator": AVERAGED}, landmarks={"generator": ("toRGB.0.weight",)}, adapt=version_1_or_clean)
 BILINEAR = LAYOUT._replace(adapt=bilinear)

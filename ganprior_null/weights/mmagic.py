@@ -1,11 +1,11 @@
-"""StyleGAN2 and GLEAN of mmagic, mmediting and mmgen: ``*_orig`` weights, full words; files may wrap a state_dict."""
+"""StyleGAN2 and GLEAN of mmagic, mmediting and mmgen: ``*_orig`` weights, full words."""
 
 from .rename import Layout
 
 LAYOUT = Layout(
     parts={
-        "generator": ("state_dict.generator_ema.", "generator_ema.", "state_dict.generator.", "generator."),
-        "discriminator": ("state_dict.discriminator.", "discriminator."),
+        "generator": ("generator_ema.", "generator."),
+        "discriminator": ("discriminator.",),
     },
     names=(
         (r"\bconstant_input\.", "input."),
@@ -21,7 +21,7 @@ LAYOUT = Layout(
 
 # a network of that project is called "generator", and so is the bank within; the encoder tells them apart
 ENCODER = ("encoder.0.0.conv_first.weight",)
-NETWORK = ("state_dict.generator_ema.", "generator_ema.", "state_dict.generator.", "generator.", "state_dict.", "")
+NETWORK = ("generator_ema.", "generator.", "")
 
 GLEAN = Layout(
     parts={"generator": NETWORK, "discriminator": LAYOUT.parts["discriminator"]},

@@ -26,7 +26,7 @@ def drop_unused_latents(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 LAYOUT = Layout(
     parts={
         "generator": NETWORK,
-        "degradation": tuple(f"{outer}encoder_q." for outer in ("state_dict.module.", "module.", "state_dict.", "")),
+        "degradation": ("encoder_q.",),
         "discriminator": GLEAN.parts["discriminator"],
     },
     names=GLEAN.names,

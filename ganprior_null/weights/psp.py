@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .files import MEAN
-from .rename import WRAPPED, Layout
+from .rename import AVERAGED, Layout
 
 
 def repeat_mean(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -23,7 +23,7 @@ def repeat_mean(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 LAYOUT = Layout(
-    parts={"generator": WRAPPED},
+    parts={"generator": AVERAGED},
     names=((r"^decoder\.", "bank."),),
     landmarks={"generator": ("encoder.latlayer1.weight",)},
     beside=(MEAN,),

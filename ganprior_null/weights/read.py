@@ -4,6 +4,7 @@ import argparse
 import os
 import pickle
 import re
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,17 +15,20 @@ from torch import Tensor
 
 
 def load_checkpoint(path: str | os.PathLike) -> dict:
-    """What a ``.safetensors`` or a torch file holds, tensors on the CPU, nested as it is.
+    """What a safetensors or a torch file holds, tensors on the CPU, nested as it is; its first bytes tell which.
 
     Torch files are unpickled with ``weights_only=True``: tensors, plain containers and argparse.Namespace (a bag of
     attributes, which one trainer saves as ``args``) are made, nothing else, and no code runs.
 
-    Raises FileNotFoundError, and ValueError for a truncated or foreign file and for one with pickled code.
+    Raises FileNotFoundError, and ValueError for a truncated or foreign file, for one with pickled code, and for the tar
+    archives of torch's first years.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such checkpoint file: {path}")
-    checkpoint = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    with open(path, "rb") as file:
+        json_follows = file.read(9)[8:] == b"{"  # after the length of the header, in eight bytes
+    checkpoint = _read_safetensors(path) if json_follows else _read_torch(path)
     if not isinstance(checkpoint, Mapping):
         raise ValueError(f"{path} holds a {type(checkpoint).__name__}, not a dictionary of tensors")
     return dict(checkpoint)
@@ -38,6 +42,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path):
+    if tarfile.is_tarfile(path):
+        raise ValueError(
+            f"{path} is a tar archive, as torch wrote in its first years; reading it would run its code; load it with "
+            "the torch that made it, and save its state dict with a later one"
+        )
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,12 +1,17 @@
 """A checkpoint layout is data: where a network's tensors lie and how their names become ours."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ..profiles import did_you_mean
+
+WRAPPERS = ("state_dict.", "params_ema.", "params.")  # what trainers put around a network, best first
+WRAPPED_MODULE = re.compile(r"(^|\.)(module|_orig_mod)\.")  # DistributedDataParallel, torch.compile
+AVERAGED = ("g_ema.", "g.", "")  # where StyleGAN2's trainers keep the generator, best first: the moving average
+MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
 
 
 class Layout(NamedTuple):
@@ -25,18 +30,34 @@ class Layout(NamedTuple):
     adapt: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
 
 
-WRAPPERS = ("params_ema.", "g_ema.", "state_dict.", "params.", "g.", "")  # best first: the moving average
-WRAPPED = tuple(f"{outer}{inner}" for outer in WRAPPERS for inner in ("module.", ""))
+def flatten(checkpoint: Mapping) -> dict[str, Tensor]:
+    """The tensors of nested dicts, levels joined by dots: {"g_ema": {"a.b": t}, "p": 0.1} -> {"g_ema.a.b": t}.
 
-
-def flatten(checkpoint: Mapping, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors of nested dicts, levels joined by dots: {"g_ema": {"a.b": t}, "p": 0.1} -> {"g_ema.a.b": t}."""
+    Without what wrappers add: ``module.`` and ``_orig_mod.`` go from the names; of a ``state_dict``, or else of
+    ``params_ema``, only what lies within is kept, and the ``latent_avg`` beside it. Raises ValueError when two names
+    become one.
+    """
     flat = {}
+    for key, value in _joined(checkpoint):
+        name = WRAPPED_MODULE.sub(r"\1", key)
+        if name in flat:
+            raise ValueError(f"two tensors would both be called {name!r}; one of them is {key!r}")
+        flat[name] = value
+    return _unwrapped(flat)
+
+
+def _joined(checkpoint: Mapping, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     for key, value in checkpoint.items():
         if isinstance(value, Tensor):
-            flat[f"{prefix}{key}"] = value
+            yield f"{prefix}{key}", value
         elif isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
+            yield from _joined(value, f"{prefix}{key}.")
+
+
+def _unwrapped(flat: dict[str, Tensor]) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if inner := {key.removeprefix(wrapper): value for key, value in flat.items() if key.startswith(wrapper)}:
+            return _unwrapped({key: flat[key] for key in (MEAN,) if key in flat} | inner)
     return flat
 
 

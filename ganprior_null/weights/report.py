@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..checks import holds
 from .infer import describe, infer
 
 
@@ -17,6 +18,7 @@ class LoadReport:
     missing: tuple[str, ...]  # of the module, not in the state dict
     unexpected: tuple[str, ...]  # of the state dict, not in the module
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]  # (name, shape in state dict, in module)
+    drawn: tuple[str, ...] = ()  # of the loaded, those that the source lacked and that were drawn for it
 
     @property
     def exact(self) -> bool:
@@ -28,6 +30,8 @@ class LoadReport:
         for kind in ("missing", "unexpected", "mismatched"):
             if names := getattr(self, kind):
                 lines.append(f"{len(names)} {kind} (such as {_example(names[0])})")
+        if self.drawn:
+            lines.append(f"{len(self.drawn)} of them drawn with seed 0, for the file has none ({self.drawn[0]}, ...)")
         return ", ".join(lines)
 
 
@@ -54,11 +58,16 @@ def load_weights(module: nn.Module, state_dict: Mapping[str, Tensor]) -> LoadRep
     if not report.exact:
         looks, is_ = describe(state_dict), describe(module.state_dict())
         raise ValueError(f"the weights do not fit: this looks like {looks}; the model is {is_}; {report}")
-    bad = [key for key, value in state_dict.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise ValueError(f"the weights hold NaN or infinite values, in {len(bad)} tensors (such as {bad[0]})")
+    check_finite_weights(state_dict)
     module.load_state_dict(state_dict, strict=True)
     return report
+
+
+def check_finite_weights(tensors: Mapping[str, Tensor]) -> None:
+    """ValueError, naming one, when tensors hold NaN or infinity."""
+    bad = [key for key, value in tensors.items() if holds(torch.isfinite(value).all()) is False]
+    if bad:
+        raise ValueError(f"the weights hold NaN or infinite values, in {len(bad)} tensors (such as {bad[0]})")
 
 
 def build(state_dict: Mapping[str, Tensor]) -> nn.Module:

@@ -2,4 +2,6 @@
 
 from .rename import Layout
 
-LAYOUT = Layout(parts={"generator": ("g_ema.", "g."), "discriminator": ("d.",)})
+LAYOUT = Layout(
+    parts={"generator": ("g_ema.", "generator_ema.", "g.", "generator."), "discriminator": ("d.", "discriminator.")}
+)

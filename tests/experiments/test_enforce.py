@@ -234,3 +234,12 @@ def test_published_panini_results(shared, tmp_path):
     raw = mean["given result"]
     assert mean["exact operator (bilinear)"] - raw > 0.3 > mean["PD (average pooling)"] - raw > 0.1
     assert mean["8-bit file"] == pytest.approx(mean["exact operator (bilinear)"], abs=0.02)
+
+
+@pytest.mark.parametrize(("operator", "count"), [("average", 0), ("bicubic", 1)])
+def test_images_of_one_size_share_the_one_operator_asked_for(folders, monkeypatch, operator, count):
+    made = []
+    build = Resize.__init__
+    monkeypatch.setattr(Resize, "__init__", lambda self, *a, **k: made.append(a) or build(self, *a, **k))
+    assert enforce(folders, "--operator", operator) == 0
+    assert len(made) == count

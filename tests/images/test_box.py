@@ -176,8 +176,8 @@ def broken(x, value):
         (lambda x, y: (x[0], y, 4), ValueError, r"\(N, C, H, W\)"),
         (lambda x, y: (x, y, 0), ValueError, "at least 1, got 0"),
         (lambda x, y: (x, y, 4.0), ValueError, "at least 1, got 4.0"),
-        (lambda x, y: (broken(x, float("nan")), y, 4), ValueError, "the image holds NaN"),
-        (lambda x, y: (x, broken(y, float("inf")), 4), ValueError, "y holds NaN or infinite"),
+        (lambda x, y: (broken(x, float("nan")), y, 4), ValueError, "the image holds 1 NaN"),
+        (lambda x, y: (x, broken(y, float("inf")), 4), ValueError, "y holds 1 NaN or infinite"),
         (lambda x, y: (x.byte(), y, 4), TypeError, "uint8; from_uint8"),
         (lambda x, y: (x, y.long(), 4), TypeError, "int64"),
     ],
@@ -191,3 +191,41 @@ def test_parity_vector(shared):
     stored = np.load(shared / "parity/ops/box_projection.npz")
     x = project_box(torch.from_numpy(stored["x"]), torch.from_numpy(stored["Y8"]).double() / 255, 4)
     assert np.abs(x.numpy() - stored["z"]).max() < 1e-14
+
+
+def test_second_derivatives():
+    """The penalty on a gradient, as of R1, whose own gradient goes through the projection twice."""
+    w = 0.5 + torch.rand(1, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x_r, y = pair(2, size=(2, 2), channels=2, n=1)
+    y = 0.05 + 0.9 * y
+    w.requires_grad_(), x_r.requires_grad_(), y.requires_grad_()
+    squared = lambda x, w, y: project_box(x * w, y, 2).square()  # noqa: E731
+    assert torch.autograd.gradgradcheck(squared, (x_r, w, y), check_fwd_over_rev=True)
+
+
+def test_transforms():
+    x_r, y = pair(2, n=3)
+    y = 0.05 + 0.9 * y
+    project = lambda x, y: project_box(x, y, 2)  # noqa: E731
+    each = lambda x, y: project(x[None], y[None])[0]  # noqa: E731
+    assert torch.equal(torch.func.vmap(each)(x_r, y), project(x_r, y))
+    assert torch.equal(torch.func.vmap(each, (0, None))(x_r, y[0]), project(x_r, y[:1].expand_as(y)))
+    x_r, y = x_r[:1, :1, :4, :4], y[:1, :1, :2, :2]
+    reverse, forward = torch.func.jacrev(project, (0, 1))(x_r, y), torch.func.jacfwd(project, (0, 1))(x_r, y)
+    numeric = torch.autograd.functional.jacobian(project, (x_r, y))
+    for ours in (reverse, forward):
+        assert all((a - b).abs().max() < 1e-14 for a, b in zip(ours, numeric, strict=True))
+
+
+def test_the_finer_dtype_comes_out():
+    x_r, y = pair(4)
+    for a, b in ((x_r.bfloat16(), y.float()), (x_r.float(), y)):
+        x = project_box(a, b, 4)
+        assert x.dtype == b.dtype
+        assert (AveragePool(4)(x.double()) - b).abs().max() <= torch.finfo(b.dtype).eps / 2 + 1e-15
+
+
+def test_without_images_and_without_values():
+    assert project_box(torch.rand(0, 3, 4, 4), torch.rand(0, 3, 2, 2), 2).shape == (0, 3, 4, 4)
+    with pytest.raises(ValueError, match="meta and fake tensors have none"):
+        project_box(torch.rand(1, 3, 4, 4, device="meta"), torch.rand(1, 3, 2, 2, device="meta"), 2)

@@ -44,3 +44,19 @@ def test_an_image_already_in_both_sets_stays(picture):
 def test_no_steps():
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         dykstra_box(torch.zeros(1, 1, 2, 2), lambda v: v, steps=0)
+
+
+def test_its_steps_are_the_published_ones_and_the_image_given_is_left_alone(picture):
+    """Boyle and Dykstra: project onto one set, add what the other has cut off, cut again."""
+    x, x_r = picture
+    A, kept = Resize(32, 4), x_r.clone()
+    y = A(x)
+    owed, point = torch.zeros_like(x_r), x_r
+    for _ in range(7):
+        z = enforce_consistency(point, y, A) + owed
+        point = z.clamp(0, 1)
+        owed = z - point
+    for inplace in (False, True):
+        ours = dykstra_box(x_r, lambda v, inplace=inplace: enforce_consistency(v, y, A, inplace=inplace), steps=7)
+        assert (ours - point).abs().max() < 1e-13
+        assert torch.equal(x_r, kept)

@@ -82,3 +82,16 @@ def test_filters_keep_a_constant():
 def test_a_thinned_blur_equals_blur_then_thinning():
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     assert torch.allclose(Blur(1, down=2)(x), Blur(1)(x)[..., ::2, ::2], rtol=0, atol=1e-15)  # sums of 16
+
+
+@pytest.mark.parametrize(("up", "down", "pad"), CASES)
+def test_transforms(up, down, pad):
+    x, v = (torch.randn(3, 2, 2, 5, 6, dtype=torch.float64) for _ in range(2))
+    resample = lambda x: upfirdn2d(x, KERNEL, up=up, down=down, pad=pad)  # noqa: E731
+    each = torch.stack([resample(image) for image in x])
+    torch.testing.assert_close(torch.func.vmap(resample)(x), each, rtol=0, atol=1e-13)
+    _, tangent = torch.func.jvp(resample, (x[0],), (v[0],))
+    torch.testing.assert_close(tangent, resample(v[0]), rtol=0, atol=1e-13)
+    reverse = torch.func.jacrev(resample)(x[0, :1])
+    torch.testing.assert_close(reverse, torch.func.jacfwd(resample)(x[0, :1]), rtol=0, atol=1e-13)
+    torch.testing.assert_close((reverse * v[0, :1]).sum((-1, -2, -3, -4)), resample(v[0, :1]), rtol=0, atol=1e-13)

@@ -44,6 +44,26 @@ def test_equals_the_general_form_in_any_layout(layout, view, factor):
     assert torch.equal(whole, untouched)  # and nothing beside the view was written
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("factor", [1, 2, 3, 6])
+def test_equals_pd_as_lesson_02_prints_it(layout, factor):
+    """The four lines of section 3, to rounding; the last is a control, a mean of another block."""
+    A, x_r = AveragePool(factor), LAYOUTS[layout](randn(2, 3, 18, 24, seed=0))
+    y = randn(2, 3, 18 // factor, 24 // factor, seed=1)
+
+    def replicate(v):
+        return v.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+
+    mean = F.avg_pool2d(x_r, factor)
+    x_hat = x_r - replicate(mean) + replicate(y)
+    assert torch.allclose(A(x_r), mean, rtol=0, atol=1e-14)
+    assert torch.equal(A.pinv(y), replicate(y))
+    for inplace in (False, True):
+        assert torch.allclose(A.enforce(x_r.clone(), y, inplace=inplace), x_hat, rtol=0, atol=1e-14)
+    moved = F.avg_pool2d(x_r.roll(1, 2), factor)
+    assert not torch.allclose(A(x_r), moved, rtol=0, atol=1e-3)
+
+
 def test_every_map_keeps_the_memory_format():
     A = AveragePool(2)
     for layout in (torch.contiguous_format, torch.channels_last):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ganprior_null import AveragePool, Resize, consistency_db, psnr
 from ganprior_null.operators import resample_matrix
+from ganprior_null.operators.banded import banded_pinv
 
 from .test_properties import images
 
@@ -155,3 +156,46 @@ def test_other_bad_input():
         A(torch.zeros(3, 16, 12))
     with pytest.raises(ValueError, match="y has shape"):
         A.enforce(torch.zeros(1, 3, 16, 12), torch.zeros(1, 1, 4, 3))
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "box", "bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("sides", [(600, 150), (601, 233), (300, 290)])
+def test_the_pseudo_inverse_of_a_long_axis_is_that_of_the_svd(kernel, antialias, sides):
+    """Long enough for several blocks; at nearly equal sides the plain kernels are ill-conditioned."""
+    W = resample_matrix(*sides, kernel, antialias)
+    exact = torch.linalg.pinv(W)
+    assert (banded_pinv(W) - exact).abs().max() < 1e-12 * exact.abs().max()
+
+
+def test_a_rank_deficient_axis_has_a_pseudo_inverse_too():
+    W = resample_matrix(600, 150)
+    W[70] = W[71]
+    torch.testing.assert_close(banded_pinv(W), torch.linalg.pinv(W), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "box", "nearest"])
+def test_blocks_give_what_the_whole_matrices_give(kernel):
+    A, x = Resize((530, 601), 3.1, kernel), images((2, 530, 601), n=1)
+    y = A(x)
+    assert len(A.spans["W_h"]) > 1 and all(s.stop - s.start < 601 for _, s in A.spans["W_w"])
+    assert (y - A.W_h @ x @ A.W_w.T).abs().max() < 1e-13
+    assert (A.pinv(y) - A.P_h @ y @ A.P_w.T).abs().max() < 1e-13
+    assert (A.adjoint(y) - A.W_h.T @ y @ A.W_w).abs().max() < 1e-13
+    x_r = images((2, 530, 601), n=1, seed=1)
+    x_hat = A.enforce(x_r, y)
+    assert (A(x_hat) - y).abs().max() < 1e-13
+    assert A.enforce(x_r, y, inplace=True) is x_r and (x_r - x_hat).abs().max() < 1e-13
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(A(leaf), leaf, y)
+    assert (gradient - A.adjoint(y)).abs().max() < 1e-13
+
+
+def test_in_place_does_not_overrule_a_subclass():
+    class OtherPinv(Resize):
+        def pinv(self, y):
+            return 2 * super().pinv(y)
+
+    A, x_r, y = OtherPinv(12, 3), images((1, 12, 12)), images((1, 4, 4), seed=1)
+    expected = A.enforce(x_r, y)
+    assert torch.equal(A.enforce(x_r, y, inplace=True), expected)

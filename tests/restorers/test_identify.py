@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganprior_null import enforce_consistency, psnr
+from ganprior_null import AveragePool, Resize, enforce_consistency, psnr
 from ganprior_null.images import load_image, to_uint8
 from ganprior_null.restorers.identify import downsamplers, identify_downsampler
 
@@ -98,3 +98,19 @@ def test_the_published_inputs_of_panini_are_antialiased_bilinear(shared):
     right = psnr(enforce_consistency(results, y, found.A), truth) - psnr(results, truth)
     pooling = psnr(enforce_consistency(results, y, downsamplers((1024, 1024), (64, 64))["average"]), truth)
     assert float(right.mean()) > 0.3 and (right > pooling - psnr(results, truth)).all()
+
+
+def test_operators_are_made_when_asked_for_and_once(monkeypatch):
+    made = []
+    monkeypatch.setattr("ganprior_null.restorers.identify.Resize", lambda *a, **k: made.append(a) or Resize(*a, **k))
+    known = downsamplers(SIZE, LR)
+    assert "bicubic" in known and "cubic" not in known and len(known) == len(list(known)) == 8
+    assert isinstance(known["average"], AveragePool) and not made
+    assert known["bicubic"] is known["bicubic"] and len(made) == 1
+    with pytest.raises(KeyError):
+        known["cubic"]
+
+
+def test_no_images():
+    with pytest.raises(ValueError, match="at least one pair of images, got none"):
+        identify_downsampler(torch.rand(0, 3, *SIZE), torch.rand(0, 3, *LR))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganprior_null.training import step_generator
-from ganprior_null.training.augment import AdaptiveProbability, augment, draw_transforms, recolour, warp
+from ganprior_null.training.augment import AdaptiveProbability, _Sample, augment, draw_transforms, recolour, warp
 
 EYE3, EYE4 = torch.eye(3, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
 
@@ -130,3 +130,17 @@ def test_hue_and_saturation_keep_gray():
 def test_a_controller_that_cannot_work_is_refused(wrong):
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
         AdaptiveProbability(**{"target": 0.6, "images": 1000, "every": 4} | wrong)
+
+
+def test_resampling_under_transforms():
+    x, v = (torch.randn(3, 2, 1, 5, 4, dtype=torch.float64) for _ in range(2))
+    places = 1.6 * torch.rand(2, 3, 2, 2, dtype=torch.float64) - 0.8
+    sample = lambda x: _Sample.apply(x, places)  # noqa: E731
+    assert torch.equal(torch.func.vmap(sample)(x), torch.stack([sample(image) for image in x]))
+    _, tangent = torch.func.jvp(sample, (x[0],), (v[0],))
+    torch.testing.assert_close(tangent, sample(v[0]), rtol=0, atol=1e-14)
+    reverse = torch.func.jacrev(sample)(x[0])
+    torch.testing.assert_close(reverse, torch.func.jacfwd(sample)(x[0]), rtol=0, atol=1e-14)
+    torch.testing.assert_close((reverse * v[0]).sum((-1, -2, -3, -4)), sample(v[0]), rtol=0, atol=1e-14)
+    leaf = x[0].clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: sample(x).sin(), leaf, check_fwd_over_rev=True)

@@ -1,9 +1,12 @@
 """Foreign checkpoints of made-up sizes, converted and loaded; broken and hostile files, refused with one clear line."""
 
 import argparse
+import io
 import json
 import os
+import pickle
 import re
+import tarfile
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator, channel_table
+from ganprior_null.restorers import GLEANNetwork
 from ganprior_null.weights import (
     build,
     compare,
@@ -313,3 +317,125 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_weights(path, {"a": torch.ones(1)}, {})
     assert os.listdir(tmp_path) == ["g.safetensors"] and load_file(path)["a"] == 0
+
+
+def without_noises(state_dict) -> dict:
+    return {key: value for key, value in state_dict.items() if "noise_" not in key or "injector" in key}
+
+
+@pytest.mark.parametrize("layout", ["rosinality", "mmagic"])
+def test_noises_that_a_published_file_lacks_are_drawn_and_named(tmp_path, layout):
+    G, _ = networks()
+    theirs = without_noises(to_mmagic(G.state_dict()) if layout == "mmagic" else G.state_dict())
+    torch.save({"generator_ema": theirs, "latent_avg": torch.ones(16)}, tmp_path / "in.pt")
+    report = convert_file(layout, tmp_path / "in.pt", tmp_path / "out.safetensors")
+    assert report.drawn == tuple(f"noises.noise_{i}" for i in range(5))
+    assert "5 of them drawn with seed 0, for the file has none (noises.noise_0, ...)" in str(report)
+    ours = load_stylegan2(tmp_path / "out.safetensors").generator.state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in without_noises(G.state_dict()).items())
+    again = convert({"generator": theirs}, layout)
+    assert torch.equal(ours["noises.noise_4"], again["noises.noise_4"])  # the same each time
+    torch.save(G.state_dict(), tmp_path / "whole.pt")
+    assert not convert_file("rosinality", tmp_path / "whole.pt", tmp_path / "whole.safetensors").drawn
+
+
+def test_noises_inside_a_restorer_too():
+    network = GLEANNetwork(8, 16, {4: 6, 8: 5, 16: 4}, 1, 4, 6, 2)
+    ours = network.state_dict()
+    theirs = {re.sub(r"^bank\.", "generator.", key): value for key, value in ours.items()}
+    theirs = {key: value for key, value in theirs.items() if "noises." not in key}
+    converted = convert(theirs, "mmagic-glean")
+    assert compare(network, converted).exact
+    assert not torch.equal(converted["bank.noises.noise_0"], ours["bank.noises.noise_0"])
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda sd: {"g_ema": prefixed("module.", sd)},
+        lambda sd: prefixed("module.", sd),
+        lambda sd: prefixed("_orig_mod.module.", sd),
+        lambda sd: {"module": sd},
+        lambda sd: {"state_dict": prefixed("module.g_ema.", sd), "optimizer": {"state": {0: torch.zeros(2)}}},
+        lambda sd: prefixed("state_dict.generator.", sd),
+        lambda sd: {"params_ema": sd, "params": {key: value + 1 for key, value in sd.items()}},
+        lambda sd: {"params": sd},
+        lambda sd: {"generator": sd, "discriminator": {"x": torch.zeros(1)}},
+    ],
+)
+def test_wrappers(wrap):
+    G, _ = networks()
+    assert same(convert(wrap(G.state_dict()), "rosinality"), G.state_dict())
+
+
+@pytest.mark.parametrize("outer", ["", "module.", "state_dict.", "state_dict.module.", "params_ema."])
+@pytest.mark.parametrize("inner", ["", "generator.", "generator_ema.module."])
+def test_wrappers_of_mmagic_names(outer, inner):
+    G, _ = networks()
+    assert same(convert(prefixed(outer + inner, to_mmagic(G.state_dict())), "mmagic"), G.state_dict())
+
+
+def test_names_that_become_one_without_their_wrapper():
+    with pytest.raises(ValueError, match="two tensors would both be called 'a'"):
+        convert({"a": torch.zeros(1), "module.a": torch.ones(1)}, "rosinality")
+
+
+@pytest.mark.parametrize("name", ["a.pt", "b.SAFETENSORS", "c", "d.safetensors"])
+@pytest.mark.parametrize("kind", ["zip", "pickle", "safetensors"])
+def test_the_first_bytes_tell_the_format(tmp_path, name, kind):
+    state = networks()[0].state_dict()
+    if kind == "safetensors":
+        save_file(state, tmp_path / name)
+    else:
+        torch.save(state, tmp_path / name, _use_new_zipfile_serialization=kind == "zip")
+    assert same(load_checkpoint(tmp_path / name), state)
+
+
+def test_legacy_tar_files_are_called_what_they_are(tmp_path):
+    with tarfile.open(tmp_path / "in.pth", "w") as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            info, content = tarfile.TarInfo(name), pickle.dumps({}, 2)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    with pytest.raises(ValueError, match=r"in\.pth is a tar archive, as torch wrote in its first years"):
+        load_checkpoint(tmp_path / "in.pth")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_mean_that_is_not_finite_is_refused(tmp_path, bad):
+    G, _ = networks()
+    for checkpoint in (
+        {"g_ema": G.state_dict(), "latent_avg": torch.full((16,), bad)},
+        {"g_ema": G.state_dict() | {"latent_avg": torch.full((16,), bad)}},
+    ):
+        torch.save(checkpoint, tmp_path / "in.pt")
+        with pytest.raises(ValueError, match="NaN or infinite values, in 1 tensors .such as latent_avg"):
+            convert_file("rosinality", tmp_path / "in.pt", tmp_path / "out.safetensors")
+    assert os.listdir(tmp_path) == ["in.pt"]
+    save_weights(tmp_path / "g.safetensors", G.state_dict() | {"latent_avg": torch.full((16,), bad)}, {})
+    with pytest.raises(ValueError, match="such as latent_avg"):
+        load_stylegan2(tmp_path / "g.safetensors")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda sd, mean: {"g_ema": sd | mean},
+        lambda sd, mean: {"g_ema": sd} | mean,
+        lambda sd, mean: {"state_dict": {"g_ema": sd} | mean},
+        lambda sd, mean: {"state_dict": {"g_ema": sd}} | mean,
+        lambda sd, mean: {"module": sd | mean},
+        lambda sd, mean: {"g_ema": sd | mean, "latent_avg": torch.zeros(16)},  # its own, before the file's
+    ],
+)
+def test_the_mean_is_found_where_it_lies(tmp_path, place):
+    torch.save(place(networks()[0].state_dict(), {"latent_avg": torch.ones(1, 16)}), tmp_path / "in.pt")
+    convert_file("rosinality", tmp_path / "in.pt", tmp_path / "out.safetensors")
+    assert torch.equal(load_stylegan2(tmp_path / "out.safetensors").w_mean, torch.ones(16))
+
+
+def test_tensors_that_are_not_finite_are_refused(tmp_path):
+    G, _ = networks()
+    broken = G.state_dict() | {"noises.noise_2": torch.full((1, 1, 8, 8), float("nan"))}
+    with pytest.raises(ValueError, match="such as noises.noise_2"):
+        convert({"g_ema": broken}, "rosinality")
