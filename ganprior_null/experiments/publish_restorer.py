@@ -36,7 +36,8 @@ The images must be framed as the sheet shows: one {subject} that fills the squar
 | y was made by | {downsampler}, {factor}x, rounded to 8 bits |
 | training images | {data}: {training_images}, {margin} pixels cut from every side, mirrored at random |
 | steps, batch | {steps}, {global_batch} |
-| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight} |
+| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight}, A x_r = y {range_weight} |
+| adversary, answers | joins at step {gan_from}; answers by {average} |
 | seed, precision, torch | {seed}, {precision}, {torch} |
 | commit | {commit} |
 {figures}
@@ -80,6 +81,9 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
         subject=params["prior"].rstrip("0123456789").removesuffix("s"),
         license=LICENSE,
         commit=commit_of(run),
+        average=f"the moving average of the weights, half-life {half} images"
+        if (half := params["ema_images"])
+        else "the last weights",
         figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
         **params,
     )

@@ -8,7 +8,7 @@ from types import FrameType
 
 from torch import Tensor
 
-from .origin import note_origin
+from .origin import code_state, note_origin
 from .record import Run
 
 Scalars = dict[str, Tensor]
@@ -41,7 +41,7 @@ def fit(
     """
     refuse_unequal(global_batch, fabric.world_size)
     run.resume(state)
-    began = time.perf_counter()
+    began, code = time.perf_counter(), code_state()
     stop = _StopRequest()
     with stop, _bar(steps, state["step"], progress and fabric.is_global_zero) as bar:
         clock, since = time.perf_counter(), state["step"]
@@ -66,7 +66,7 @@ def fit(
                     hook(state)
         if fabric.is_global_zero:
             run.save(state)
-            note_origin(run.path, fabric.world_size, time.perf_counter() - began)
+            note_origin(run.path, fabric.world_size, time.perf_counter() - began, code)
         fabric.barrier()
     return state["step"] >= steps
 

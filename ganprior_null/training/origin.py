@@ -9,12 +9,20 @@ from ..places import commit
 from ..storage import read_json, write_json
 
 
-def note_origin(folder: Path, processes: int, seconds: float) -> None:
-    """Write ``origin.json``: of the latest start, but for the seconds, which add up over all starts of the run."""
+def code_state() -> str | None:
+    """The commit of the package's code, to be asked for at a run's start: a checkout may move on while it runs."""
+    return commit(within="ganprior_null")
+
+
+def note_origin(folder: Path, processes: int, seconds: float, code: str | None) -> None:
+    """Write ``origin.json``: of the latest start, but for the seconds, which add up over all starts of the run.
+
+    code: :func:`code_state` at that start.
+    """
     file = folder / "origin.json"
     before = _read(file).get("seconds", 0.0)
     found = {
-        "commit": commit(within="ganprior_null"),
+        "commit": code,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
