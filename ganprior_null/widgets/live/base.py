@@ -64,10 +64,10 @@ class LiveNetwork(LiveFigure):
 def module(*names: str) -> str:
     """The text of a figure's module, with what it shares before it: a widget is one module and can import nothing.
 
-    Without comments, since every notebook stores it.
+    Without comments and indentation, since every notebook stores it.
     """
     text = "\n".join((_HERE / f"{part}.js").read_text("utf-8") for part in ("shared", *names))
-    return re.sub(r"^ *(//.*|/\*\*[\s\S]*?\*/)\n", "", text, flags=re.M)
+    return re.sub(r"^ *(//.*\n|/\*\*[\s\S]*?\*/\n)?", "", text, flags=re.M)
 
 
 def sheet(images: Tensor, *, quality: int = 90) -> bytes:

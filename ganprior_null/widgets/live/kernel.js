@@ -127,7 +127,7 @@ async function render({ model, el }) {
   panel.slider("motion", "motion (pixels)", 0, 16, 1);
   panel.choice("factor", "factor", [2, 4, 8]);
   const titles = ["the kernel", "the picture x", "blurred", "y: blurred, every s-th pixel", "A⁺y", "singular values, cut ones orange"];
-  const [drawn, before, blurred, small, back, frequencies] = titles.map((title) => panel.canvas(title));
+  const [drawn, before, blurred, small, back, frequencies] = titles.map((title) => panel.canvas(title, "6.9rem"));
   paint(before, x);
   panel.follow(["width", "angle", "eccentricity", "motion", "factor"], () => {
     const s = model.get("factor");

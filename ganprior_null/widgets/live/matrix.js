@@ -146,9 +146,12 @@ function handle(svg, name, get, set) {
   };
 }
 
-/** Two pixels as two grays, 0 black and 1 white, one pair under the other. */
+/** Two pixels as two grays, 0 black and 1 white, in a row of their own. */
 function pixelPairs(panel, names) {
-  const pairs = names.map((name) => panel.canvas(name, "4.5rem"));
+  const row = element("div", { class: "live-row" });
+  panel.pictures.after(row);
+  panel.pictures = row;
+  const pairs = names.map((name) => panel.canvas(name, "6rem"));
   return (points) => points.forEach((data, i) => paint(pairs[i], { data, c: 1, h: 1, w: 2 }));
 }
 
@@ -181,7 +184,7 @@ function render({ model, el }) {
       panel.set("x", x.map((was, i) => was + pinv(A)[i].reduce((sum, p, k) => sum + p * y[k], 0)));
     }),
   ];
-  const draw = pixelPairs(panel, ["pixels of x", "of x_r", "of x̂"]);
+  const draw = pixelPairs(panel, ["x as two pixels", "x_r", "x̂"]);
   const two = element("input", { type: "checkbox" });
   two.addEventListener("input", () => {
     const rows = model.get("matrix");

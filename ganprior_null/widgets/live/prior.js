@@ -70,7 +70,7 @@ async function render({ model, el }) {
   const draw = oneAtATime(async () => {
     const [a, b, psi, noise, crossover] = ["a", "b", "psi", "noise", "crossover"].map((key) => model.get(key));
     show(a, b);
-    if (!network.ready) return;
+    if (!network.ready) return void (panel.readout.textContent = `Three stored samples: person A, person B, and layers 0 to ${crossover - 1} of A with the others of B; ψ = ${psi}.`);
     try {
       const z = pair(floats(model.get("codes")), a, b);
       const from = (first) => Float32Array.from({ length: layers }, (_, l) => Number(l >= first));

@@ -71,11 +71,11 @@ async function render({ model, el }) {
   let x = tiles(await decode(model.get("picture"), "image/webp"), side)[0];
   let [searches, running] = [[], 0];
   panel.controls.disabled = true;
-  const [before, small] = [panel.canvas("x, the picture"), panel.canvas("y = A x: all that the search sees")];
-  const found = names.map((name) => [panel.canvas(`best G(w), ${name}`), panel.canvas(`the same after PD, ${name}`)]);
+  const [before, small] = ["x, the picture", "y = A x: all that the search sees"].map((title) => panel.canvas(title, "6.9rem"));
+  const found = names.map((name) => [`best G(w), ${name}`, `the same after PD, ${name}`].map((title) => panel.canvas(title, "6.9rem")));
   for (const canvas of found.flat()) canvas.classList.add("live-smooth");
   const svg = element("svg", { viewBox: `0 0 ${ROOM.w} ${ROOM.h}`, role: "img", "aria-label": "mean square of A x - y over the steps" });
-  panel.pictures.append(element("figure", { style: "flex: 1 1 18rem" }, svg, element("figcaption", {}, `mean square of A x − y, 1 to 0.0001, over ${steps} steps: blue on the sphere, orange with any norm`)));
+  panel.pictures.append(element("figure", { style: "flex: 0 1 26rem" }, svg, element("figcaption", {}, `mean square of A x − y, 1 to 0.0001, over ${steps} steps: blue on the sphere, orange with any norm`)));
   const image = (data) => ({ data: Float64Array.from(data), c: 3, h: side, w: side });
 
   function show(answers) {
