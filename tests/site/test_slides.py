@@ -16,22 +16,21 @@ def cell(name: str, seen: bool = True) -> str:
 BODY = f"""
 <h1>Lesson</h1><p>What it is about.</p>{cell("set-up", seen=False)}
 <section><h2>One</h2><p>First words.</p><div class="math">x</div>{cell("A")}<p><em>The figure:</em> a caption.</p>
-  <p>Words in between.</p>{cell("B")}<div class="admonition">Why?</div><details><summary>Answer</summary>yes</details>
-  <p>Words at the end.</p></section>
+  <p>Words in between.</p>{cell("B")}<details><summary>Answer</summary>yes</details><p>Words at the end.</p></section>
 <section><h2>Only words</h2><p>To be said.</p><p>And more.</p></section>
 <section><h2>Exercise 1</h2><p>The task.</p>{cell("stub")}
   <div class="cell tag_solution"><div class="cell_input">solution</div><div class="cell_output">done</div></div>
 </section>
-<section><h2>Table</h2><table><tr><td>1</td></tr></table><p>Said after it.</p>
+<section><h2>Table</h2><div class="admonition">Why?</div><table><tr><td>1</td></tr></table><p>Said after it.</p>
   <canvas tabindex="0" style="width:9px;height:9px"></canvas></section>
 """
 SLIDES = [
     {"h": "Lesson", "seen": "What it is about."},
     {"h": "One", "seen": "x The figure: a caption.", "said": "First words.", "images": ["figure A"]},
-    {"h": "One", "seen": "Why? Answer", "said": "Words in between. Words at the end.", "images": ["figure B"]},
+    {"h": "One", "seen": "Answer", "said": "Words in between. Words at the end.", "images": ["figure B"]},
     {"h": "Only words", "seen": "To be said.", "said": "And more."},
     {"h": "Exercise 1", "seen": "The task.", "images": ["figure stub"]},
-    {"h": "Table", "seen": "1", "said": "Said after it."},
+    {"h": "Table", "seen": "Why? 1", "said": "Said after it."},
 ]
 
 
