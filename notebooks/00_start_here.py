@@ -400,7 +400,7 @@ for name, images in sweep.items():
 # | profile | for | what to expect |
 # |---|---|---|
 # | `smoke` | trying whether it runs | seconds, tiny pictures |
-# | `laptop` | reading the course (the default) | two cores, no GPU, at most a minute a lesson |
+# | `laptop` | reading the course (the default) | two cores, no GPU, about a minute a lesson |
 # | `gpu` | repeating the long runs | one GPU, under an hour a lesson |
 # | `paper` | the paper's own setting | 1024 pixels, data sets that you bring along |
 #

@@ -164,8 +164,9 @@ print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published net
 # direct map from a round cloud to faces would have to warp. StyleGAN gives the warping to a small network of its own. It normalises $z$, so that only its direction counts, then applies
 # $K$ linear layers with leaky ReLUs:
 #
-# $$h_0 = z \Big/ \sqrt{\textstyle\frac1m \sum_k z_k^2 + 10^{-8}}, \qquad
-# h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_K. \tag{1}$$
+# $$h_0 = z \Big/ \sqrt{\textstyle\frac1m \sum_k z_k^2 + 10^{-8}},$$
+#
+# $$h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_K. \tag{1}$$
 #
 # Two habits of all StyleGAN layers show here. The factor $1/\sqrt m$, usually hidden in the initialisation, acts at run time, so that Adam's steps
 # mean the same for every layer (*equalised learning rate*); $\sqrt2$ makes up for what the leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
@@ -205,8 +206,9 @@ plt.show()
 # The image itself starts from a *constant*, a learned $4 \times 4$ array, the same for all images. All that is particular to one image enters through the weights: layer by layer an affine map turns $w$ into a
 # *style* $s$, one factor for each input channel, and the convolution's weight $W_{oikl}$ (output, input, row, column) is scaled by it:
 #
-# $$s = \tfrac{1}{\sqrt m}\, M w + b, \qquad W'_{oikl} = c\, s_i\, W_{oikl}, \qquad
-# W''_{oikl} = W'_{oikl} \Big/ \sqrt{\textstyle\sum_{ikl} {W'_{oikl}}^2 + 10^{-8}} . \tag{2}$$
+# $$s = \tfrac{1}{\sqrt m}\, M w + b, \qquad W'_{oikl} = c\, s_i\, W_{oikl},$$
+#
+# $$W''_{oikl} = W'_{oikl} \Big/ \sqrt{\textstyle\sum_{ikl} {W'_{oikl}}^2 + 10^{-8}} . \tag{2}$$
 #
 # The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
 # Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised learning rate again; it
