@@ -36,7 +36,8 @@ The images must be framed as the sheet shows: one {subject} that fills the squar
 | y was made by | {downsampler}, {factor}x, rounded to 8 bits |
 | training images | {data}: {training_images}, {margin} pixels cut from every side, mirrored at random |
 | steps, batch | {steps}, {global_batch} |
-| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight}, A x_r = y {range_weight} |
+| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight} |
+| held to y | x_r, with weight {range_weight} on the mean square of A x_r - y |
 | adversary, answers | joins at step {gan_from}; answers by {average} |
 | seed, precision, torch | {seed}, {precision}, {torch} |
 | commit | {commit} |
