@@ -23,7 +23,6 @@ from .features import load_inception as load_inception
 from .features import load_irse50 as load_irse50
 from .features import vgg16_conv4_3 as vgg16_conv4_3
 from .files import LoadedPrior as LoadedPrior
-from .files import load_checkpoint as load_checkpoint
 from .files import load_stylegan2 as load_stylegan2
 from .files import save_weights as save_weights
 from .infer import describe as describe
@@ -31,6 +30,7 @@ from .infer import infer_discriminator as infer_discriminator
 from .infer import infer_restorer as infer_restorer
 from .infer import infer_rrdbnet as infer_rrdbnet
 from .infer import infer_stylegan2 as infer_stylegan2
+from .read import load_checkpoint as load_checkpoint
 from .report import LoadReport as LoadReport
 from .report import build as build
 from .report import compare as compare

@@ -21,8 +21,9 @@ from ..restorers import (
 )
 from ..storage import check_outputs
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
-from .files import MEAN, load_checkpoint, mean_w, save_weights
+from .files import MEAN, mean_w, save_weights
 from .infer import describe, infer
+from .read import load_checkpoint
 from .rename import fits, flatten, rename, select
 from .report import LoadReport, build, compare
 

@@ -19,8 +19,9 @@ from ..profiles import did_you_mean
 from ..restorers.bank import PriorNetwork
 from ..restorers.restorer import Restorer
 from ..storage import check_writable
-from .files import LoadedPrior, load_checkpoint, load_stylegan2, save_weights
+from .files import LoadedPrior, load_stylegan2, save_weights
 from .infer import infer
+from .read import load_checkpoint
 from .report import build
 
 FOLDER = Path(str(resources.files(__package__))) / "shipped"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..images import to_uint8
 from ..layers import IRSE50, VGG16, FeatureNet64
 from .course import shipped_path
-from .files import load_checkpoint
+from .read import load_checkpoint
 from .report import compare
 
 M = TypeVar("M", bound=nn.Module)

@@ -1,0 +1,57 @@
+"""What all backbones have in common: the range of y, its size, the factor."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..operators.check import check_image
+from .stages import Stage
+
+
+class SuperResolver(nn.Module):
+    """y (N, 3, h, w) in [0, 1] -> x_r (N, 3, s h, s w): a published network, whatever it asks of its input.
+
+    y is clamped to [0, 1] for the network: a float y made by a bicubic filter overshoots, and SPAN answers to values
+    that it never saw with spots. factor: s. x_r is not clamped: PD comes first. Raises ValueError unless y has three
+    channels.
+    """
+
+    def __init__(self, network: nn.Module, factor: int):
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.network(_seen(y))
+
+    def stages(self) -> list[Stage]:
+        """What :func:`~ganprior_null.networks.enlarge` runs one after the other."""
+        return [Stage(_seen, 1, 0, 6), *self.network.stages()]
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor}"
+
+
+class Bicubic(nn.Module):
+    """y (N, 3, h, w) -> (N, 3, s h, s w): plain interpolation, the network that knows nothing."""
+
+    def __init__(self, factor: int):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, y: Tensor) -> Tensor:
+        return F.interpolate(check_rgb(y), scale_factor=self.factor, mode="bicubic")
+
+    def stages(self) -> list[Stage]:
+        """All in one: taps lie at most two pixels away."""
+        return [Stage(self.forward, self.factor, 2, 9 * self.factor**2)]
+
+
+def check_rgb(y: Tensor) -> Tensor:
+    """Return y; ValueError unless it is (N, 3, h, w), TypeError for integers."""
+    check_image(y, "y")
+    if y.shape[1] != 3:
+        raise ValueError(f"y must have three channels, RGB, got shape {tuple(y.shape)}")
+    return y
+
+
+def _seen(y: Tensor) -> Tensor:
+    return check_rgb(y).clamp(0, 1)
