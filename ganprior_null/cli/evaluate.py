@@ -1,4 +1,4 @@
-"""Commands that measure a method where the truth is known: evaluate kernelgan, evaluate pulse, evaluate restorer."""
+"""Commands that measure a method where the truth is known: evaluate kernelgan | pulse | restorer | networks."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,7 @@ def add_evaluate(commands) -> None:
     _add_evaluate_pulse(methods)
     _add_evaluate_restorer(methods)
     _add_evaluate_baselines(methods)
+    _add_evaluate_networks(methods)
 
 
 def _add_evaluate_kernels(methods) -> None:
@@ -150,3 +151,33 @@ def _evaluate_restorer(options) -> None:
         if read_run(path).params["model"] == "pdn":
             result["diversity"] = evaluate_diversity(path, options.data)
         print(json.dumps({path.name: result}, indent=1))
+
+
+def _add_evaluate_networks(methods) -> None:
+    this = methods.add_parser(
+        "networks", help="published networks on photographs: raw, with PD, with the exact operator"
+    )
+    this.add_argument("--images", type=Path, nargs="+", required=True, metavar="DIR", help="a folder for each set")
+    this.add_argument("--networks", nargs="+", metavar="NAME", help="default: all whose weights are installed")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per image, and the summary")
+    this.add_argument("--downsampler", default="bicubic", metavar="NAME", help="what makes y (default bicubic)")
+    this.add_argument("--noise", type=float, default=0.0, metavar="SIGMA", help="of y, in [0, 1]: 10/255 is 0.039")
+    this.add_argument("--crop", type=int, metavar="PIXELS", help="take a centre crop of larger images")
+    this.add_argument("--count", type=int, help="so many images of each folder")
+    this.set_defaults(command=_evaluate_networks)
+
+
+def _evaluate_networks(options) -> None:
+    from ..experiments.real_networks import as_markdown, evaluate_networks
+    from ..networks import available
+
+    table = evaluate_networks(
+        options.out,
+        options.networks or [known.name for known in available() if known.installed and known.factor == 4],
+        options.images,
+        downsampler=options.downsampler,
+        noise=options.noise,
+        crop=options.crop,
+        count=options.count,
+    )
+    print(as_markdown(table))
