@@ -1,4 +1,4 @@
-"""A command on a user's own images: restore."""
+"""A command on a user's own pictures: restore."""
 
 from pathlib import Path
 
@@ -8,21 +8,39 @@ from .options import add_overwrite
 def add_restore(commands) -> None:
     this = commands.add_parser(
         "restore",
-        help="a trained restorer on your own images",
-        description="Each IMAGE is a measurement of exactly the size that the model takes (8 x 8 or 4 x 4 pixels: its "
-        "card says), or, with --downsample, a photograph that one face (cat, building) fills: its middle square is "
-        "brought to 64 x 64 and reduced from there. Writes NAME.png, whose block means are exactly those of y "
-        "where the model has PD, and sheet.png: y, the network's own answer, the file, and the photograph.",
+        help="a published network or a trained restorer on your own pictures",
+        description="With a published network (evaluate networks lists them: realsr-x4, ...), or any checkpoint file "
+        "that spandrel knows, PICTURE is an 8-bit picture of any size, or a folder of them. With a restorer of the "
+        "course it has exactly the size that the model takes (8 x 8 or 4 x 4 pixels: its card says). With "
+        "--downsample it is large, and y is made from it. Writes NAME.png, which gives y back when it is made small "
+        "again, and sheet.png: y, the network's own answer, the file, and more.",
     )
-    this.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    this.add_argument("--model", required=True, help="a shipped restorer's name, or the folder of a finished run")
+    this.add_argument("images", nargs="+", type=Path, metavar="PICTURE")
+    this.add_argument(
+        "--model",
+        required=True,
+        help="a published network, a checkpoint, a shipped restorer, or a finished run's folder",
+    )
     this.add_argument("--out", type=Path, required=True, metavar="DIR")
     this.add_argument(
-        "--downsample",
-        action="store_true",
-        help="the images are photographs: make y from them, as the model was trained with, or by --downsampler",
+        "--downsample", action="store_true", help="the pictures are large: make y from them, and judge the results"
     )
-    this.add_argument("--downsampler", default="", metavar="NAME", help="what makes y (default: the model's)")
+    this.add_argument(
+        "--downsampler", default="", metavar="NAME", help="what makes y (default: bicubic; a restorer's own)"
+    )
+    this.add_argument(
+        "--operator",
+        default="auto",
+        metavar="NAME",
+        help="what y is taken to be made by, for published networks: auto (default: the --downsampler; without it, the "
+        "network's answer is asked) | average (PD) | bicubic | ... | a file with a blur kernel (.npy .mat .txt .csv)",
+    )
+    this.add_argument(
+        "--noise", metavar="SIGMA", help="y is noisy: its standard deviation in [0, 1], or auto; published networks"
+    )
+    this.add_argument(
+        "--memory", type=float, default=1.5, metavar="GB", help="for tiles at work (default 1.5); published networks"
+    )
     this.add_argument("--seed", type=int, default=0, help="of the random codes of a PDN (default 0)")
     this.add_argument("--device", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
     add_overwrite(this)
@@ -30,12 +48,57 @@ def add_restore(commands) -> None:
 
 
 def _restore(options) -> None:
+    from ..networks import is_network
+
+    if options.downsampler and not options.downsample:
+        raise ValueError("--downsampler says how --downsample reduces pictures; give both")
+    rows = _published(options) if is_network(options.model) else _trained(options)
+    for row in rows:
+        print("  ".join(f"{key} {_shown(key, value)}" for key, value in row.items()))
+    print(options.out / "sheet.png")
+
+
+def _shown(key: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{100 * value:.2f} %" if key == "LR reproduced" else f"{value:.2f} dB"
+
+
+def _published(options) -> list[dict]:
+    from ..experiments.pictures import restore_pictures
+    from ..networks import load_network
+
+    return restore_pictures(
+        load_network(options.model),
+        options.images,
+        options.out,
+        operator=options.operator,
+        downsample=(options.downsampler or "bicubic") if options.downsample else "",
+        noise=_noise(options.noise),
+        memory_gb=options.memory,
+        device=options.device,
+        overwrite=options.overwrite,
+    )
+
+
+def _noise(text: str | None) -> float | str | None:
+    if text in (None, "auto"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--noise must be auto or a standard deviation in [0, 1], got {text!r}") from None
+
+
+def _trained(options) -> list[dict]:
     from ..experiments.restore import read_model, restore_files
 
     model = read_model(options.model)
-    if options.downsampler and not options.downsample:
-        raise ValueError("--downsampler says how --downsample reduces photographs; give both")
-    rows = restore_files(
+    if options.operator != "auto" or options.noise:
+        raise ValueError(
+            f"--operator and --noise are for published networks; {options.model} was trained for one operator"
+        )
+    return restore_files(
         model,
         options.images,
         options.out,
@@ -44,6 +107,3 @@ def _restore(options) -> None:
         device=options.device,
         overwrite=options.overwrite,
     )
-    for row in rows:
-        print("  ".join(f"{key} {value:.1f} dB" if isinstance(value, float) else value for key, value in row.items()))
-    print(options.out / "sheet.png")

@@ -14,9 +14,9 @@ from ..images import dykstra_box, grid, list_images, load_image, project_box, sa
 from ..metrics import consistency_db, psnr
 from ..names import by_stem, markdown, markdown_target, namesakes, printable
 from ..operators import AveragePool, LinearOperator
-from ..profiles import did_you_mean
 from ..restorers import enforce_consistency
-from ..restorers.identify import Identified, downsamplers, identify_downsampler
+from ..restorers.identify import Identified, identify_downsampler
+from ..restorers.identify import downsampler as named
 from ..storage import check_apart, check_outputs, sole_writer, write, write_json
 
 TILE = 320  # pixels of a picture's longer side in the report
@@ -76,14 +76,6 @@ def outputs(triples: list[Triple], out: Path) -> list[Path]:
     """All files that will be written."""
     images = [folder / f"{triple.name}.png" for triple in triples for folder in (out, out / "pictures")]
     return [*images, out / "report.md", out / "report.json"]
-
-
-def named(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
-    """The named downsampler between two sizes. Raises ValueError for an unknown name or sizes that do not fit."""
-    known = downsamplers(size, lr_size)
-    if name not in known:
-        raise ValueError(f"unknown operator {name!r}{did_you_mean(name, [*known, 'auto'])}")
-    return known[name]
 
 
 def identify(triples: list[Triple], most: int = 10) -> Identified:

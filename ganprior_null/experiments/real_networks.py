@@ -3,7 +3,6 @@
 A measurement is an 8-bit file made by a known downsampler. A run that was stopped goes on where it was.
 """
 
-import json
 from pathlib import Path
 
 import torch
@@ -15,8 +14,9 @@ from ..metrics import consistency_db, psnr
 from ..networks import load_network
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency, enforce_noisy
-from ..training.record import Run, replace
-from .enforce import named
+from ..restorers.identify import downsampler as named
+from ..storage import write_json
+from ..training.record import Run
 
 
 def evaluate_networks(
@@ -43,7 +43,7 @@ def evaluate_networks(
         row = {"set": folder, "image": path.stem, "network": name} | figures(networks[name], x, A, noise)
         run.log(len(run.history()), row)
     table = summary(run.history())
-    replace(run.path / "summary.json", (json.dumps(table, indent=1) + "\n").encode())
+    write_json(run.path / "summary.json", table)
     return table
 
 

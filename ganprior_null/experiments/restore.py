@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..images import dykstra_box, from_uint8, load_image, save_image, to_uint8, to_uint8_consistent
+from .. import networks
+from ..images import from_uint8, load_image, save_image, to_uint8
 from ..metrics import consistency_db
 from ..names import namesakes, printable, stem
-from ..operators import AveragePool, LinearOperator
+from ..operators import LinearOperator
 from ..profiles import did_you_mean
-from ..restorers import enforce_consistency
-from ..restorers.identify import downsamplers
+from ..restorers.identify import downsampler as named
+from ..restorers.pictures import consistent_file
 from ..restorers.restorer import Restorer
 from ..storage import check_outputs, sole_writer
 from ..training.runtime import memory_advice
@@ -57,7 +58,8 @@ def read_model(name: str) -> Model:
         return Model(name, found.network, found.this, found.A_true, found.A, final["PSNR(LR) raw"])
     ours = restorers(available())
     if name not in ours:
-        raise ValueError(f"no restorer named {name!r}{did_you_mean(name, ours)}")
+        known = [*ours, *(network.name for network in networks.available())]
+        raise ValueError(f"no restorer named {name!r}{did_you_mean(name, known)}")
     about = read_metadata(weights_path(name))
     this, network = Experiment(**{key: about[key] for key in Experiment._fields}), load_restorer(name)
     A_true, A = operators(this, network.network.out_size)
@@ -90,7 +92,7 @@ def restore_files(
             parts.append(restore(network, part.to(device), None, seed=seed)[0].cpu())
             bar.update(len(part))
     x_r = torch.cat(parts)
-    final = consistent_file(x_r, y, model.A)
+    final = from_uint8(to_uint8(x_r)) if model.A is None else consistent_file(x_r, y, model.A)
     for line in doubts(model, x, y, x_r):
         print(line)
     pictures = [*final, sheet(*((y, x_r, final) if x is None else (y, x_r, final, x)))]
@@ -107,9 +109,7 @@ def restore_files(
 def measured(model: Model, paths: list[Path], downsample: str) -> tuple[Tensor | None, Tensor]:
     """(x or None, y): photographs' middle squares and their measurements, or the measurements that the files are."""
     in_size, out_size = model.sizes
-    known = downsamplers((out_size, out_size), (in_size, in_size))
-    if downsample and downsample not in known:
-        raise ValueError(f"unknown downsampler {downsample!r}{did_you_mean(downsample, known)}")
+    A = named(downsample, (out_size, out_size), (in_size, in_size)) if downsample else None
     images, wrong = [], []
     for path in paths:
         try:
@@ -132,7 +132,7 @@ def measured(model: Model, paths: list[Path], downsample: str) -> tuple[Tensor |
     if not downsample:
         return None, torch.cat(images)
     x = torch.cat([middle(image, out_size) for image in images])
-    return x, from_uint8(to_uint8(known[downsample](x)))
+    return x, from_uint8(to_uint8(A(x)))
 
 
 def middle(image: Tensor, size: int) -> Tensor:
@@ -141,16 +141,6 @@ def middle(image: Tensor, size: int) -> Tensor:
     top, left = ((n - side) // 2 for n in image.shape[-2:])
     square = image[..., top : top + side, left : left + side]
     return from_uint8(to_uint8(F.interpolate(square, (size, size), mode="bicubic", antialias=True)))
-
-
-def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator | None) -> Tensor:
-    """What an 8-bit file will hold, (N, 3, H, W) in [0, 1]: block means exactly y for PD, nearly A x = y for others."""
-    if A is None:
-        return from_uint8(to_uint8(x_r))
-    x_hat = enforce_consistency(x_r, y, A)
-    if isinstance(A, AveragePool):
-        return from_uint8(to_uint8_consistent(x_hat, y, A.factor))
-    return from_uint8(to_uint8(dykstra_box(x_hat, lambda v: enforce_consistency(v, y, A))))
 
 
 def doubts(model: Model, x: Tensor | None, y: Tensor, x_r: Tensor) -> list[str]:

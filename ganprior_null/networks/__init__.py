@@ -5,6 +5,7 @@ Their weights lie in packages of other people, or in a checkpoint of the user's;
 
 from .known import Known as Known
 from .known import available as available
+from .known import is_network as is_network
 from .known import load_network as load_network
 from .stages import enlarge as enlarge
 from .super_resolver import SuperResolver as SuperResolver

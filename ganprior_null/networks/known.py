@@ -107,6 +107,11 @@ def available() -> list[Known]:
     return known
 
 
+def is_network(name: str) -> bool:
+    """Whether :func:`load_network` is to be asked: a name that it knows, or the name of a checkpoint file."""
+    return name == BICUBIC or name in NETWORKS or Path(name).suffix in SUFFIXES
+
+
 def load_network(name: str) -> nn.Module:
     """A name of :func:`available`, or a checkpoint file that spandrel knows -> y (N, 3, h, w) in [0, 1] -> x_r.
 

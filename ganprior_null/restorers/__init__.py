@@ -28,6 +28,8 @@ from .panini import PaniniMFRNetwork as PaniniMFRNetwork
 from .panini import PaniniNetwork as PaniniNetwork
 from .pdn import PDN as PDN
 from .pdn import PDNNetwork as PDNNetwork
+from .pictures import Restored as Restored
+from .pictures import restore_picture as restore_picture
 from .psp import PSP as PSP
 from .psp import PSPNetwork as PSPNetwork
 from .restorer import Restorer as Restorer

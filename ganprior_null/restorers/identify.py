@@ -8,7 +8,18 @@ from torch import Tensor
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator, Resize
 from ..operators.check import check_image
+from ..profiles import did_you_mean
 
+NAMES = (  # average pooling, the others antialiased, then plain
+    "average",
+    "bilinear",
+    "bicubic",
+    "lanczos3",
+    "nearest",
+    "bilinear-plain",
+    "bicubic-plain",
+    "lanczos3-plain",
+)
 ROUNDING_DB = 140.0  # beyond it scores would compare the rounding of float32
 
 
@@ -29,23 +40,28 @@ class Identified(NamedTuple):
         return "likely" if self.margin_db >= 1 and self.agreement > 0.5 else "unsure"
 
 
-def downsamplers(size: tuple[int, int], lr_size: tuple[int, int]) -> dict[str, LinearOperator]:
-    """The named downsamplers from HR (H, W) to LR (h, w): average pooling, the others antialiased, then plain.
+def downsampler(name: str, size: tuple[int, int], lr_size: tuple[int, int]) -> LinearOperator:
+    """The downsampler called ``name``, one of NAMES, from HR (H, W) to LR (h, w).
 
-    Raises ValueError when no single ratio HR/LR fits both axes.
+    Raises ValueError for another name, and when no single ratio HR/LR fits both axes.
     """
+    if name not in NAMES:
+        raise ValueError(f"unknown downsampler {name!r}{did_you_mean(name, NAMES)}")
     factor = size[0] / lr_size[0]
-    resized = {kernel: Resize(size, factor, kernel) for kernel in ("bilinear", "bicubic", "lanczos3", "nearest")}
-    if resized["bilinear"].lr_size != lr_size:
+    kernel, _, plain = name.partition("-")
+    if name == "average" and factor == size[1] / lr_size[1] == int(factor):
+        return AveragePool(int(factor))
+    A = Resize(size, factor, "box" if name == "average" else kernel, antialias=not plain)
+    if A.lr_size != lr_size:
         raise ValueError(
             f"LR {lr_size[0]} x {lr_size[1]} is not HR {size[0]} x {size[1]} reduced by one factor for both axes"
         )
-    average = AveragePool(int(factor)) if factor == size[1] / lr_size[1] == int(factor) else Resize(size, factor, "box")
-    plain = {
-        f"{kernel}-plain": Resize(size, factor, kernel, antialias=False)
-        for kernel in ("bilinear", "bicubic", "lanczos3")
-    }
-    return {"average": average, **resized, **plain}
+    return A
+
+
+def downsamplers(size: tuple[int, int], lr_size: tuple[int, int]) -> dict[str, LinearOperator]:
+    """All of NAMES; see :func:`downsampler`."""
+    return {name: downsampler(name, size, lr_size) for name in NAMES}
 
 
 def identify_downsampler(x: Tensor, y: Tensor) -> Identified:

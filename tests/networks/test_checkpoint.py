@@ -23,12 +23,13 @@ except Exception:
     last.InterpolationMode = last.rotate = last.normalize = None
 import torch
 from ganprior_null.networks import load_network
-try:
-    network = load_network(sys.argv[1])
-    torch.save(network(torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))), sys.argv[2])
-    print(network.factor)
-except Exception as error:
-    print(error)
+for path in sys.argv[1:]:
+    try:
+        network = load_network(path)
+        torch.save(network(torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))), path + ".out")
+        print(network.factor)
+    except Exception as error:
+        print(error)
 """
 
 
@@ -45,29 +46,31 @@ def test_pickled_code_is_not_run(tmp_path):
         load_network(str(tmp_path / "module.pth"))
 
 
-def load_apart(path) -> str:
-    """load_network in another process, where torchvision may be faked; what came out lies in ``out.pt``."""
-    command = [sys.executable, "-c", PROGRAM, str(path), str(path.with_name("out.pt"))]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+def load_apart(*paths) -> list[str]:
+    """load_network in another process, where torchvision may be faked: factors or errors; results lie in PATH.out."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *map(str, paths)], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def named_as_published(network):
+    return {key.removeprefix("features."): value for key, value in network.state_dict().items()}
 
 
 def test_architectures_are_found_by_their_tensors(tmp_path):
     if importlib.util.find_spec("spandrel") is None:
         pytest.skip("spandrel is an extra, which asks for a torchvision")
     torch.manual_seed(0)
-    network = RRDBNet(64, 2).eval()
-    published = {key.removeprefix("features."): value for key, value in network.state_dict().items()}
-    for name in ("esrgan.pth", "esrgan.safetensors"):
-        file = tmp_path / name
-        torch.save({"params_ema": published}, file) if file.suffix == ".pth" else save_file(published, file)
-        assert load_apart(file) == "4"
-        y = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(torch.load(tmp_path / "out.pt"), network(y).clamp(0, 1), rtol=0, atol=1e-6)
-    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    assert load_apart(tmp_path / "other.pth").endswith("other.pth holds no network that spandrel knows (1 entries)")
-    gray = RRDBNet(64, 1)
+    network, gray = RRDBNet(64, 2).eval(), RRDBNet(64, 1)
     gray.features.conv_first, gray.conv_last = torch.nn.Conv2d(1, 64, 3), torch.nn.Conv2d(64, 1, 3)
-    torch.save(
-        {key.removeprefix("features."): value for key, value in gray.state_dict().items()}, tmp_path / "gray.pth"
-    )
-    assert "1 to 1 channels; needed: one that enlarges RGB images" in load_apart(tmp_path / "gray.pth")
+    files = [tmp_path / name for name in ("esrgan.pth", "esrgan.safetensors", "other.pth", "gray.pth")]
+    torch.save({"params_ema": named_as_published(network)}, files[0])
+    save_file(named_as_published(network), files[1])
+    torch.save({"weight": torch.zeros(3)}, files[2])
+    torch.save(named_as_published(gray), files[3])
+    pickled, plain, other, channels = load_apart(*files)
+    assert pickled == plain == "4"
+    y = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    for file in files[:2]:
+        torch.testing.assert_close(torch.load(f"{file}.out"), network(y).clamp(0, 1), rtol=0, atol=1e-6)
+    assert other.endswith("other.pth holds no network that spandrel knows (1 entries)")
+    assert "1 to 1 channels; needed: one that enlarges RGB images" in channels

@@ -1,0 +1,89 @@
+"""A published network on a picture of any size, consistent with it as an 8-bit file: y in, file out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..images import dykstra_box, from_uint8, to_uint8, to_uint8_consistent
+from ..networks import enlarge
+from ..operators import AveragePool, LinearOperator
+from .identify import downsampler, identify_downsampler
+from .noise import enforce_noisy
+from .null_space import enforce_consistency
+
+ASKED = 128  # pixels of y, the side of the centre that is asked which downsampler made it
+CLEAR = 1.0  # dB by which another operator must explain y better before it is worth a word
+ROUNDS = 4  # of repairs to an 8-bit file; more found nothing to repair
+
+
+class Restored(NamedTuple):
+    """A picture restored: what a file holds, what it was made of, and what was noticed."""
+
+    image: Tensor  # (1, 3, s h, s w), multiples of 1/255
+    x_r: Tensor  # the network's own answer
+    A: LinearOperator
+    warnings: list[str]
+
+
+def restore_picture(
+    network: nn.Module, y: Tensor, operator: str | LinearOperator = "auto", *, noise: float | str | None = None,
+    memory_gb: float = 1.5, progress: bool = False,
+) -> Restored:  # fmt: skip
+    """y (1, 3, h, w) in [0, 1], any size -> an 8-bit picture, network.factor times larger, of which A makes y again.
+
+    network: of :func:`~ganprior_null.networks.load_network`. operator: what made y, a name of ``identify.NAMES``, an
+    operator of ours, or "auto": the network's own answer is asked, which tells as far as its authors knew. noise: the
+    standard deviation of white noise in y, or "auto", estimated; y is then followed only as far as it can be trusted.
+    Raises ValueError for an unknown name, an operator that does not make y's size out of the result's, a y that is no
+    RGB picture.
+    """
+    if isinstance(operator, str) and operator != "auto":
+        downsampler(operator, (1, 1), (1, 1))  # an unknown name is refused before the work
+    x_r, warnings = enlarge(network, y, memory_gb=memory_gb, progress=progress), []
+    A = operator
+    if isinstance(operator, str):
+        scores = asked(x_r, y, network.factor)
+        best = next(iter(scores))
+        name = best if operator == "auto" else operator
+        A = downsampler(name, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
+        if scores[best] > scores[name] + CLEAR:
+            warnings.append(
+                f"{name!r} fits this y badly: with it the network reproduces y to {scores[name]:.1f} dB, "
+                f"with {best!r} to {scores[best]:.1f} dB"
+            )
+    if noise is None:
+        return Restored(consistent_file(x_r, y, A), x_r, A, warnings)
+    softened = enforce_noisy(x_r, y, A, None if noise == "auto" else noise)
+    warnings.append(
+        f"noise of {255 * float(softened.sigma):.1f} grey levels: y is followed to {100 * float(softened.kappa):.0f} %"
+    )
+    return Restored(from_uint8(to_uint8(softened.image)), x_r, A, warnings)
+
+
+def asked(x_r: Tensor, y: Tensor, factor: int) -> dict[str, float]:
+    """PSNR(LR) of the centre of x_r under each named downsampler, in dB, best first."""
+    h, w = y.shape[-2:]
+    rows, columns = (slice((n - min(n, ASKED)) // 2, (n + min(n, ASKED)) // 2) for n in (h, w))
+    large = (slice(factor * part.start, factor * part.stop) for part in (rows, columns))
+    found = identify_downsampler(x_r[..., *large], y[..., rows, columns])
+    return {name: float(score) for name, score in found.scores.items()}
+
+
+def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator) -> Tensor:
+    """What an 8-bit file will hold, (N, 3, H, W) in [0, 1], of which A makes y again: exactly for PD, else to 8 bits.
+
+    For an operator that overlaps its neighbours: into the box, then rounded; what y still lacks by more than half a
+    grey level is added to the image before rounding, a few times. Values that stay wrong are few in ten thousand.
+    """
+    if isinstance(A, AveragePool):
+        return from_uint8(to_uint8_consistent(x_r, y, A.factor))
+    x = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))
+    best = from_uint8(to_uint8(x))
+    for _ in range(ROUNDS):
+        wrong = torch.where((y - A(best)).abs() > 0.4 / 255, y - A(best), 0)
+        if not wrong.any():
+            break
+        x = (x + A.pinv(wrong)).clamp(0, 1)
+        best = from_uint8(to_uint8(x))
+    return best
