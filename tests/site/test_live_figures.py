@@ -9,7 +9,7 @@ from PIL import Image
 
 from ganprior_null import AveragePool
 from ganprior_null.images import from_uint8
-from ganprior_null.widgets.live import LiveKernel, LiveMatrix, LivePD, LiveWalk
+from ganprior_null.widgets.live import LiveCompare, LiveKernel, LiveMatrix, LivePD, LiveWalk
 
 
 class TinyPrior(torch.nn.Module):
@@ -27,7 +27,8 @@ class TinyPrior(torch.nn.Module):
 @pytest.fixture(scope="module")
 def address(live_site):
     walk = LiveWalk(TinyPrior(), torch.zeros(3), count=3, psis=(0.5, 1.0))
-    return (live_site([LivePD(), LiveMatrix(), LiveKernel(), walk]) / "live.html").as_uri()
+    compare = LiveCompare({"black": torch.zeros(3, 8, 16), "white": torch.ones(3, 8, 16)}, {"black": "0", "white": "1"})
+    return (live_site([LivePD(), LiveMatrix(), LiveKernel(), walk, compare]) / "live.html").as_uri()
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def page(browser, address):
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
     page.goto(address)
-    page.wait_for_function("document.querySelectorAll('.live-readout').length === 4")
+    page.wait_for_function("document.querySelectorAll('.live-readout').length === 5")
     page.wait_for_function("[...document.querySelectorAll('.live-readout')].every(e => e.textContent)")
     yield page
     context.close()
@@ -325,3 +326,20 @@ def test_a_widget_that_cannot_start_says_so(browser, live_site, monkeypatch):
     page.goto((live_site([LiveMatrix()]) / "live.html").as_uri())
     page.get_by_text("This figure needs a newer browser (no luck).").wait_for()
     page.close()
+
+
+def test_the_line_between_two_pictures_moves(page):
+    part = figure(page, 4)
+    canvas = part.locator("canvas")
+    said, _ = changes(page, part, lambda: part.locator("[data-key=left]").select_option("white"))
+    assert said == "Left: white, 1. Right: white, 1."
+    part.locator("[data-key=left]").select_option("black")
+    _ = page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    slide(part, "cut", 0.25)()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown = pixels(canvas)[0, :, 0]
+    assert (shown[:3] < 20).all() and (shown[6:] > 235).all()  # the orange line is around pixel 4
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 5)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert (pixels(canvas)[0, :10, 0] < 20).all()

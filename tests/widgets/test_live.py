@@ -8,7 +8,7 @@ import pytest
 import torch
 import traitlets
 
-from ganprior_null.widgets.live import LiveKernel, LiveMatrix, LivePD, LivePDN, LiveRestorers, LiveWalk
+from ganprior_null.widgets.live import LiveCompare, LiveKernel, LiveMatrix, LivePD, LivePDN, LiveRestorers, LiveWalk
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -40,6 +40,7 @@ def test_lessons_have_live_figures():
         (lambda: LivePD(torch.rand(3, 512, 512)), "multiples of 16, 256 at most, got (512, 512)"),
         (lambda: LivePD(torch.rand(1, 32, 32)), "must be (3, H, W) or (1, 3, H, W), got (1, 32, 32)"),
         (lambda: LiveKernel(torch.rand(3, 16, 32)), "from 32 to 128, got (16, 32)"),
+        (lambda: LiveCompare({"a": torch.rand(3, 8, 8)}, {"a": ""}), "need two pictures or more, of one size"),
         (lambda: LivePD(networks=["pdn-faces-8"]), "no weights named 'pdn-faces-8'"),
         (lambda: LiveRestorers([]), "takes restorers of one size, got none"),
         (lambda: LivePDN("panini-pd-faces-8x"), "panini-pd-faces-8x takes no code z"),
@@ -52,6 +53,7 @@ def test_lessons_have_live_figures():
         "too large",
         "gray",
         "smaller than the kernel",
+        "one picture",
         "no such network",
         "no network",
         "no code",
