@@ -31,7 +31,7 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile -c constraints.txt
 
 PACKAGE = $(shell find ganprior_null -name '*.py' -o -name '*.js' -o -name '*.toml')
-LESSONS = $(filter-out notebooks/09_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
+LESSONS = $(filter-out notebooks/10_report.ipynb,$(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb)))
 BUILD   = build/$(PROFILE)
 RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
@@ -77,9 +77,9 @@ course: $(SITE)
 $(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) | .venv/course.stamp
 	@$(BIN)/python -m ganprior_null run $< --profile $(PROFILE) --out $(@D) --overwrite
 
-$(BUILD)/notebooks/09_report.ipynb: $(RUNS)
+$(BUILD)/notebooks/10_report.ipynb: $(RUNS)
 
-$(SITE): $(RUNS) $(BUILD)/notebooks/09_report.ipynb $(wildcard book/* book/vendor/*)
+$(SITE): $(RUNS) $(BUILD)/notebooks/10_report.ipynb $(wildcard book/* book/vendor/*)
 	@echo "building the site"
 	@$(BIN)/python book/build.py $(BUILD)/notebooks $(BUILD)/site --repository "$(REPOSITORY)"
 

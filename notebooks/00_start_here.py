@@ -372,7 +372,8 @@ for name, images in sweep.items():
 # | [06](06_pulse.ipynb) | Can one search a GAN for the face in $y$? | ready |
 # | [07](07_glean_panini.ipynb) | Can a network do it in one pass, and what does PD change in its training? | ready |
 # | [08](08_pdn.ipynb) | Is it enough to ask for realism alone, if PD takes care of the rest? | ready |
-# | [09](09_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
+# | [09](09_real_networks.ipynb) | Published networks on real photographs: what is PD worth behind them, and when? | ready |
+# | [10](10_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
 #
 # Each lesson states its claims as code that fails if they are wrong, has a panel to play with, and ends with exercises.
 # The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson runs on.

@@ -364,7 +364,7 @@ print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e
 # No parameters, as printed above. And time? PD is one pooling, one replication and two additions per pixel; a
 # $3 \times 3$ convolution from 64 to 64 channels is 36,864 multiplications per pixel. Both are timed here in turn, on one
 # thread of the machine that ran this page. A *claim* is a statement of the paper, or of ours, that the course measures and judges;
-# [the report](09_report.ipynb) collects them. **Claim C19** is decided by a backbone of 64 channels, the width that GLEAN's and Panini's encoders
+# [the report](10_report.ipynb) collects them. **Claim C19** is decided by a backbone of 64 channels, the width that GLEAN's and Panini's encoders
 # have in the paper, but of only three convolutions. Real ones have dozens, so the comparison is unkind to PD.
 
 # %%

@@ -869,4 +869,4 @@ print("Correct. No gradient ever touches the range part of x_r: whatever low fre
 # make sweep PROFILE=gpu
 # ```
 #
-# **Next:** [the report](09_report.ipynb): every claim, every number, every verdict.
+# **Next:** [real networks](09_real_networks.ipynb): published super-resolvers on real photographs, before and after.

@@ -3,6 +3,7 @@
 A measurement is an 8-bit file made by a known downsampler. A run that was stopped goes on where it was.
 """
 
+import math
 from pathlib import Path
 
 import torch
@@ -90,6 +91,16 @@ def summary(rows: list[dict]) -> list[dict]:
         means = {key: round(sum(row[key] for row in own) / len(own), 4) for key in keys}
         table.append({"network": network, "set": folder, "images": len(own)} | means)
     return table
+
+
+def predicted_gain(row: dict) -> float:
+    """What PD, exact, will add to the raw answer of a row, in dB, from PSNR and PSNR(LR) alone.
+
+    -10 log10(1 - 10^(-(PSNR(LR) - PSNR) / 10)): by Pythagoras, the squared error less its part in the range. Exact for
+    averages and y = A x; lesson 09 derives it.
+    """
+    margin = row["PSNR(LR) raw"] - row["PSNR raw"]
+    return -10 * math.log10(1 - 10 ** (-margin / 10))
 
 
 def as_markdown(table: list[dict]) -> str:

