@@ -1,4 +1,4 @@
-"""Commands that train: train prior, train features, train restorer."""
+"""Commands that train: train prior | features | restorer | network."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ def add_train(commands) -> None:
     _add_prior(networks)
     _add_features(networks)
     _add_restorer(networks)
+    _add_network(networks)
 
 
 def _add_prior(networks) -> None:
@@ -103,6 +104,36 @@ def _train_restorer(options) -> bool:
         precision=options.precision,
         accelerator=options.accelerator,
         vgg16=options.vgg16,
+    )
+
+
+def _add_network(networks) -> None:
+    this = networks.add_parser("network", help="a published network, trained further with or without the null space")
+    this.add_argument("model", help="a name of ganprior_null.networks.available()")
+    this.add_argument("--null-space", default="none", help="in the forward pass: none (default) | pd | exact")
+    this.add_argument("--images", type=Path, metavar="DIR", help="a folder of photographs; default: scikit-image's")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
+    this.add_argument("--steps", type=int, default=2000)
+    this.add_argument("--batch", type=int, default=8, help="crops a step (default 8)")
+    this.add_argument("--side", type=int, default=192, help="of the crops, pixels of the photographs (default 192)")
+    this.add_argument("--lr", type=float, default=1e-4)
+    this.add_argument("--seed", type=int, default=0)
+    this.set_defaults(command=_train, train=_train_network)
+
+
+def _train_network(options) -> bool:
+    from ..experiments.fine_tune import fine_tune
+
+    return fine_tune(
+        options.model,
+        options.null_space,
+        options.out,
+        images=options.images,
+        steps=options.steps,
+        batch=options.batch,
+        side=options.side,
+        lr=options.lr,
+        seed=options.seed,
     )
 
 

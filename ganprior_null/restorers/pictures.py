@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..images import dykstra_box, from_uint8, to_uint8, to_uint8_consistent
@@ -11,10 +10,10 @@ from ..operators import AveragePool, LinearOperator
 from .identify import downsampler, identify_downsampler
 from .noise import enforce_noisy
 from .null_space import enforce_consistency
+from .tiles import map_tiles
 
 ASKED = 128  # pixels of y, the side of the centre that is asked which downsampler made it
 CLEAR = 1.0  # dB by which another operator must explain y better before it is worth a word
-ROUNDS = 4  # of repairs to an 8-bit file; more found nothing to repair
 
 
 class Restored(NamedTuple):
@@ -73,17 +72,9 @@ def asked(x_r: Tensor, y: Tensor, factor: int) -> dict[str, float]:
 def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator) -> Tensor:
     """What an 8-bit file will hold, (N, 3, H, W) in [0, 1], of which A makes y again: exactly for PD, else to 8 bits.
 
-    For an operator that overlaps its neighbours: into the box, then rounded; what y still lacks by more than half a
-    grey level is added to the image before rounding, a few times. Values that stay wrong are few in ten thousand.
+    For an operator whose pixels overlap: into the box, then rounded, whose errors A averages out. A few values in ten
+    thousand may stay wrong: not every 8-bit y can be made of an image in [0, 1].
     """
     if isinstance(A, AveragePool):
-        return from_uint8(to_uint8_consistent(x_r, y, A.factor))
-    x = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))
-    best = from_uint8(to_uint8(x))
-    for _ in range(ROUNDS):
-        wrong = torch.where((y - A(best)).abs() > 0.4 / 255, y - A(best), 0)
-        if not wrong.any():
-            break
-        x = (x + A.pinv(wrong)).clamp(0, 1)
-        best = from_uint8(to_uint8(x))
-    return best
+        return map_tiles(lambda x, part: from_uint8(to_uint8_consistent(x, part, A.factor)), x_r, y, A.factor)
+    return from_uint8(to_uint8(dykstra_box(x_r, lambda v: enforce_consistency(v, y, A))))
