@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import ganprior_null
-from ganprior_null import PDN, Panini, StyleGAN2, StyleGAN2Discriminator, images, metrics, restorers, weights
+from ganprior_null import PDN, Panini, StyleGAN2, StyleGAN2Discriminator, images, metrics, networks, restorers, weights
 from ganprior_null.cli import _parser
 from ganprior_null.restorers import (
     DegradationEncoder,
@@ -68,6 +68,9 @@ SIGNATURES = {
     "restorers.dgp": "prior, discriminator, y, A, *, steps=100, seed=0, eps=2e-3",
     "restorers.mganprior": "prior, y, A, *, codes=8, steps=100, seed=0, restarts=1, eps=2e-3",
     "restorers.fit_gaussian": "prior, *, samples=100_000, seed=0",
+    "restorers.restore_picture": "network, y, operator='auto', *, noise=None",
+    "networks.available": "",
+    "networks.load_network": "name",
     "images.to_signed": "x",
     "images.from_signed": "x",
     "images.to_uint8": "x",
@@ -117,7 +120,10 @@ WORDS = {
     "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr "
     "--overwrite",
     "evaluate restorer": "runs --data --downsamplers --overwrite",
-    "restore": "images --model --out --downsample --downsampler --seed --device --overwrite",
+    "restore": "images --model --out --downsample --downsampler --operator --noise --memory --seed --device "
+    "--overwrite",
+    "evaluate networks": "--images --networks --out --downsampler --noise --crop --count",
+    "train network": "model --null-space --images --out --steps --batch --side --lr --seed",
     "enforce": "--lr --sr --gt --operator --out --overwrite",
     "convert": "layout source target --name --part --overwrite",
     "publish": "run name --data --out --overwrite",
@@ -146,7 +152,7 @@ TENSORS = {
 
 def resolve(name: str):
     """The object that a name of SIGNATURES stands for."""
-    rooms = {"images": images, "metrics": metrics, "restorers": restorers, "weights": weights}
+    rooms = {"images": images, "metrics": metrics, "networks": networks, "restorers": restorers, "weights": weights}
     found = ganprior_null
     for part in name.split("."):
         found = rooms[part] if part in rooms else getattr(found, part)

@@ -14,6 +14,7 @@ from ..images import from_uint8, list_images, load_image, to_uint8
 from ..metrics import consistency_db, psnr
 from ..networks import load_network
 from ..operators import AveragePool, LinearOperator
+from ..profiles import profile_name
 from ..restorers import enforce_consistency, enforce_noisy
 from ..restorers.identify import downsampler as named
 from ..storage import write_json
@@ -34,7 +35,7 @@ def evaluate_networks(
         raise ValueError(f"noise must be a standard deviation from 0 to 1 (grey levels are 1/255), got {noise}")
     networks = {name: load_network(name) for name in names}
     files = [(folder.name, path) for folder in folders for path in list_images(folder)[:count]]
-    run = Run(out, {"downsampler": downsampler, "noise": noise, "crop": crop})
+    run = Run(out, {"profile": profile_name(), "downsampler": downsampler, "noise": noise, "crop": crop})
     done = {(row["set"], row["image"], row["network"]) for row in run.history()}
     todo = [(s, p, n) for n in names for s, p in files if (s, p.stem, n) not in done]
     for folder, path, name in tqdm(todo, desc="networks", unit="image"):
