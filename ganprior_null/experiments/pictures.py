@@ -39,11 +39,11 @@ def restore_pictures(
         if kernel is None or name != operator:
             named(name, (1, 1), (1, 1))  # an unknown name is refused first
     check_pictures(paths, network.factor if downsample else 1)
-    files = [out / f"{stem(path)}.png" for path in paths]
-    check_outputs([*files, out / "sheet.png"], inputs=paths, overwrite=overwrite)
+    files = [*(out / f"{stem(path)}.png" for path in paths), out / "sheet.png"]
+    check_outputs(files, inputs=paths, overwrite=overwrite)
     network, rows, details = network.to(device), [], []
-    with sole_writer(out):
-        for count, (path, file) in enumerate(zip(paths, files, strict=True), 1):
+    with sole_writer(out, files, overwrite=overwrite):
+        for count, (path, file) in enumerate(zip(paths, files, strict=False), 1):
             x, y, A = measured(load_image(path), network.factor, operator, kernel, downsample)
             size = f"{y.shape[-1]} x {y.shape[-2]}"
             print(f"[{count}/{len(paths)}] {printable(path.name)}: {size}, {network.factor} times enlarged", flush=True)
@@ -54,7 +54,7 @@ def restore_pictures(
             save_image(found.image, file)
             rows.append({"image": printable(stem(path))} | figures(found, x, y))
             details.append(strip(found, x, y, network.factor))
-        save_image(together(details), out / "sheet.png")
+        save_image(together(details), files[-1])
     return rows
 
 
