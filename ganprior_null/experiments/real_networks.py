@@ -62,20 +62,21 @@ def cut(x: Tensor, factor: int, crop: int | None = None) -> Tensor:
 
 
 def figures(network: torch.nn.Module, x: Tensor, A: LinearOperator, noise: float = 0.0) -> dict:
-    """PSNR to x (RGB, no border cut) and PSNR(LR) of x_r, of x_r with PD, with A, and with A then clamped, in dB.
+    """PSNR to x (RGB, no border cut) and PSNR(LR), in dB, of x_r ("raw"), of x_r with PD, and with A ("exact").
 
-    y is what an 8-bit file holds of A x + noise. With noise, also of the self-tuned weight ("weighted").
+    y is what an 8-bit file holds of A x + noise. Each also clamped to [0, 1], as files are: "raw clamped", .... With
+    noise, also of the self-tuned weight ("weighted").
     """
     generator = torch.Generator().manual_seed(0)
     y = A(x)
     y = from_uint8(to_uint8(y + noise * torch.randn(y.shape, generator=generator)))
     with torch.inference_mode():
         x_r = network(y)
-        exact = enforce_consistency(x_r, y, A)
         PD = AveragePool(x.shape[-1] // y.shape[-1])
-        images = {"raw": x_r, "PD": enforce_consistency(x_r, y, PD), "exact": exact, "clamped": exact.clamp(0, 1)}
+        images = {"raw": x_r, "PD": enforce_consistency(x_r, y, PD), "exact": enforce_consistency(x_r, y, A)}
         if noise:
             images["weighted"] = enforce_noisy(x_r, y, A).image
+    images |= {f"{stage} clamped": image.clamp(0, 1) for stage, image in images.items()}
     row = {f"PSNR {stage}": float(psnr(image, x)) for stage, image in images.items()}
     row |= {f"PSNR(LR) {stage}": float(consistency_db(A, image, y)) for stage, image in images.items()}
     return {key: round(value, 4) for key, value in row.items()}
@@ -105,7 +106,7 @@ def predicted_gain(row: dict) -> float:
 
 
 def as_markdown(table: list[dict]) -> str:
-    """A row per network; in each set's column raw / PD / exact, and PSNR(LR) raw."""
+    """A row per network; in each set's column raw / PD / exact, clamped as files are, and PSNR(LR) raw."""
     sets, networks = (list(dict.fromkeys(row[key] for row in table)) for key in ("set", "network"))
     cells = {(row["network"], row["set"]): row for row in table}
     lines = ["| PSNR raw / PD / exact; PSNR(LR) raw | " + " | ".join(sets) + " |", "|---|" + "---|" * len(sets)]
@@ -113,7 +114,7 @@ def as_markdown(table: list[dict]) -> str:
         line = []
         for name in sets:
             row = cells.get((network, name))
-            stages = " / ".join(f"{row[f'PSNR {s}']:.2f}" for s in ("raw", "PD", "exact")) if row else ""
+            stages = " / ".join(f"{row[f'PSNR {s} clamped']:.2f}" for s in ("raw", "PD", "exact")) if row else ""
             line.append(f"{stages}; {row['PSNR(LR) raw']:.1f}" if row else "")
         lines.append(f"| {network} | " + " | ".join(line) + " |")
     return "\n".join(lines)
