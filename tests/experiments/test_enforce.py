@@ -200,7 +200,7 @@ def test_gif_pairs_are_taken_and_transparent_results_told_of(folders):
 
 def test_other_bad_input(folders, capsys):
     assert enforce(folders, "--operator", "bicubik") == 2
-    assert "unknown operator 'bicubik'; did you mean 'bicubic'?" in capsys.readouterr().err
+    assert "unknown downsampler 'bicubik'; did you mean 'bicubic'?" in capsys.readouterr().err
     assert enforce(folders, "--gt", str(folders / "nowhere")) == 2
     assert f"no such folder: {folders / 'nowhere'}" in capsys.readouterr().err
     (folders / "sr" / "a.png").write_bytes(b"not a picture")
