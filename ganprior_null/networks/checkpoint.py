@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..weights.read import load_checkpoint
 from .stages import Stage
 from .super_resolver import SuperResolver
 
@@ -35,6 +34,8 @@ def read_checkpoint(path: Path) -> SuperResolver:
     network that does not enlarge RGB images; RuntimeError when spandrel, or the torchvision that it asks for, is not
     there.
     """
+    from ..weights.read import load_checkpoint  # not above: that room imports the restorers, which import this one
+
     tensors = load_checkpoint(path)
     try:
         from spandrel import MAIN_REGISTRY, UnsupportedModelError, canonicalize_state_dict
