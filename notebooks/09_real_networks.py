@@ -368,7 +368,7 @@ for stage in ("exact", "PD"):
 images = len({(row["set"], row["image"]) for row in bicubic_rows})
 RUNS = ["networks/bicubic", "networks/bicubic-urban100"]
 gains = [row["PSNR exact"] - row["PSNR raw"] for row in bicubic_rows]
-report.claim(
+report.record(
     "B7", statistics.correlation(predicted, gains), profile=profile, images=images, networks=len(ORDER), runs=RUNS
 )
 
