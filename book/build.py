@@ -310,6 +310,8 @@ def controlled(identity: str, models: dict) -> bool:
     """Whether a saved widget holds anything that a reader could move: such a thing can be disabled."""
     state = models.get(identity.removeprefix("IPY_MODEL_"), {"state": {}})["state"]
     return "disabled" in state or any(controlled(child, models) for child in state.get("children", []))
+
+
 def live_states(lesson) -> dict[str, dict]:
     """{identity: saved state} of the figures that bring their own program."""
     models = lesson.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
