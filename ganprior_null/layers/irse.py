@@ -1,5 +1,6 @@
 """IR-SE-50, the residual network with channel gates that ArcFace knows faces by, and pSp encodes them with."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,7 +29,8 @@ class IRTrunk(nn.Module):
 
     def taps(self, x: Tensor) -> list[Tensor]:
         """The features after stages 2, 3 and 4: (N, C, S/4, S/4), (N, C', S/8, S/8), (N, C'', S/16, S/16)."""
-        x, features = self.input_layer(x), []  # (N, C1, S, S)
+        # never channels-last: torch 2.13 on a CPU then writes past the gradients of a unit that widens, and aborts
+        x, features = self.input_layer(x.contiguous(memory_format=torch.contiguous_format)), []  # (N, C1, S, S)
         for i, unit in enumerate(self.body, start=1):
             x = unit(x)
             if i in (sum(UNITS[:2]), sum(UNITS[:3]), sum(UNITS)):
