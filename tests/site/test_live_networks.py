@@ -391,7 +391,7 @@ def to_bytes(x: torch.Tensor) -> torch.Tensor:
 
 def test_the_searchs_step_is_pytorchs_adam(browser):
     """Ten steps with made-up gradients, on the sphere and off it, against the package's own."""
-    from ganprior_null.restorers.search import SCHEDULES, Samples
+    from ganprior_null.restorers.inversion.search import SCHEDULES, Samples
 
     generator = torch.Generator().manual_seed(0)
     z, gradients = torch.randn(1, 3, 4, generator=generator), torch.randn(10, 1, 3, 4, generator=generator)

@@ -33,6 +33,15 @@ figure.observe(answer, "factor")
 ipywidgets.VBox([figure, heard])
 """
 
+NETWORK = """
+import ipywidgets
+from ganprior_null.widgets.live import LivePrior
+
+figure, heard = LivePrior(), ipywidgets.Label()
+figure.observe(lambda change: setattr(heard, "value", f"Python heard of psi {change.new}"), "psi")
+ipywidgets.VBox([figure, heard])
+"""
+
 
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
@@ -42,7 +51,8 @@ def lab(chromium, tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     shutil.copy(NOTEBOOK, home)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
-    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(LIVE)], metadata=kernel), home / "live.ipynb")
+    for name, cell in (("live", LIVE), ("network", NETWORK)):
+        nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(cell)], metadata=kernel), home / f"{name}.ipynb")
     settings = home / "settings" / "@jupyterlab"
     _write(settings / "notebook-extension" / "tracker.jupyterlab-settings", {"windowingMode": "none"})
     _write(settings / "apputils-extension" / "notification.jupyterlab-settings", {"fetchNews": "false"})
@@ -108,6 +118,15 @@ def test_a_live_figure_tells_python_and_listens(page):
     page.locator(".live [data-key=factor]").select_option("4")
     page.get_by_text("Python heard of factor 4").wait_for()  # the browser's change reached Python
     page.wait_for_function("document.querySelector('.live [data-key=strength]').value === '0.25'")  # and Python's us
+
+
+@pytest.mark.parametrize("page", ["network.ipynb"], indirect=True)
+def test_a_network_comes_from_python_and_runs_in_the_page(page):
+    page.get_by_role("button", name="MB from Python").click()
+    page.get_by_text("One sample takes").wait_for()
+    page.locator(".live [data-key=psi]").fill("0.2")
+    page.get_by_text("Python heard of psi 0.2").wait_for()
+    page.get_by_text("ψ = 0.2").wait_for()
 
 
 def _write(path: Path, settings: dict) -> None:

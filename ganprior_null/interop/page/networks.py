@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ...images import from_signed, to_signed
 from ...priors import StyleGAN2, truncate
 from ...restorers import Restorer
-from ...restorers.latents import LatentGaussian, fit_gaussian
-from ...restorers.search_loss import geocross
+from ...restorers.inversion.latents import LatentGaussian, fit_gaussian
+from ...restorers.inversion.loss import geocross
 from ...weights import load_prior, load_restorer, read_metadata, shipped, shipped_path
 
 GEOCROSS = 0.05 / 100  # PULSE's weight of the codes' angles, relative to that of the pixels
