@@ -53,6 +53,8 @@ class BlurDownsample(LinearOperator):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H/s, W/s)."""
         check_sides(x, "x", self.size)
+        if not len(x):
+            return _empty(x, self.lr_size)
         X = torch.fft.rfft2(unshuffle(at_least_single(x), self.factor))  # (N, C, s^2, h, w // 2 + 1)
         Y = (X * self.spectrum.conj().to(X)).sum(2)
         return check_finite(torch.fft.irfft2(Y, s=self.lr_size).to(x.dtype), "A x")
@@ -67,6 +69,8 @@ class BlurDownsample(LinearOperator):
 
     def _spread(self, y: Tensor, spectrum: Tensor) -> Tensor:
         check_sides(y, "y", self.lr_size)
+        if not len(y):
+            return _empty(y, self.size)
         Y = torch.fft.rfft2(at_least_single(y))[:, :, None]  # (N, C, 1, h, w // 2 + 1)
         phases = torch.fft.irfft2(Y * spectrum.to(Y), s=self.lr_size)
         return shuffle(phases, self.factor).to(y.dtype)
@@ -80,3 +84,8 @@ def _place(kernel: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
     kh, kw = kernel.shape
     canvas = F.pad(kernel, (0, size[1] - kw, 0, size[0] - kh))
     return canvas.roll(((factor - kh) // 2, (factor - kw) // 2), (0, 1))[None, None]
+
+
+def _empty(v: Tensor, size: tuple[int, int]) -> Tensor:
+    """(0, C, ., .) -> (0, C, *size): Fourier transforms of nothing are an error in some libraries."""
+    return v[..., :1, :1].expand(*v.shape[:2], *size)

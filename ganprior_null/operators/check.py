@@ -95,7 +95,10 @@ def check_kernel(kernel: Tensor) -> Tensor:
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise ValueError(f"a kernel must be a matrix (kh, kw), got shape {tuple(kernel.shape)}")
     check_finite(kernel, "the kernel")
-    if holds(kernel.sum().abs() > 1e-9 * kernel.abs().sum()) is False:
+    leaves_brightness = holds(kernel.sum().abs() > 1e-9 * kernel.abs().sum())
+    if leaves_brightness is None:
+        raise ValueError("a kernel must have values, to be inverted; meta and fake tensors have none")
+    if not leaves_brightness:
         raise ValueError("the kernel sums to 0: it would leave nothing of the image's brightness, it is no blur")
     return kernel
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..checks import holds
 from .base import LinearOperator
 from .check import at_least_single, check_finite, check_floating, full_precision
 
@@ -29,6 +30,8 @@ class Matrix(LinearOperator):
             rtol = max(A.shape) * torch.finfo(A.dtype).eps
         U, sigma, Vh = torch.linalg.svd(A, full_matrices=False)
         keep = sigma > rtol * sigma[0]
+        if holds(keep.any()) is None:
+            raise ValueError("A must have values, to be inverted; meta and fake tensors have none")
         self.rank = int(keep.sum())
         self.register_buffer("matrix", A, persistent=False)
         self.register_buffer("inverse", (Vh[keep].T / sigma[keep]) @ U[:, keep].T, persistent=False)

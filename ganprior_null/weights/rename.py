@@ -9,7 +9,7 @@ from torch import Tensor
 from ..profiles import did_you_mean
 
 WRAPPERS = ("state_dict.", "params_ema.", "params.")  # what trainers put around a network, best first
-WRAPPED_MODULE = re.compile(r"(^|\.)(module|_orig_mod)\.")  # DistributedDataParallel, torch.compile
+WRAPPED_MODULE = re.compile(r"(?<![^.])(module|_orig_mod)\.")  # DistributedDataParallel, torch.compile
 AVERAGED = ("g_ema.", "g.", "")  # where StyleGAN2's trainers keep the generator, best first: the moving average
 MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
 
@@ -39,7 +39,7 @@ def flatten(checkpoint: Mapping) -> dict[str, Tensor]:
     """
     flat = {}
     for key, value in _joined(checkpoint):
-        name = WRAPPED_MODULE.sub(r"\1", key)
+        name = WRAPPED_MODULE.sub("", key)
         if name in flat:
             raise ValueError(f"two tensors would both be called {name!r}; one of them is {key!r}")
         flat[name] = value
