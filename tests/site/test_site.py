@@ -113,7 +113,7 @@ def test_a_citation_names_one_paper(served):
     assert len(named) > 20 and {name: papers for name, papers in named.items() if len(papers) > 1} == {}
 
 
-WIDE = """() => [...document.querySelectorAll('div.math')].filter(e => e.scrollWidth > e.clientWidth + 1)
+WIDE = """() => [...document.querySelectorAll('div.math mjx-container')].filter(e => e.scrollWidth > e.clientWidth + 1)
     .map(e => e.textContent.trim())"""
 
 
