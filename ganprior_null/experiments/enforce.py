@@ -3,6 +3,7 @@
 The command ``python -m ganprior_null enforce``. Nothing is written before every pair of files has been checked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -18,9 +19,11 @@ from ..names import by_stem, markdown, markdown_target, namesakes, printable
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
 from ..restorers.identify import Identified, downsampler, identify_downsampler, known_at
+from ..restorers.tiles import map_tiles
 from ..storage import check_apart, check_outputs, sole_writer, write, write_json
 
 TILE = 320  # pixels of a picture's longer side in the report
+SIDE = 512  # pixels of the tiles that blocks are worked on in
 EIGHT_BITS = 58.9  # dB: PSNR(LR) of an image whose measurement differs by the rounding to 8 bits, 10 log10(12 255^2)
 ERROR_GAIN = 5  # error maps are shown times five, as in Figures 4 and 9 of the paper
 
@@ -141,25 +144,29 @@ def pair(lr: Path, sr: Path, gt: Path | None) -> list[Triple]:
 def _enforce_one(triple: Triple, operator: str, A: LinearOperator, out: Path) -> list[dict]:
     y, x_r = load_image(triple.y), load_image(triple.x_r)
     x = load_image(triple.x) if triple.x else None
-    stages = {"given result": x_r}
+    rows = []
+    for stage, x_hat in _stages(x_r, y, A, operator):
+        rows.append({"image": printable(triple.name), "stage": stage} | _figures(x_hat, y, A, x))
+    save_image(x_hat, out / f"{triple.name}.png")
+    save_image(_strip(y, x_r, x_hat, x), out / "pictures" / f"{triple.name}.png")
+    return rows
+
+
+def _stages(x_r: Tensor, y: Tensor, A: LinearOperator, operator: str) -> Iterator[tuple[str, Tensor]]:
+    """(name, image) from the given result to the 8-bit file; one at a time, for images may be large."""
+    yield "given result", x_r
     factor = x_r.shape[-1] / y.shape[-1]
     if factor.is_integer() and not isinstance(A, AveragePool):
-        stages["PD (average pooling)"] = enforce_consistency(x_r, y, AveragePool(int(factor)))
-    stages[f"exact operator ({operator})"] = enforce_consistency(x_r, y, A)
-    boxed, final = _boxed(x_r, y, A)
-    stages["in the box [0, 1]"] = boxed
-    stages["8-bit file"] = final
-    save_image(final, out / f"{triple.name}.png")
-    save_image(_strip(y, x_r, final, x), out / "pictures" / f"{triple.name}.png")
-    return [{"image": printable(triple.name), "stage": stage} | _figures(v, y, A, x) for stage, v in stages.items()]
-
-
-def _boxed(x_r: Tensor, y: Tensor, A: LinearOperator) -> tuple[Tensor, Tensor]:
-    """The consistent image inside [0, 1], and the 8-bit image to save."""
+        yield "PD (average pooling)", enforce_consistency(x_r, y, AveragePool(int(factor)))
+    yield f"exact operator ({operator})", enforce_consistency(x_r, y, A)
     if isinstance(A, AveragePool):
-        return project_box(x_r, y, A.factor), to_uint8_consistent(x_r, y, A.factor).double() / 255
-    boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A, inplace=True))
-    return boxed, to_uint8(boxed).double() / 255
+        yield "in the box [0, 1]", map_tiles(partial(project_box, factor=A.factor), x_r, y, A.factor, tile=SIDE)
+        levels = map_tiles(partial(to_uint8_consistent, factor=A.factor), x_r, y, A.factor, tile=SIDE)
+    else:
+        boxed = dykstra_box(x_r, lambda v: enforce_consistency(v, y, A, inplace=True))
+        yield "in the box [0, 1]", boxed
+        levels = to_uint8(boxed)
+    yield "8-bit file", levels.double() / 255
 
 
 def _figures(x_hat: Tensor, y: Tensor, A: LinearOperator, x: Tensor | None) -> dict:
@@ -172,14 +179,19 @@ def _figures(x_hat: Tensor, y: Tensor, A: LinearOperator, x: Tensor | None) -> d
 
 def _strip(y: Tensor, x_r: Tensor, x_hat: Tensor, x: Tensor | None) -> Tensor:
     """y | result | consistent | change times five, and with a ground truth: truth | its error before | after."""
-    tiles = [F.interpolate(y, x_r.shape[-2:], mode="nearest-exact"), x_r, x_hat.to(x_r)]
-    tiles.append(ERROR_GAIN * (tiles[2] - x_r).abs())
+    x_hat = x_hat.to(x_r)
+    tiles = [_tile(F.interpolate(y, x_r.shape[-2:], mode="nearest-exact")), _tile(x_r), _tile(x_hat)]
+    tiles.append(_tile(ERROR_GAIN * (x_hat - x_r).abs()))
     if x is not None:
-        tiles += [x, ERROR_GAIN * (x_r - x).abs(), ERROR_GAIN * (tiles[2] - x).abs()]
-    tiles = torch.cat(tiles)
-    if max(tiles.shape[-2:]) > TILE:
-        tiles = F.interpolate(tiles, scale_factor=TILE / max(tiles.shape[-2:]), mode="bilinear", antialias=True)
-    return grid(tiles, columns=len(tiles), pad=4)
+        tiles += [_tile(x), _tile(ERROR_GAIN * (x_r - x).abs()), _tile(ERROR_GAIN * (x_hat - x).abs())]
+    return grid(torch.cat(tiles), columns=len(tiles), pad=4)
+
+
+def _tile(x: Tensor) -> Tensor:
+    """The image, its longer side at most ``TILE`` pixels."""
+    if max(x.shape[-2:]) <= TILE:
+        return x
+    return F.interpolate(x, scale_factor=TILE / max(x.shape[-2:]), mode="bilinear", antialias=True)
 
 
 def summary(rows: list[dict]) -> list[dict]:

@@ -5,20 +5,21 @@ from torch import Tensor
 
 from ..checks import holds
 
-BLOCK = 256  # entries of the longer side that a block of rows takes: narrow enough to skip most zeros
+WHOLE = 512  # a longer side of at most so many entries is not worth blocks
+BLOCK = 128  # entries of the longer side that a block of rows takes: narrow enough to skip most zeros
 CONDITION = 1e3  # of W W^T, at most, for normal equations: they lose its digits, 1e-13 is left
 NOISE = torch.finfo(torch.float64).eps
 
 Spans = list[tuple[slice, slice]]
 
 
-def spans(M: Tensor, block: int = BLOCK) -> Spans:
+def spans(M: Tensor) -> Spans:
     """(rows, columns) of the blocks of M (m, n) that hold all that is not zero; one block for a matrix of no values."""
     m, n = M.shape
-    step = max(1, round(block * m / max(m, n)))
     used = M != 0
-    if m <= step or holds(used.any()) is None:
+    if max(m, n) <= WHOLE or holds(used.any()) is None:
         return [(slice(0, m), slice(0, n))]
+    step = max(1, round(BLOCK * m / max(m, n)))
     found = []
     for start in range(0, m, step):
         columns = used[start : start + step].any(0).nonzero()

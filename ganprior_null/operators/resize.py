@@ -53,7 +53,7 @@ class Resize(LinearOperator):
         check_sides(x, "x", self.size)
         fine = at_least_single(x)
         with full_precision(x):
-            y = down(self.W_h, across(self.W_w, fine, self.spans["W_w"]), self.spans["W_h"])
+            y = across(self.W_w, down(self.W_h, fine, self.spans["W_h"]), self.spans["W_w"])
         return check_finite(y.to(x.dtype), "A x")
 
     def adjoint(self, y: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from .base import LinearOperator
+from .check import at_least_single, check_image
 from .colour import Grayscale
 from .matrix import Matrix
 
@@ -28,10 +29,13 @@ class SpatialColour(LinearOperator):
         self.spatial, self.colour = spatial, colour
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.spatial(self.colour(x))
+        check_image(x, "x")
+        return self.spatial(self.colour(at_least_single(x))).to(x.dtype)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        return self.colour.adjoint(self.spatial.adjoint(y))
+        check_image(y, "y")
+        return self.colour.adjoint(self.spatial.adjoint(at_least_single(y))).to(y.dtype)
 
     def pinv(self, y: Tensor) -> Tensor:
-        return self.colour.pinv(self.spatial.pinv(y))
+        check_image(y, "y")
+        return self.colour.pinv(self.spatial.pinv(at_least_single(y))).to(y.dtype)
