@@ -510,8 +510,9 @@ for witness, image in witnesses.items():
 # Appendix B of the paper admits a weakness: $\hat x$ may leave $[0, 1]$, a file cannot hold that, and clipping changes the means. One block by hand: $y = 0.9$, and PD gives the left
 # block, of mean 0.9.
 #
-# $$\hat x = \begin{pmatrix} 1.2 & 0.8 \\ 1.0 & 0.6 \end{pmatrix} \;\xrightarrow{\;\text{clip}\;}\; \begin{pmatrix} 1.0 & 0.8 \\ 1.0 & 0.6 \end{pmatrix} \text{, mean } 0.85; \qquad
-# z = \begin{pmatrix} 1.0 & 0.9 \\ 1.0 & 0.7 \end{pmatrix} \text{, mean } 0.9 .$$
+# $$\hat x = \begin{pmatrix} 1.2 & 0.8 \\ 1.0 & 0.6 \end{pmatrix} \;\xrightarrow{\;\text{clip}\;}\; \begin{pmatrix} 1.0 & 0.8 \\ 1.0 & 0.6 \end{pmatrix} \text{, mean } 0.85;$$
+#
+# $$z = \begin{pmatrix} 1.0 & 0.9 \\ 1.0 & 0.7 \end{pmatrix} \text{, mean } 0.9 .$$
 #
 # The right block has the mean we want, lies inside $[0, 1]$, and is as near to $\hat x$ as such a block can be. It is $\operatorname{clip}(\hat x + 0.1)$. That is no accident:
 #

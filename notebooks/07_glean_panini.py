@@ -259,7 +259,9 @@ LiveRestorers([name for name in shipped_restorers(factor=8) if not name.startswi
 #
 # Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
 #
-# $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \qquad \alpha_k = \mathrm{softmax}\text{ of a pair} \in (0, 1)^{C}. \tag{2}$$
+# $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \tag{2}$$
+#
+# $$\alpha_k = \mathrm{softmax}\text{ of a pair} \in (0, 1)^{C}.$$
 #
 # $\alpha_k$ comes out of a small network from a vector of 256 numbers. In the form for super-resolution that vector is a *learned constant*, so the masks are the same for every image; only in the form for unknown degradations are they read off $y$. (The paper on Panini-Net speaks of the second form, the published super-resolution model is the first.) And the bank is trained along.
 

@@ -180,7 +180,9 @@ LivePDN()
 #
 # Strike out two parts of GLEAN: the head that predicted latents from $y$, and the decoder. Codes come from $z \sim \mathcal N(0, I)$ through the prior's own mapping network, and the bank's own colours are the answer:
 #
-# $$f_{k} = \text{encoder}(y), \quad w = \text{mapping}(z), \quad x_r = \text{bank}(w;\, f_{k}), \quad \hat x = A^\dagger y + (I - A^\dagger A)\, x_r . \tag{3}$$
+# $$f_{k} = \text{encoder}(y), \quad w = \text{mapping}(z),$$
+#
+# $$x_r = \text{bank}(w;\, f_{k}), \quad \hat x = A^\dagger y + (I - A^\dagger A)\, x_r . \tag{3}$$
 #
 # The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution, as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
 #
