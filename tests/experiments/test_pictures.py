@@ -95,14 +95,23 @@ def test_one_pixel_is_a_picture_too(tmp_path):
     assert load_image(tmp_path / "out" / "dot.png").shape[-2:] == (4, 8)
 
 
+def test_the_one_reader_reads_them(tmp_path):
+    """Gray becomes colour, and what is transparent lies on white."""
+    Image.new("L", (8, 6), 90).save(tmp_path / "gray.png")
+    Image.new("RGBA", (8, 6), (0, 0, 0, 0)).save(tmp_path / "glass.png")
+    with pytest.warns(UserWarning, match="transparent"):
+        assert restore(tmp_path / "out", tmp_path / "gray.png", tmp_path / "glass.png", model="bicubic-x4") == 0
+    assert to_uint8(load_image(tmp_path / "out" / "gray.png")).unique().tolist() == [90]
+    assert to_uint8(load_image(tmp_path / "out" / "glass.png")).unique().tolist() == [255]
+
+
 def test_bad_input_is_one_line_and_leaves_nothing(small, tmp_path, capsys):
-    Image.new("RGBA", (8, 8), (9, 9, 9, 128)).save(tmp_path / "glass.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "kernel.npy").write_bytes(b"no kernel")
     tiny = save_image(torch.zeros(3, 3, 9), tmp_path / "tiny.png")
     cases = {
-        (tmp_path / "glass.png", tmp_path / "deep.png", tmp_path / "text.png"): "glass.png has transparent pixels",
+        (tmp_path / "deep.png", tmp_path / "text.png"): "deep.png has more than 8 bits per channel",
         (small["bicubic"], "--operator", "bicubc"): "unknown downsampler 'bicubc'; did you mean 'bicubic'?",
         (small["bicubic"], "--operator", tmp_path / "gone.mat"): "no such kernel file",
         (small["bicubic"], "--operator", tmp_path / "kernel.npy"): "holds no blur kernel, one matrix of numbers",
