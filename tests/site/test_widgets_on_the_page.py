@@ -42,6 +42,12 @@ def test_a_picture_promises_no_controls(builder):
 
 
 def test_a_widget_that_brings_its_own_program_stays(builder):
-    page = lesson("NullSpace()", {"m": {"state": {"_esm": "export default {}"}, "model_name": "AnyModel"}})
+    """Behind its picture, which its program takes away; and a word for those whose browser runs none."""
+    state = {"_esm": "export default {}", "still_alt": "a <face>"}
+    buffers = [{"path": ["still"], "data": "UklGRg==\n", "encoding": "base64"}]
+    page = lesson("NullSpace()", {"m": {"state": state, "buffers": buffers, "model_name": "AnyModel"}})
     builder.still_widgets(page)
-    assert VIEW in page.cells[0].outputs[0].data and "widgets" in page.metadata
+    still, live = (output.data for output in page.cells[0].outputs)
+    assert 'alt="a &lt;face&gt;" src="data:image/webp;base64,UklGRg=="' in still["text/html"]
+    assert "This figure is live where JavaScript runs." in still["text/html"]
+    assert VIEW in live and "widgets" in page.metadata
