@@ -110,7 +110,7 @@ features64 = load_features64()
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#767676"  # told apart by colour-blind readers too
 plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
 if get_ipython():  # in a notebook: JPEG figures
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 40})
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 28})
 
 
 @torch.no_grad()
@@ -688,7 +688,7 @@ def answers_of(run, file="sheet.webp"):
     return cells_of(run.path / file)
 
 
-def gallery(labelled, count=8, height=1.0):
+def gallery(labelled, count=6, height=1.0):
     """A row of pictures for each (label, images)."""
     tiles = [image for _, images in labelled for image in images[:count]]
     titles = [label if i == 0 else "" for label, images in labelled for i in range(min(count, len(images)))]

@@ -15,6 +15,7 @@ from .claims import Measurement as Measurement
 from .claims import controlled as controlled
 from .claims import holds as holds
 from .claims import load_claims as load_claims
+from .claims import ours as ours
 from .claims import verdict as verdict
 from .measured import measurements as measurements
 from .measured import read_measurement as read_measurement
