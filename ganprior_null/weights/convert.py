@@ -68,6 +68,10 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}{did_you_mean(layout, LAYOUTS)}")
     table, flat = LAYOUTS[layout], flatten(checkpoint)
+    others = " or ".join(repr(name) for name in LAYOUTS if name != layout and fits(flat, LAYOUTS[name]))
+    looks = f"; this looks like the layout {others}" if others else ""
+    if others and not table.landmarks and part in (None, "generator"):
+        raise ValueError(f"layout {layout!r} does not fit this checkpoint: its generator is part of a network{looks}")
     state_dict = rename(select(flat, table, part), table.names)
     if MEAN not in table.beside:
         state_dict.pop(MEAN, None)
@@ -75,8 +79,6 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
         state_dict = table.adapt(state_dict)
         kind, _ = infer(state_dict)
     except ValueError as error:
-        fitting = " or ".join(repr(name) for name in LAYOUTS if name != layout and fits(flat, LAYOUTS[name]))
-        looks = f"; this looks like the layout {fitting}" if fitting else ""
         raise ValueError(f"layout {layout!r} does not fit this checkpoint: {error}{looks}") from error
     _check_kind(kind, layout, part, describe(state_dict))
     check_finite_weights(state_dict)

@@ -141,7 +141,7 @@ def test_the_wrong_layout_says_what_it_found():
     with pytest.raises(ValueError, match="'panini', but a GLEAN 4 -> 8, channels 6-5, 2 RRDB blocks of 4 channels"):
         convert(whole, "panini")
     with pytest.raises(
-        ValueError, match="layout 'mmagic' does not fit .* layout 'mmagic-glean' or 'panini' converts it"
+        ValueError, match="layout 'mmagic' does not fit .*; this looks like the layout 'mmagic-glean' or 'panini'"
     ):
         convert(whole, "mmagic")
     with pytest.raises(ValueError, match="'mmagic-glean', but a Panini 4 -> 8"):
