@@ -154,7 +154,7 @@ for name, net in NETWORKS.items():
     print(f"{name}: {count:.1f} M parameters, tiles equal the whole: {bool(same)}")
 
 # %% [markdown]
-# One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges. Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is.
+# One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges. Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is. (The tables take $y$ from 8-bit files.)
 #
 # ## 3. Raw, PD, exact
 #
@@ -299,7 +299,7 @@ print("the exact operator never loses on a set mean:", all(rises))
 print("and beats PD on every one:", all(beats))
 
 # %% [markdown]
-# Printed figures to hold these against: SPAN's paper gives 32.20 and 28.66 dB at Set5 and Set14, but for the luma channel and with a border cut; in RGB and with the border the same pictures have about two decibels less.
+# Dashes: not computed for the stored table. Printed figures to hold these against: SPAN's paper gives 32.20 and 28.66 dB at Set5 and Set14, but for the luma channel and with a border cut; in RGB and with the border there are about two decibels less.
 #
 # With pooled $y$ instead, for which none of these networks was made, and where PD is the exact operator:
 
@@ -460,7 +460,7 @@ for row in noisy:
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; one that copies the noise loses nothing. The weighted step needs no choice.
+# A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; SPAN, which copies the noise, hardly loses. The weighted step comes near the better of the two, or beats both, without being told which network it is.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A noisy measurement, Real-ESRGAN's clean answer, the same after the exact operator with the noise back in it, and after the weighted step"}}
 generator = torch.Generator().manual_seed(seed)

@@ -22,8 +22,8 @@ def spans(M: Tensor) -> Spans:
     step = max(1, round(BLOCK * m / max(m, n)))
     found = []
     for start in range(0, m, step):
-        columns = used[start : start + step].any(0).nonzero()
-        found.append((slice(start, min(start + step, m)), slice(int(columns.min()), int(columns.max()) + 1)))
+        columns = used[start : start + step].any(0).nonzero().flatten().tolist() or [0, -1]  # none: 0 columns
+        found.append((slice(start, min(start + step, m)), slice(columns[0], columns[-1] + 1)))
     return found
 
 

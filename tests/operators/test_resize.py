@@ -191,6 +191,14 @@ def test_blocks_give_what_the_whole_matrices_give(kernel):
     assert (gradient - A.adjoint(y)).abs().max() < 1e-13
 
 
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("kernel", ["nearest", "bicubic"])
+def test_blocks_of_which_no_pixel_is_seen(kernel, antialias):
+    A, y = Resize((2048, 512), 512, kernel, antialias), images((1, 4, 1), n=1)
+    assert (A(A.pinv(y)) - y).abs().max() < 1e-12
+    assert (A.adjoint(y) - A.W_h.T @ y @ A.W_w).abs().max() < 1e-13
+
+
 def test_in_place_does_not_overrule_a_subclass():
     class OtherPinv(Resize):
         def pinv(self, y):
