@@ -169,7 +169,7 @@ def test_converted_weights_with_a_name_are_found_by_it(tmp_path, capsys):
     assert main([*words, "--name", "mine", "--part", "discriminator"]) == 0
     assert load_prior("mine").generator.size == load_discriminator("mine").size == 16
     capsys.readouterr()
-    for more in ([], ["--name", "mine", str(tmp_path / "out.safetensors")]):
+    for more in ([], [str(tmp_path / "out.safetensors"), "--name", "mine"]):
         assert main([*words, *more]) == 2
         assert capsys.readouterr().err == "error: give either OUT.safetensors or --name NAME\n"
     assert main([*words, "--name", "faces64"]) == 2 and main(["publish", str(tmp_path), "faces64"]) == 2

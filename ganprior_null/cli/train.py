@@ -111,7 +111,9 @@ def _add_network(networks) -> None:
     this = networks.add_parser("network", help="a published network, trained further with or without the null space")
     this.add_argument("model", help="a name of ganprior_null.networks.available()")
     this.add_argument("--null-space", default="none", help="in the forward pass: none (default) | pd | exact")
-    this.add_argument("--images", type=Path, metavar="DIR", help="a folder of photographs; default: scikit-image's")
+    this.add_argument(
+        "--images", dest="data", type=Path, metavar="DIR", help="a folder of photographs; default: scikit-image's"
+    )
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
     this.add_argument("--steps", type=int, default=2000)
     this.add_argument("--batch", type=int, default=8, help="crops a step (default 8)")
@@ -128,7 +130,7 @@ def _train_network(options) -> bool:
         options.model,
         options.null_space,
         options.out,
-        images=options.images,
+        images=options.data,
         steps=options.steps,
         batch=options.batch,
         side=options.side,

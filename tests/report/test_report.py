@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -182,7 +183,7 @@ def test_seeds_spread_and_runs_are_shown(fresh_results, monkeypatch):
 def test_links_lead_somewhere(tmp_path, monkeypatch):
     """With the results of the repository itself: every link of the table is a file, seen from the folder it is for."""
     monkeypatch.setattr(places, "COMMITTED", places.ROOT / "data" / "results")
-    monkeypatch.setattr(measured, "RECORDED", places.PACKAGE / "report" / "recorded")
+    monkeypatch.setattr(measured, "RECORDED", Path(measured.__file__).parent / "recorded")
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "none"))
     for folder in (places.ROOT, places.ROOT / "notebooks"):
         links = re.findall(r"\]\(([^)#]+)", report.as_markdown(report.rows(), folder))
