@@ -18,7 +18,8 @@ from ..metrics import psnr
 from ..names import by_stem, markdown, markdown_target, namesakes, printable
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
-from ..restorers.identify import Identified, downsampler, identify_downsampler, known_at
+from ..restorers.identify import Identified, identify_downsampler, known_at
+from ..restorers.identify import downsampler as named
 from ..restorers.tiles import map_tiles
 from ..storage import check_apart, check_outputs, sole_writer, write, write_json
 
@@ -69,7 +70,7 @@ def enforce_folders(
         print(how_sure(identified))
     for triple in triples:  # the operator must fit every image before the first file is written
         known_at(operator, *triple.sizes)
-    operator_at = lru_cache(maxsize=2)(partial(downsampler, operator))  # images of one size share it
+    operator_at = lru_cache(maxsize=2)(partial(named, operator))  # images of one size share it
     rows = []
     with sole_writer(out, files, overwrite=overwrite):
         for count, triple in enumerate(tqdm(triples, unit="image")):
