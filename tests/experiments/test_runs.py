@@ -14,7 +14,8 @@ def write(folder, name, psnr, *, steps=400, seed=0, **params):
     """A run whose PSNR at each evaluation is given, losses between them, as ``train restorer`` leaves it."""
     path = folder / name
     path.mkdir(parents=True)
-    about = {"steps": steps, "eval_every": 100, "seed": seed, "model": "glean", "torch": "2", "machine": "a"} | params
+    about = {"steps": steps, "eval_every": 100, "seed": seed, "model": "glean", "torch": "2", "machine": "a"}
+    about |= {"profile": "laptop"} | params
     (path / "params.json").write_text(json.dumps(about))
     lines = []
     for step, level in zip(STEPS, psnr, strict=False):
