@@ -74,7 +74,7 @@ def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
                 continue
             try:
                 run = read_run(path)
-                found[run.name, run.profile] = run
+                found[path.name, run.profile] = run
                 wrong.pop(path.name, None)
             except ValueError as error:
                 wrong[path.name] = str(error)
