@@ -8,16 +8,17 @@ from ganprior_null.networks.rrdbnet import RRDBNet
 from ganprior_null.networks.span import SPAN
 from ganprior_null.networks.srvgg import SRVGG
 
-SMALL = {"rrdbnet": (RRDBNet, (8, 2)), "span": (SPAN, (8,)), "srvgg": (SRVGG, (8, 4))}
+# network, sizes, and how much larger than at the start of a training its kernels are
+SMALL = {"rrdbnet": (RRDBNet, (8, 2), 3), "span": (SPAN, (8,), 2), "srvgg": (SRVGG, (8, 4), 1)}
 
 
 def network(name):
     """Random weights, so large that every pixel within reach tells."""
     torch.manual_seed(0)
-    build, sizes = SMALL[name]
+    build, sizes, larger = SMALL[name]
     made = SuperResolver(build(*sizes), 4).double().eval().requires_grad_(False)
     for parameter in made.parameters():
-        parameter.mul_(3 if parameter.ndim == 4 and name == "rrdbnet" else 1)
+        parameter.mul_(larger if parameter.ndim == 4 else 1)
     return made
 
 
