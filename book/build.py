@@ -244,12 +244,15 @@ def copy_mathjax(target: Path) -> None:
     shutil.copytree(source / fonts, target / fonts)
 
 
-# what a screen reader misses in the theme's pages: names that leave out the words one sees, a sidebar that is no region
+# what a screen reader misses in the theme's pages: names without the words one sees, a sidebar that is no region, empty
+# corners of tables; and pictures far below the first view wait until the reader is near
 MENDED = [
     (r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
     (r'<div id="pst-primary-sidebar"', r'<div id="pst-primary-sidebar" role="region" aria-label="Course"'),
-    (r"<th[^>]*>(?:<p></p>)?</th>", r"<td></td>"),  # a table's corner heads nothing
+    (r'(<summary) aria-label="Toggle hidden content"', r"\1"),
+    (r"(<th[^>]*>)(?:<p></p>)?(</th>)", r'\1<span class="visually-hidden">item</span>\2'),
+    (r'<img (?![^>]*(?:loading=|class="live-still"))', r'<img loading="lazy" '),
 ]
 
 

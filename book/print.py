@@ -91,6 +91,8 @@ def combine(site: Path) -> BeautifulSoup:
         article = page.select_one("article.bd-article")
         relink(article, name, names)
         article["id"] = mark(name)
+        for picture in article.find_all("img", loading=True):
+            del picture["loading"]  # a printer scrolls to none
         for folded in article.find_all("details"):
             folded["open"] = ""
         whole.body.append(article)
