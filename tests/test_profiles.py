@@ -9,12 +9,12 @@ from ganprior_null import profiles
 
 def test_every_profile_has_every_row():
     for table in (profiles.LESSONS, profiles.PRIORS, profiles.RESTORERS, profiles.KERNELS):
-        assert tuple(table) == profiles.NAMES
+        assert set(table) == set(profiles.NAMES)
 
 
 def test_the_paper_s_text_and_its_configurations_are_profiles_that_differ_in_one_number():
     text, configurations = (dataclasses.asdict(profiles.restorer(name)) for name in ("paper-text", "paper"))
-    assert {name for name in text if text[name] != configurations[name]} == {"lr"}
+    assert {name for name in text if text[name] != configurations[name]} == {"lr", "profile"}
     assert (text["lr"], configurations["lr"]) == (1e-3, 1e-4)
 
 
@@ -74,7 +74,8 @@ def test_what_switches_something_off_and_every_row_are_in_range():
     profiles.check_range("seed", -1), profiles.check_range("warm_up", 0)
     for table in (profiles.LESSONS, profiles.PRIORS, profiles.RESTORERS, profiles.KERNELS):
         for row in table.values():
-            assert profiles.override(row, **dataclasses.asdict(row)) == row
+            fields = {key: value for key, value in dataclasses.asdict(row).items() if key != "profile"}
+            assert profiles.override(row, **fields) == row
 
 
 def test_unknown_profile():

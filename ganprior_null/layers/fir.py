@@ -88,6 +88,7 @@ def _adjoint_pad(before: int, after: int, taps: int, pad: int, up: int, down: in
 
 def _filter(x: Tensor, kernel: Tensor, up: int, down: int, top: int, bottom: int, left: int, right: int) -> Tensor:
     channels, (kh, kw) = x.shape[1], kernel.shape
+    kernel = kernel.to(x.dtype)  # autocast, which mixes them in a forward pass, is off in its backward
     if up == 1:
         taps = kernel.flip(0, 1).expand(channels, 1, kh, kw)  # conv2d correlates
         if top == bottom >= 0 and left == right >= 0:
