@@ -111,7 +111,7 @@ function measured(y) {
 
 /** A point to drag, or to move with the arrow keys (Shift: five steps at once). */
 function handle(svg, name, get, set) {
-  const reach = element("circle", { r: 22, fill: "transparent" }); // what a finger needs
+  const reach = element("circle", { r: 25, fill: "transparent" }); // what a finger needs: 44 px where the plane is narrow
   const dot = element("circle", { r: 9, fill: "currentColor", "fill-opacity": 0.25, stroke: "currentColor", "stroke-width": 1.5 });
   const text = element("text", {}, name);
   const node = element("g", { tabindex: 0, role: "slider", "aria-roledescription": "point in the plane", "aria-label": `${name}, arrow keys move it`, "data-handle": name }, reach, dot, text);
