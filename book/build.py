@@ -245,13 +245,15 @@ def copy_mathjax(target: Path) -> None:
 
 
 # what a screen reader misses in the theme's pages: names without the words one sees, a sidebar that is no region, empty
-# corners of tables; and pictures far below the first view wait until the reader is near
+# corners of tables, entries of a bibliography that are no items of their list; and pictures far below the first view
+# wait until the reader is near
 MENDED = [
     (r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
     (r'<div id="pst-primary-sidebar"', r'<div id="pst-primary-sidebar" role="region" aria-label="Course"'),
     (r'(<summary) aria-label="Toggle hidden content"', r"\1"),
     (r"(<th[^>]*>)(?:<p></p>)?(</th>)", r'\1<span class="visually-hidden">item</span>\2'),
+    (r'role="doc-biblioentry"', 'role="listitem"'),
     (r'<img (?![^>]*(?:loading=|class="live-still"))', r'<img loading="lazy" '),
 ]
 

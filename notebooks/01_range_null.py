@@ -384,7 +384,7 @@ for name, (matrix, candidate) in candidates.items():
 # Nobody builds a matrix with as many columns as a photograph has values. An operator of this package is a pair of functions, $A$ and
 # $A^\dagger$, each a line or two:
 #
-# | operator | $A$ | $A^\dagger$ |
+# | operator | what $A$ does | what $A^\dagger$ does |
 # |---|---|---|
 # | `Grayscale()` | the mean of red, green and blue | the gray value in all three channels |
 # | `Inpaint(mask)` | keeps the pixels of the mask, zero elsewhere | the same |
