@@ -716,6 +716,7 @@ LABELS = {
     "features-only": "the bank's RGB sum is not fused with features",
     "stored-noise": "the bank's stored noise instead of fresh",
     "random-start": "fusions start at random",
+    "held-to-y": "a weight of 10 on the mean square of A x_r - y",
     "r1": "R1 penalty of weight 0.05, every 16th step",
 }
 lengths = [run.params["steps"] for run in choose(runs, factor=8, downsampler="bicubic") if run.params["variant"]]

@@ -153,7 +153,7 @@ def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
     recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
     if this.model == "pdn":  # adversarial alone
         alone = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0, "gan_from": 0, "range_weight": 0.0}
-        return dataclasses.replace(recipe, **alone, **variant(this.model, this.variant).recipe)
+        return dataclasses.replace(recipe, **(alone | variant(this.model, this.variant).recipe))
     return dataclasses.replace(recipe, pixel="l1" if this.model == "panini" else "l2")
 
 

@@ -55,7 +55,7 @@ def test_a_variant_is_another_network_or_another_recipe(name):
         network = build(this, prior, profile("smoke")).network
         learnt = sum(p.numel() for p in network.parameters() if p.requires_grad)
         start = float(network.fusion_out[0].weight.detach().norm())
-        return learnt, start, network.fresh_noise, recipe_of(this, profile("smoke")).r1_gamma
+        return learnt, start, network.fresh_noise, recipe_of(this, profile("smoke"))
 
     assert facts(name) != facts("")
 
