@@ -579,29 +579,39 @@ for run in runs:
     )
 for line in unreadable:
     print("left out:", line)
-judged = profile if profile in {run.profile for run in runs} else "laptop"  # whose runs the verdicts rest on
 if not runs:
     print("no finished run is stored yet: the tables and figures below say what they lack")
 
 # %%
-USUAL = {"profile": judged, "downsampler": "bicubic", "degraded": False, "variant": "", "gan_weight": 1e-2}
+USUAL = {"downsampler": "bicubic", "degraded": False, "variant": "", "gan_weight": 1e-2}
 SIZES = Counter((run.params["rrdb_blocks"], run.params["rrdb_channels"]) for run in runs).most_common(1)
 SIZES = dict(zip(("rrdb_blocks", "rrdb_channels"), SIZES[0][0], strict=True)) if SIZES else {}
 TITLES = {"glean": "GLEAN", "panini": "Panini", "pdn": "PDN"}
 SPACES = {"none": "", "pd": " + PD", "exact": " + exact"}
 
 
-def pick(category="faces", **wanted):
+def pick(profile, category="faces", **wanted):
     """The runs of one experiment, over its seeds: those with the most steps where there are several sizes."""
     if not runs:
         return []
-    found = grouped(choose(runs, data=PACKS[category], **(USUAL | SIZES | wanted)))
+    found = grouped(choose(runs, profile=profile, data=PACKS[category], **(USUAL | SIZES | wanted)))
     return max(found, key=lambda group: (group[0].params["steps"], len(group)), default=[])
 
 
-def pair(category="faces", model="glean", **wanted):
+def deciding(*cases):
+    """The profile whose runs decide: the reader's own; at laptop night, where it has every case, else laptop."""
+    names = ("night", "laptop") if profile in ("smoke", "laptop") else (profile,)
+    return next((name for name in names if all(pick(name, **case) for case in cases)), names[-1])
+
+
+def both_ways(category="faces", models=("glean", "panini"), **wanted):
+    """The cases of a comparison with and without PD."""
+    return [{"category": category, "model": m, "null_space": s, **wanted} for m in models for s in ("none", "pd")]
+
+
+def pair(profile, category="faces", model="glean", **wanted):
     """([runs without], [runs with PD]) that saw the same; prints in what else they differ, if in anything."""
-    both = [pick(category, model=model, null_space=space, **wanted) for space in ("none", "pd")]
+    both = [pick(profile, **case) for case in both_ways(category, [model], **wanted)]
     also = differing([*both[0], *both[1]], apart=("null_space", "seed", "torch", "machine", "precision"))
     if all(both) and also:
         print(f"note: {category}, {TITLES[model]}: the runs with and without PD also differ in {', '.join(also)}")
@@ -625,9 +635,9 @@ def table(head, rows):
     display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
 
 
-def costs_nothing(category="faces", factor=8, **wanted):
+def costs_nothing(profile, category="faces", factor=8, **wanted):
     """[(label, row)]: interpolation, pseudo-inverse, mean image, on the images that the runs are tested on."""
-    found = stored_baselines(category, factor, profile=judged, folders=result_folders(), **wanted)
+    found = stored_baselines(category, factor, profile=profile, folders=result_folders(), **wanted)
     return [(f"*{category}, {name}*", row) for name, row in found.items()]
 
 
@@ -715,7 +725,7 @@ def gallery(labelled, count=6, height=1.0):
 # The rows *exact in use* put the true bicubic operator behind a network that was trained with PD.
 
 # %%
-nights = [run for run in runs if run.profile == "night" and (run.path / "unseen.json").is_file()]
+nights = [run for run in choose(runs, profile="night", variant="") if (run.path / "unseen.json").is_file()]
 for case in sorted({(run.params["factor"], run.params["data"]) for run in nights}):
     same = [run for run in nights if (run.params["factor"], run.params["data"]) == case]
     category = next(name for name, pack in PACKS.items() if pack == case[1])
@@ -724,9 +734,12 @@ for case in sorted({(run.params["factor"], run.params["data"]) for run in nights
     for run in same:
         found = read_json(run.path / "unseen.json")["tested"][run.params["downsampler"]]
         label = f"{TITLES[run.params['model']]}{SPACES[run.params['null_space']]}"
+        label += f", beta {run.params['gan_weight']:g}" * (run.params["gan_weight"] < USUAL["gan_weight"])
+        label += f", seed {run.params['seed']}" * (run.params["seed"] > 0)
         rows.append((label, found))
-        after = {m: found[key] for m in METRICS if (key := f"{m}, exact after") in found}
-        rows.append((f"{label}, exact in use", after))
+        if run.params["null_space"] == "pd":
+            after = {m: found[key] for m in METRICS if (key := f"{m}, exact after") in found}
+            rows.append((f"{label}, exact in use", after))
         if "bicubic + PD" in free:
             gain = {m: found[m] - max(row[m] for row in free.values()) for m in ("PSNR", "SSIM")}
             print(
@@ -738,18 +751,20 @@ if not nights:
     print("no run of the night profile is stored yet")
 
 # %% mystnb={"image": {"alt": "PSNR and fd_features64 of the long runs against steps: PSNR rises far above interpolation, then gives way a little when the adversary joins and the distance falls"}}
+headline = [run for run in nights if run.params["model"] != "pdn" and run.params["null_space"] == "pd"]
+headline = choose(headline, data=PACKS["faces"], factor=8, seed=0)
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
-for run, colour in zip(nights, (BLUE, ORANGE, GREEN, GRAY), strict=False):
+for run, colour in zip(headline, (BLUE, ORANGE), strict=False):
     for ax, metric in zip(axes, ("PSNR", "fd_features64"), strict=True):
         ax.plot(*run.curve(metric), ".-", color=colour, label=run.path.name.removeprefix("night-"))
         ax.axvline(run.params["gan_from"], color=GRAY, ls=":")
         ax.set(xlabel="steps (dotted: the adversary joins)", ylabel=metric)
-if nights:
+if headline:
     axes[0].legend(frameon=False, fontsize=7)
 plt.show()
 
 # %% mystnb={"image": {"alt": "For unseen faces: y, bicubic, the mean face with PD, the network's own answer and its answer with PD"}}
-for run in nights:
+for run in headline:
     folder = f"night-{next(name for name, pack in PACKS.items() if pack == run.params['data'])}-{run.params['factor']}x"
     sheets = [results / "baselines" / folder / "sheet.webp" for results in result_folders()]
     cells = next((cells_of(file) for file in sheets if file.is_file()), [])
@@ -770,29 +785,31 @@ for run in nights:
 # In the paper, PD raises PSNR and SSIM of both networks in all three categories, and improves FID in five of six cases. `fd_features64` is the course's own Fréchet distance, lower is better. **Claim C3.**
 
 # %%
+AT_8 = {category: deciding(*both_ways(category, factor=8)) for category in PACKS}
 rows = []
-for category in PACKS:
-    own = costs_nothing(category)
+for category, at in AT_8.items():
+    print(f"{category}: runs of the {at} profile")
+    own = costs_nothing(at, category)
     for name in ("glean", "panini"):
         for space in SPACES:
-            own.append(
-                (f"{category}, {TITLES[name]}{SPACES[space]}", pick(category, model=name, factor=8, null_space=space))
-            )
+            found = pick(at, category, model=name, factor=8, null_space=space)
+            own.append((f"{category}, {TITLES[name]}{SPACES[space]}", found))
     verdict_on(own)
     rows += own
 scores(rows, METRICS)
 
 # %%
 rises, seen, lines = {}, [], []
+at = deciding(*(case for category in PACKS for case in both_ways(category, factor=8)))
 for category in PACKS:
     for name in ("glean", "panini"):
-        without, with_ = pair(category, name, factor=8)
+        without, with_ = pair(at, category, name, factor=8)
         if without and with_:
             by = differences(without, with_)
             rises[category, name] = by["PSNR"] > 0 and by["SSIM"] > 0
             seen += without + with_
             lines.append([f"{category}, {TITLES[name]}", *signed(by)])
-table(["PD changes by", *METRICS], lines)
+table([f"PD changes by ({at})", *METRICS], lines)
 print(f"both rise in {sum(rises.values())} of the {len(rises)} pairs that are stored; the claim is about six")
 record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, profile=profile, runs=names(seen))
 
@@ -805,9 +822,9 @@ record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, profile=profi
 AFTER = {"PSNR": "PSNR, PD after", "SSIM": "SSIM, PD after", "fd_features64": "fd_features64, PD after"}
 print(f"{'8x':34}{'without PD':>14}{'PD after it':>14}{'trained with':>14}")
 worth = {}
-for category in PACKS:
+for category, at in AT_8.items():
     for name in ("glean", "panini"):
-        without, with_ = pair(category, name, factor=8)
+        without, with_ = pair(at, category, name, factor=8)
         for metric, after in AFTER.items() if without and with_ and AFTER["PSNR"] in without[0].final else ():
             figures = [mean(without, metric).mean, mean(without, after).mean, mean(with_, metric).mean]
             worth.setdefault(metric, []).append(figures[2] - figures[1])
@@ -828,15 +845,24 @@ for metric, gains in worth.items():
 LOWER = {"gan_weight": 1e-3}
 
 
+def cases_16(category="faces"):
+    """At 16x: with PD at the lower weight, as in the paper."""
+    return [case | (LOWER if case["null_space"] == "pd" else {}) for case in both_ways(category, factor=16)]
+
+
+AT_16 = {category: deciding(*cases_16(category)) for category in PACKS}
+
+
 def pick_16(model, space, category="faces"):
-    """At 16x: with PD at the lower weight if there is a run, as in the paper."""
-    lower = pick(category, model=model, factor=16, null_space=space, **LOWER) if space == "pd" else []
-    return lower or pick(category, model=model, factor=16, null_space=space)
+    """One of them, at the profile that decides."""
+    cases = [case for case in cases_16(category) if (case["model"], case["null_space"]) == (model, space)]
+    return pick(AT_16[category], **cases[0])
 
 
 rows = []
-for category in PACKS:
-    own = costs_nothing(category, 16)
+for category, at in AT_16.items():
+    print(f"{category}: runs of the {at} profile")
+    own = costs_nothing(at, category, 16)
     for name in ("glean", "panini"):
         for space in ("none", "pd"):
             own.append((f"16x {category}, {TITLES[name]}{SPACES[space]}", pick_16(name, space, category)))
@@ -868,7 +894,8 @@ for name in ("glean", "panini"):
 print(f"{sum(rises)} of {len(rises)} network-metric pairs rise; the claim is about six")
 share, alone, lines = sum(rises) / 6 if len(rises) == 6 else None, [], []
 for name in ("glean", "panini"):
-    without, with_ = pair(model=name, factor=16)  # the control: PD alone is changed, beta is 0.01 in both
+    # the control: PD alone is changed, beta is 0.01 in both
+    without, with_ = pair(AT_16["faces"], model=name, factor=16)
     if without and with_:
         by = differences(without, with_)
         alone += [by[metric] > 0 for metric in METRICS[:3]]
@@ -878,8 +905,10 @@ equal = sum(alone) / 6 if len(alone) == 6 else None
 record("C5", share, profile=profile, runs=names(seen), control=equal)
 
 gains, seen = [], []
+weights = [{"model": m, "factor": 16, "null_space": "pd", **w} for m in ("glean", "panini") for w in (LOWER, {})]
+at = deciding(*weights)
 for name in ("glean", "panini"):
-    smaller, usual = (pick(model=name, factor=16, null_space="pd", **weight) for weight in (LOWER, {}))
+    smaller, usual = (pick(at, **case) for case in weights if case["model"] == name)
     if smaller and usual:
         gains.append(mean(smaller, "PSNR").mean - mean(usual, "PSNR").mean)
         seen += smaller + usual
@@ -896,7 +925,7 @@ record("C11", gain, profile=profile, runs=names(seen), worst=min(gains, default=
 # %%
 CONSISTENCY = ["PSNR(LR) raw", "PSNR(LR) enforced", "PSNR(LR)", "PSNR(LR) 8 bit"]
 rows = [
-    (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(model=name, factor=8, null_space=s))
+    (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(AT_8["faces"], model=name, factor=8, null_space=s))
     for name in ("glean", "panini")
     for s in SPACES
 ]
@@ -924,7 +953,7 @@ record("C6", level, profile=profile, runs=names(with_pd), spread=spread)
 def curves_of(ax, metric, **wanted):
     """All seeds of one experiment without PD, with PD, and exact."""
     for space, colour in (("none", GRAY), ("pd", BLUE), ("exact", ORANGE)):
-        for i, run in enumerate(pick(**wanted, null_space=space)):
+        for i, run in enumerate(pick(AT_8["faces"], **wanted, null_space=space)):
             label = (SPACES[space].strip(" +") or "without") if i == 0 else None
             ax.plot(*run.curve(metric), ".-", color=colour, lw=1.2, label=label)
             if (after := AFTER.get(metric)) in run.final:
@@ -945,7 +974,7 @@ plt.show()
 # %%
 ratios, used, leads, fairer = [], [], [], []
 for name in ("glean", "panini"):
-    for without, with_ in pairs_of(*pair(model=name, factor=8)):
+    for without, with_ in pairs_of(*pair(AT_8["faces"], model=name, factor=8)):
         ratios.append(speedup(without, with_))
         leads.append(ahead(without, with_))
         used += [without, with_]
@@ -987,9 +1016,9 @@ ax.set(xlabel="steps", ylabel="blockiness", yscale="log", title="GLEAN, faces, 8
 if len(ax.lines) > 1:
     ax.legend(frameon=False)
 plt.show()
-with_pd = pick(model="glean", factor=8, null_space="pd")
+with_pd = pick(AT_8["faces"], model="glean", factor=8, null_space="pd")
 fading = [run.final["blockiness"] / run.history[0]["blockiness"] for run in with_pd]
-for run in with_pd + pick(model="glean", factor=8, null_space="none"):
+for run in with_pd + pick(AT_8["faces"], model="glean", factor=8, null_space="none"):
     steps, values = run.curve("blockiness")
     print(
         f"{run.path.name}: {values[0]:.2f} before training, {values[1]:.2f} after {steps[1]} steps, {values[-1]:.2f} after {steps[-1]}"
@@ -1000,7 +1029,7 @@ record("C12", sum(fading) / len(fading) if fading else None, profile=profile, ru
 # %% mystnb={"image": {"alt": "Faces half-way through the training and after it, without PD and with PD"}}
 labelled = []
 for space in ("none", "pd"):
-    for run in pick(model="glean", factor=8, null_space=space)[:1]:
+    for run in pick(AT_8["faces"], model="glean", factor=8, null_space=space)[:1]:
         name = f"GLEAN{SPACES[space]}"
         for file, when in (("sheet_halfway.webp", "half-way"), ("sheet.webp", "at the end")):
             if (run.path / file).is_file():
@@ -1013,7 +1042,7 @@ gallery(labelled)
 # On real data: what the network trained with PD says itself, its null part, and the answer.
 
 # %% mystnb={"image": {"alt": "Raw predictions, their null-space parts and the final answers of GLEAN with PD on unseen faces"}}
-for run in pick(model="glean", factor=8, null_space="pd")[:1]:
+for run in pick(AT_8["faces"], model="glean", factor=8, null_space="pd")[:1]:
     x_r, x_hat = answers_of(run)
     gallery([("$x_r$", x_r), ("null part", 0.5 + A.project_null(x_r) if factor == 8 else x_r), (r"$\hat x$", x_hat)])
 
@@ -1024,26 +1053,26 @@ for run in pick(model="glean", factor=8, null_space="pd")[:1]:
 
 
 # %% mystnb={"image": {"alt": "Answers of GLEAN, GLEAN with PD, Panini and Panini with PD on unseen faces, cats and buildings"}}
-def sheet_of(category, factor):
+def sheet_of(at, category, factor):
     """[(label, images)]: y, bicubic and the mean image + PD, of the same unseen images as the runs' sheets show."""
-    folder = f"{'' if judged == 'laptop' else judged + '-'}{category}-{factor}x"
+    folder = f"{'' if at == 'laptop' else at + '-'}{category}-{factor}x"
     files = [results / "baselines" / folder / "sheet.webp" for results in result_folders()]
     cells = next((cells_of(file) for file in files if file.is_file()), [])
     return [(name, cells[k]) for name, k in (("$y$", 0), ("bicubic", 1), ("mean + PD", 5)) if cells]
 
 
-for category in PACKS:
-    labelled = sheet_of(category, 8) + [
+for category, at in AT_8.items():
+    labelled = sheet_of(at, category, 8) + [
         (f"{category}, {TITLES[name]}{SPACES[space]}", answers_of(run)[1])
         for name in ("glean", "panini")
         for space in SPACES
-        for run in pick(category, model=name, factor=8, null_space=space)[:1]
+        for run in pick(at, category, model=name, factor=8, null_space=space)[:1]
     ]
     gallery(labelled)
 
 # %% mystnb={"image": {"alt": "The same at 16x, from four by four pixels"}}
 gallery(
-    sheet_of("faces", 16)
+    sheet_of(AT_16["faces"], "faces", 16)
     + [
         (f"16x, {TITLES[n]}{SPACES[s]}", answers_of(run)[1])
         for n in ("glean", "panini")
@@ -1084,12 +1113,13 @@ print("the truth through the exact null space stays the truth, to 100 dB:", bool
 # %%
 print(f"the truth through PD: {through_pd.mean():.1f} dB on images of the prior, whatever the network")
 rows = [
-    (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(model=name, factor=8, null_space=s))
+    (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(AT_8["faces"], model=name, factor=8, null_space=s))
     for name in ("glean", "panini")
     for s in ("pd", "exact")
 ]
+at = deciding(*both_ways(factor=8, downsampler="average"))
 pooled = [
-    (f"8x faces, {TITLES[name]}{SPACES[s]}, y pooled", pick(model=name, factor=8, null_space=s, downsampler="average"))
+    (f"y pooled, {TITLES[name]}{SPACES[s]} ({at})", pick(at, model=name, factor=8, null_space=s, downsampler="average"))
     for name in ("glean", "panini")
     for s in ("none", "pd")
 ]
@@ -1102,33 +1132,22 @@ scores(rows + pooled, METRICS)
 
 
 # %%
-def gain_of(category="faces", model="glean", **wanted):
+def gain_of(without, with_):
     """PSNR with PD minus without, mean over seeds; None where a run is missing."""
-    without, with_ = pair(category, model, factor=8, **wanted)
     return mean(with_, "PSNR").mean - mean(without, "PSNR").mean if without and with_ else None
 
 
 small = {"rrdb_blocks": 1, "rrdb_channels": 16}
-gains = {
-    "buildings": gain_of("buildings"),
-    "cats": gain_of("cats"),
-    "faces": gain_of(),
-    "faces, small backbone": gain_of(**small),
-}
-for name, gain in gains.items():
-    print(f"{name:24}" + (f"{gain:+.2f} dB" if gain is not None else "not run yet"))
-
-
-def share_of(gain):
-    """A gain over that on faces, None where one is missing or the faces gain nothing."""
-    usual = gains["faces"]
-    return gain / usual if gain is not None and usual and usual > 0 else None
-
-
-faces, buildings, little = pair(factor=8), pair("buildings", factor=8), pair(factor=8, **small)
-smaller, diverse = share_of(gains["faces, small backbone"]), share_of(gains["buildings"])
-record("C14a", smaller, profile=profile, runs=names(*faces, *little))
-record("C14b", diverse, profile=profile, runs=names(*faces, *buildings))
+for id, what, other in (
+    ("C14a", "faces, small backbone", {"category": "faces", **small}),
+    ("C14b", "buildings", {"category": "buildings"}),
+):
+    at = deciding(*both_ways(models=["glean"], factor=8), *both_ways(models=["glean"], factor=8, **other))
+    faces, others = pair(at, factor=8), pair(at, factor=8, **other)
+    usual, gain = gain_of(*faces), gain_of(*others)
+    print(*(f"{name}, {at}: {by:+.2f} dB" for name, by in (("faces", usual), (what, gain)) if by is not None), sep="; ")
+    share = gain / usual if gain is not None and usual and usual > 0 else None
+    record(id, share, profile=profile, runs=names(*faces, *others))
 
 # %% [markdown]
 # ### Against a search
@@ -1136,7 +1155,11 @@ record("C14b", diverse, profile=profile, runs=names(*faces, *buildings))
 # PULSE (lesson 06) searches the prior for an image whose reduction is $y$; GLEAN answers in one pass. **Claim C17** compares their PSNR on held-out faces at 8x, both without PD. PSNR is judged against $x$, PSNR(LR) against $y$; a search that minimises the distance to $y$ may well win in the second. (PULSE was given pooled $y$, GLEAN bicubic ones; the images are of the same held-out people, fewer for PULSE, whose searches take long.)
 
 # %%
-glean_runs = pick(model="glean", factor=8, null_space="none")
+plain, on_pooled = (
+    {"model": "glean", "factor": 8, "null_space": "none", "downsampler": d} for d in ("bicubic", "average")
+)
+at = deciding(plain, on_pooled)
+glean_runs = pick(at, **plain)
 searches = COMMITTED / "pulse" / "faces64" / "summary.json"
 found = read_json(searches).get("8x search") if searches.is_file() else None
 lead, fair, in_lr = None, None, {}
@@ -1147,7 +1170,7 @@ if glean_runs and found:
     print(
         f"PSNR: GLEAN {ours.text()} dB, PULSE {found['PSNR']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['PSNR(LR)']:.2f} dB"
     )
-    same_y = pick(model="glean", factor=8, null_space="none", downsampler="average")
+    same_y = pick(at, **on_pooled)
     if same_y:  # the same measurements as PULSE's
         print(
             f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {mean(same_y, 'PSNR').mean - found['PSNR']:+.2f} dB"

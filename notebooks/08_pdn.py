@@ -642,27 +642,31 @@ else:
 
 # %%
 METRICS = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "blockiness")
+AT = {  # the long runs, where all five are stored
+    factor: "night" if all(group(**this, factor=factor, profile="night") for this in METHODS.values()) else judged
+    for factor in (8, 16)
+}
 rows, best = [], {}
-for factor in (8, 16):
-    free = stored_baselines("faces", factor, profile=judged, folders=report.result_folders())
+for factor, at in AT.items():
+    free = stored_baselines("faces", factor, profile=at, folders=report.result_folders())
     for name, row in free.items():  # what costs nothing
         cells = [f"{row[m]:.{3 if m not in ('PSNR', 'fd_features64') else 2}f}" for m in METRICS if m in row]
-        rows.append([f"{factor}x", f"*{name}*", "", *cells])
+        rows.append([f"{factor}x, {at}", f"*{name}*", "", *cells])
     for metric in ("PSNR", "SSIM") if free else ():
         best[factor, metric] = max(row[metric] for row in free.values())
     for name, this in METHODS.items():
-        set_ = group(**this, factor=factor)
+        set_ = group(**this, factor=factor, profile=at)
         if set_:
             rows.append(
                 [
-                    f"{factor}x",
+                    f"{factor}x, {at}",
                     name,
                     len(set_),
                     *(text(mean(set_, m), 3 if m not in ("PSNR", "fd_features64") else 2) for m in METRICS),
                 ]
             )
 for (factor, metric), level in best.items():
-    sets = {name: group(**this, factor=factor) for name, this in METHODS.items()}
+    sets = {name: group(**this, factor=factor, profile=AT[factor]) for name, this in METHODS.items()}
     above = [name for name, set_ in sets.items() if set_ and mean(set_, metric).mean > level]
     print(f"{factor}x, above everything that costs nothing in {metric} ({level:.3f}): {', '.join(above) or 'none'}")
 table(["", "", "seeds", *METRICS], rows)
