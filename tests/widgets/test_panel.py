@@ -98,7 +98,7 @@ def one_thread():
 
 
 def test_an_update_at_256_pixels_is_quick(one_thread):
-    """Draw, enlarge and encode in 100 ms, what feels immediate.
+    """A panel adds little to what its picture costs: 10 ms for drawing and encoding where this was written.
 
     Processor time of one thread, the best of ten: on a busy machine several threads wait for one another.
     """
@@ -108,10 +108,20 @@ def test_an_update_at_256_pixels_is_quick(one_thread):
     def draw(level):
         return {"x_r": other, "x_hat": enforce_consistency(level * other, A(x), A)}, "another picture made consistent"
 
+    def by_hand(level):
+        for image in draw(level)[0].values():
+            Image.fromarray((255 * image[0].clamp(0, 1)).byte().movedim(0, -1).numpy()).save(io.BytesIO(), "PNG")
+
     (control,), *_ = parts(panel(draw, level=slider()))
-    seconds = []
-    for level in np.linspace(0, 1, 10):
-        start = time.process_time()
-        control.value = float(level)
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.1, seconds
+
+    def seconds(update) -> float:
+        taken = []
+        for level in np.linspace(0, 1, 10):
+            start = time.process_time()
+            update(float(level))
+            taken.append(time.process_time() - start)
+        return min(taken)
+
+    plain = seconds(by_hand)
+    assert seconds(lambda level: setattr(control, "value", level)) < 4 * plain
+    assert seconds(lambda level: [by_hand(level) for _ in range(5)]) > 4 * plain  # the control
