@@ -67,6 +67,6 @@ def share_of_torch(modules: str) -> float:
 
 
 def test_the_package_is_imported_at_once():
-    """A sixth of torch's time, 0.2 s beside its 1.0 s; scipy's filters at the head of one file made it more than half."""
+    """A sixth of torch's time, 0.2 s beside 1.0 s; scipy's filters at the head of one file made it more than half."""
     assert share_of_torch("ganprior_null") < 0.4
     assert share_of_torch("ganprior_null, matplotlib.pyplot, scipy.stats, skimage.data") > 0.4  # the control
