@@ -110,6 +110,35 @@ def identity_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
     return 1 - (network(crop_face(x)) * wanted).sum(1).mean()
 
 
+def embedding_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
+    """1 - the cosine of what ``network`` makes of x and of the reference, (N, 3, H, W) in [0, 1], mean over images.
+
+    :func:`identity_loss` for networks that take whole images, such as :class:`~ganprior_null.layers.FeatureNet64`. No
+    gradient reaches the reference.
+    """
+    with torch.no_grad():
+        wanted = network(reference)
+    return 1 - F.cosine_similarity(network(x), wanted, dim=1).mean()
+
+
+def matching_loss(features: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
+    """The sum over stages of mean |difference| of a discriminator's features of x and of the truth.
+
+    GPEN's feature matching (Yang et al. 2021, Sec. 3.3), with means of absolute values in place of norms. No gradient
+    reaches the reference.
+    """
+    return torch.stack([F.l1_loss(a, b.detach()) for a, b in zip(features, reference, strict=True)]).sum()
+
+
+def relativistic(scores: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of two sets of images -> each less the mean of the other's: how much more real than those.
+
+    The losses of ESRGAN's relativistic average discriminator (Wang et al. 2018, Eq. 1 and 2) are then
+    ``discriminator_loss(*relativistic(real, fake))`` for D, and with real and fake exchanged for G.
+    """
+    return scores - others.mean(), others - scores.mean()
+
+
 def crop_face(x: Tensor) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, 3, 112, 112) in [-1, 1]: the part of an aligned face that ArcFace looks at.
 

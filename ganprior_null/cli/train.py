@@ -62,8 +62,8 @@ def _train_features(options) -> bool:
 
 
 def _add_restorer(networks) -> None:
-    this = networks.add_parser("restorer", help="GLEAN, Panini-Net or PDN around a shipped prior")
-    this.add_argument("model", help="glean | panini | pdn")
+    this = networks.add_parser("restorer", help="a restorer around a shipped prior")
+    this.add_argument("model", help="glean | panini | pdn | psp | gfpgan | gpen | esrgan (without the prior)")
     this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
     _add_skip_broken(this)

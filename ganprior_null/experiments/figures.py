@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ..images import grid
 from ..operators import LinearOperator
-from ..restorers import enforce_consistency
+from ..restorers import PDNNetwork, enforce_consistency
 
 BATCH = 50
 
@@ -18,9 +18,9 @@ def restore(network: nn.Module, y: Tensor, A: LinearOperator | None, *, seed: in
     """
     was_training, generator = network.training, torch.Generator().manual_seed(seed)
     network.eval()
-    answers = []
+    answers, samples = [], isinstance(network.network, PDNNetwork)
     for part in y.split(BATCH):
-        code = (network.network.draw(part, generator), generator) if hasattr(network.network, "draw") else ()
+        code = (network.network.draw(part, generator), generator) if samples else ()
         answers.append(network(part, *code).float())
     network.train(was_training)
     x_r = torch.cat(answers)

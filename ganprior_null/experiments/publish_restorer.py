@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from ..restorers.restorer import EnlargingRestorer, Restorer
 from ..storage import check_outputs, write
 from ..training.origin import commit_of
 from ..training.record import read_params
+from ..training.restore import FURTHER
 from ..weights import save_restorer
 from ..weights.course import restorer_files
 from .publish import LICENSE, parameter_count
@@ -20,10 +22,9 @@ FIGURES = ("PSNR", "SSIM", "MS-SSIM", "fd_features64", "PSNR(LR) raw", "PSNR(LR)
 
 CARD = """# {name}
 
-{title}: images of {in_size} x {in_size} pixels to {out_size} x {out_size} ({parameters} parameters, {rrdb_blocks} RRDB
-blocks of {rrdb_channels} channels), around the prior `{prior}`. In half precision. Beside it a sheet of its answers
-to held-out images it never saw: upper row before the null space, lower row after (nothing chosen; the images
-themselves are not distributed).
+{title}: images of {in_size} x {in_size} pixels to {out_size} x {out_size} ({parameters} parameters, {built}),
+{around}. In half precision. Beside it a sheet of its answers to held-out images it never saw: upper row before the
+null space, lower row after (nothing chosen; the images themselves are not distributed).
 
     python -m ganprior_null restore --model {name} --out restored y.png
     python -m ganprior_null restore --model {name} --out restored --downsample photograph.jpg
@@ -36,9 +37,9 @@ The images must be framed as the sheet shows: one {subject} that fills the squar
 | y was made by | {downsampler}, {factor}x, rounded to 8 bits |
 | training images | {data}: {training_images}, {margin} pixels cut from every side, mirrored at random |
 | steps, batch | {steps}, {global_batch} |
-| weights of the losses | pixel ({pixel}) {pixel_weight}, perceptual {perceptual_weight}, adversarial {gan_weight} |
+| weights of the losses | {losses} |
 | held to y | x_r, with weight {range_weight} on the mean square of A x_r - y |
-| adversary, answers | joins at step {gan_from}; answers by {average} |
+| adversary, answers | {adversary}; answers by {average} |
 | seed, precision, torch | {seed}, {precision}, {torch} |
 | commit | {commit} |
 {figures}
@@ -68,16 +69,21 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
     answers, sheet, card = run / "sheet.webp", out / f"{name}.webp", out / f"{name}.md"
     check_outputs([*restorer_files(out, name), sheet, card], inputs=[answers], overwrite=overwrite)
     trained, final = load_trained(run), read_run(run).final
-    network, params = trained.network.network, trained.params
+    restorer, params = trained.network, trained.params
+    network, sizes = restorer.network, {"in_size": restorer.in_size, "out_size": restorer.out_size}
     figures = {key: final[key] for key in FIGURES if key in final}
-    save_restorer(out, name, trained.network, {"model": network.title, "license": LICENSE, **params, **figures})
+    save_restorer(out, name, restorer, {"license": LICENSE, **params, **sizes, **figures})
     write(sheet, answers.read_bytes())
     text = CARD.format(
         name=name,
         title=network.title,
-        in_size=network.in_size,
-        out_size=network.out_size,
         parameters=parameter_count(network),
+        built=built(restorer, params),
+        around=f"around the prior `{params['prior']}`"
+        if hasattr(network, "bank")
+        else f"without a prior; its adversary began as that of `{params['prior']}`",
+        losses=losses(params),
+        adversary=f"joins at step {params['gan_from']}" if params["gan_weight"] else "none",
         told_null_space=NULL_SPACES[params["null_space"]],
         subject=params["prior"].rstrip("0123456789").removesuffix("s"),
         license=LICENSE,
@@ -87,5 +93,22 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
         else "the last weights",
         figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
         **params,
+        **sizes,
     )
     return write(card, text)
+
+
+def built(restorer: Restorer, params: dict) -> str:
+    """What stands before the generator."""
+    if isinstance(restorer, EnlargingRestorer):
+        side = restorer.network.in_size
+        return f"which sees them enlarged to {side} x {side}"
+    return f"{params['rrdb_blocks']} RRDB blocks of {params['rrdb_channels']} channels"
+
+
+def losses(params: dict) -> str:
+    """The weights of the recipe's losses, those that single systems have only where they are."""
+    told = [f"pixel ({params['pixel']}) {params['pixel_weight']}", f"perceptual {params['perceptual_weight']}"]
+    told += [f"adversarial {params['gan_weight']}"]
+    told += [f"{name.removesuffix('_weight').replace('_', ' ')} {params[name]}" for name in FURTHER if name in params]
+    return ", ".join(told)

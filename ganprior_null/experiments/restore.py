@@ -48,7 +48,7 @@ class Model(NamedTuple):
     @property
     def sizes(self) -> tuple[int, int]:
         """(side of y, side of x)."""
-        return self.network.network.in_size, self.network.network.out_size
+        return self.network.in_size, self.network.out_size
 
 
 def read_model(name: str) -> Model:
@@ -62,7 +62,7 @@ def read_model(name: str) -> Model:
         raise ValueError(f"no restorer named {name!r}{did_you_mean(name, known)}")
     about = read_metadata(weights_path(name))
     this, network = Experiment(**{key: about[key] for key in Experiment._fields}), load_restorer(name)
-    A_true, A = operators(this, network.network.out_size)
+    A_true, A = operators(this, network.out_size)
     return Model(name, network, this, A_true, A, about["PSNR(LR) raw"])
 
 

@@ -1,4 +1,4 @@
-"""GLEAN, Panini-Net and PDN around a shipped prior, with and without a null space in the forward pass."""
+"""The restorers of :mod:`.models` around a shipped prior, with and without a null space in the forward pass."""
 
 import dataclasses
 import hashlib
@@ -16,29 +16,28 @@ from ..metrics import FEWEST_IMAGES
 from ..operators import AveragePool, LinearOperator
 from ..profiles import Restorer as Profile
 from ..profiles import did_you_mean
-from ..restorers import GLEAN, PDN, Panini
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
 from ..storage import write_json
 from ..training import Run, batch_indices, fit, make_fabric, resolve_precision, step_generator
 from ..training.degrade import degrade
 from ..training.loop import refuse_unequal
-from ..training.restore import RestorerRecipe, answering, restorer_state, restorer_step
+from ..training.restore import FURTHER, RestorerRecipe, answering, restorer_state, restorer_step
 from ..training.runtime import memory_advice
 from ..weights import load_discriminator, load_features64, load_prior, vgg16_conv4_3, weights_path
 from .figures import restore, sheet
 from .judge import after_training, judge, raw_figures
+from .models import model
 from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
-MODELS = {"glean": GLEAN, "panini": Panini, "pdn": PDN}
 NULL_SPACES = ("none", "pd", "exact")
 
 
 class Experiment(NamedTuple):
     """What distinguishes one run from the next; everything else is the profile's."""
 
-    model: str = "glean"  # glean | panini | pdn
+    model: str = "glean"  # a name of MODELS
     null_space: str = "none"  # none | pd: of average pooling | exact: of the operator that made y
     factor: int = 8
     downsampler: str = "bicubic"  # makes y from x; the names of restorers.identify.downsamplers
@@ -71,7 +70,8 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     run = Run(out, params | ({"perceptual": "vgg16"} if vgg16 else {}))
     state = restorer_state(network, D, recipe)
     images = degrade(sides.training) if this.degraded else sides.training
-    step = restorer_step(pairs(images, A_true, recipe), A, recipe, seen_by.to(fabric.device))
+    seen_by, embed = (seen.to(fabric.device) for seen in (seen_by, load_features64()))
+    step = restorer_step(pairs(images, A_true, recipe), A, recipe, seen_by, embed)
     smaller = f"then rrdb_channels (now {profile.rrdb_channels})"
     with memory_advice(f"lower test_images (now {profile.test_images}, at least {FEWEST_IMAGES}), {smaller}"):
         test = from_uint8(sides.held_out[: profile.test_images]).to(fabric.device)
@@ -86,7 +86,9 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
 
 def about_run(data: Path | None, training_images: int, margin: int, precision: str, this: Experiment,
               profile: Profile, recipe: RestorerRecipe) -> dict:  # fmt: skip
-    """What a run's ``params.json`` holds."""
+    """What a run's ``params.json`` holds; of the losses that single systems have, those that it was trained with."""
+    losses = dataclasses.asdict(recipe)
+    losses = {name: value for name, value in losses.items() if value or name not in FURTHER}
     return {
         "experiment": "restorer",
         "data": data.name if data else "drawn faces",
@@ -98,7 +100,7 @@ def about_run(data: Path | None, training_images: int, margin: int, precision: s
         "prior_sha256": hashlib.sha256(weights_path(this.prior).read_bytes()).hexdigest()[:16],
         **this._asdict(),
         **dataclasses.asdict(profile),
-        **dataclasses.asdict(recipe),
+        **losses,
     }
 
 
@@ -151,20 +153,13 @@ def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
     """The losses of each model as published, the profile's sizes, the experiment's seed."""
     shared = {f.name for f in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(RestorerRecipe)}
     recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
-    if this.model == "pdn":  # adversarial alone
-        alone = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0, "gan_from": 0, "range_weight": 0.0}
-        return dataclasses.replace(recipe, **(alone | variant(this.model, this.variant).recipe))
-    return dataclasses.replace(recipe, pixel="l1" if this.model == "panini" else "l2")
+    return dataclasses.replace(recipe, **(model(this.model).recipe | variant(this.model, this.variant).recipe))
 
 
 def build(this: Experiment, prior, profile: Profile) -> Restorer:
     """y -> x_r, in [0, 1]: the network around a copy of the prior, without null space."""
-    if this.model not in MODELS:
-        raise ValueError(f"unknown model {this.model!r}{did_you_mean(this.model, MODELS)}")
-    in_size = lr_side(this, prior.size)
-    sizes = {"rrdb_blocks": profile.rrdb_blocks, "rrdb_channels": profile.rrdb_channels}
     chosen = variant(this.model, this.variant).network
-    return Restorer(MODELS[this.model].from_prior(prior, in_size, **sizes, **chosen).network)
+    return model(this.model).build(prior, lr_side(this, prior.size), profile, **chosen)
 
 
 def lr_side(this: Experiment, size: int) -> int:

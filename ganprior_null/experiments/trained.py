@@ -62,7 +62,7 @@ def unseen_images(trained: Trained, data: Path | None) -> Tensor:
     data: the folder in which that pack or folder lies; None: the one that GANPRIOR_DATA names. Raises ValueError where
     neither is given, NotADirectoryError where there is nothing of that name.
     """
-    params, size = trained.params, trained.network.network.out_size
+    params, size = trained.params, trained.network.out_size
     if params["data"] == "drawn faces":
         images = drawn_sides(size, trained.profile).held_out
     else:

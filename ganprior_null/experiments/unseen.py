@@ -31,7 +31,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
     """
     trained = load_trained(path)
     x = unseen_images(trained, data)
-    known = downsamplers(tuple(x.shape[-2:]), (trained.network.network.in_size,) * 2)
+    known = downsamplers(tuple(x.shape[-2:]), (trained.network.in_size,) * 2)
     wrong = [name for name in names if name not in known]
     if wrong:
         raise ValueError(f"unknown downsampler {', '.join(map(repr, wrong))}; known: {', '.join(known)}")

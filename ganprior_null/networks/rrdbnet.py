@@ -20,6 +20,8 @@ class RRDBNet(nn.Module):
     Raises ValueError for another factor, and for sides of y that cannot be folded.
     """
 
+    title = "ESRGAN"  # for messages
+
     def __init__(
         self, channels: int = 64, blocks: int = 23, *, factor: int = 4, growth: int = GROWTH, plus: bool = False
     ):

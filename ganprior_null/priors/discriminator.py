@@ -33,10 +33,20 @@ class StyleGAN2Discriminator(nn.Module):
         self.final_linear = nn.Sequential(EqualLinear(last * 4 * 4, last, activation=True), EqualLinear(last, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.score(self.stages(x)[-1])
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """[(N, C, size, size), (N, C', size/2, size/2), ..., (N, C'', 4, 4)], which feature matching compares."""
         if x.ndim != 4 or x.shape[1:] != (3, self.size, self.size):
             raise ValueError(f"x must be (N, 3, {self.size}, {self.size}), got {tuple(x.shape)}")
-        x = self.convs(x.contiguous(memory_format=torch.channels_last))  # (N, C, 4, 4)
-        x = self.final_conv(minibatch_stddev(x, self.group))  # (N, C, 4, 4)
+        features = [x.contiguous(memory_format=torch.channels_last)]
+        for block in self.convs:
+            features.append(block(features[-1]))
+        return features[1:]
+
+    def score(self, features: Tensor) -> Tensor:
+        """The last of :meth:`stages`, (N, C, 4, 4) -> scores (N, 1)."""
+        x = self.final_conv(minibatch_stddev(features, self.group))  # (N, C, 4, 4)
         return self.final_linear(x.flatten(1))  # (N, 1)
 
 

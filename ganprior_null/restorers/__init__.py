@@ -2,6 +2,7 @@
 
 from .degradation import DegradationEncoder as DegradationEncoder
 from .degradation import MomentumContrast as MomentumContrast
+from .esrgan import ESRGAN as ESRGAN
 from .gfpgan import GFPGAN as GFPGAN
 from .gfpgan import GFPGANNetwork as GFPGANNetwork
 from .glean import GLEAN as GLEAN

@@ -14,17 +14,24 @@ from ..priors.stylegan2 import resolutions
 class Restorer(nn.Module):
     """y (N, 3, r, r) in [0, 1] -> x (N, 3, R, R), about [0, 1], unclamped: ``network`` between the two conversions.
 
-    Raises TypeError for integer images and ValueError for NaN, infinity and sizes that the network does not take.
+    in_size, out_size: r and R, the network's own unless said. Raises TypeError for integer images and ValueError for
+    NaN, infinity and sizes that the network does not take.
     """
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, *, in_size: int | None = None, out_size: int | None = None):
         super().__init__()
         self.network = network
+        self.in_size = network.in_size if in_size is None else in_size
+        self.out_size = network.out_size if out_size is None else out_size
 
     def forward(self, y: Tensor, *code) -> Tensor:
         """code: what the network takes beside y; PDN's takes z, a generator and noise."""
+        return from_signed(self.network(self.prepare(y), *code))
+
+    def prepare(self, y: Tensor) -> Tensor:
+        """What the network sees of y: the same image in [-1, 1]."""
         check_image(y, "y")
-        return from_signed(self.network(to_signed(check_finite(y, "y")), *code))
+        return to_signed(check_finite(y, "y"))
 
 
 class PriorRestorer(Restorer):
@@ -55,14 +62,14 @@ class EnlargingRestorer(PriorRestorer):
     """
 
     def __init__(self, in_size: int, network: nn.Module):
-        super().__init__(network)
-        self.in_size = in_size
+        super().__init__(network, in_size=in_size)
 
-    def forward(self, y: Tensor, *code) -> Tensor:
+    def prepare(self, y: Tensor) -> Tensor:
+        """What the network sees of y: enlarged, in [-1, 1]."""
         check_sides(y, "y", (self.in_size, self.in_size))
         if self.in_size < self.network.in_size:
             y = F.interpolate(y, size=(self.network.in_size,) * 2, mode="bilinear")
-        return super().forward(y, *code)
+        return super().prepare(y)
 
 
 def check_in_size(in_size: int, largest: int) -> None:

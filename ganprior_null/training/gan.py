@@ -138,7 +138,12 @@ def forward(fabric, module: nn.Module, *inputs) -> Tensor:
     """module(*inputs) in the run's precision, the result at least in float32, where losses are computed."""
     with fabric.autocast():
         out = module(*inputs)
-    return out.to(torch.promote_types(out.dtype, torch.float32))
+    return at_least_float32(out)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """x in float32, or in its own dtype where that is finer."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def draw(G, recipe: GanRecipe, t: int, purpose: str, mine: slice, count: int | None = None):

@@ -1,7 +1,7 @@
-"""One training step of GLEAN, Panini-Net or PDN, whole: network, null space, losses, discriminator.
+"""One training step of a restorer, whole: network, null space, losses, discriminator.
 
 The step is the same for all: ``A = None`` is the network as published, an operator puts its null space into the forward
-pass, and the weights of :class:`RestorerRecipe` choose between GLEAN's losses and PDN's adversarial one alone.
+pass, and the weights of :class:`RestorerRecipe` choose between the losses of the systems.
 """
 
 import copy
@@ -13,16 +13,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..images import to_signed
-from ..losses import discriminator_loss, generator_loss, perceptual_loss, r1_penalty
+from ..images import from_signed, to_signed
+from ..losses import (
+    discriminator_loss,
+    embedding_loss,
+    generator_loss,
+    matching_loss,
+    perceptual_loss,
+    pyramid_l1,
+    r1_penalty,
+    relativistic,
+    w_norm,
+)
 from ..operators import LinearOperator
-from ..restorers import enforce_consistency
+from ..restorers import PDNNetwork, enforce_consistency
 from .ema import update_ema
-from .gan import forward, update
+from .gan import at_least_float32, forward, update
 from .stream import step_generator
 
 PairsAt = Callable[[int], tuple[Tensor, Tensor]]
 PIXEL = {"l1": F.l1_loss, "l2": F.mse_loss}
+FURTHER = ("identity_weight", "w_norm_weight", "pyramid_weight", "matching_weight", "relativistic", "pixels_first")
 
 
 @dataclass(frozen=True)
@@ -33,16 +44,23 @@ class RestorerRecipe:
     steps: int = 2_000
     lr: float = 1e-4  # Adam, betas 0.9 and 0.99, cosine to lr_end, both networks
     lr_end: float = 1e-7
-    pixel: str = "l2"  # l2 for GLEAN, l1 for Panini
+    pixel: str = "l2"  # l2 for GLEAN and pSp, l1 for the others
     pixel_weight: float = 1.0  # lambda
     perceptual_weight: float = 1e-2  # alpha
-    gan_weight: float = 1e-2  # beta; 1e-3 at 16x with PD
+    gan_weight: float = 1e-2  # beta; 1e-3 at 16x with PD; 0: no adversary
     r1_gamma: float = 0.0  # the published configurations have none
     r1_every: int = 16
     gan_from: int = 0  # the step at which D joins; before it the network learns from the other losses alone
     range_weight: float = 0.0  # of mean (A x_r - y)^2, in [-1, 1]: behind a null space no other loss sees that part
     ema_images: int = 0  # half-life, in images, of the moving average of the weights that answers; 0: none
     seed: int = 0
+    # the losses of FURTHER, which single systems have
+    identity_weight: float = 0.0  # of 1 - cosine of two embeddings: pSp, GFP-GAN
+    w_norm_weight: float = 0.0  # of the length of w_plus less its mean: pSp
+    pyramid_weight: float = 0.0  # of the U-Net's own images: GFP-GAN
+    matching_weight: float = 0.0  # of D's features: GPEN
+    relativistic: bool = False  # D compares images rather than judging each: ESRGAN
+    pixels_first: bool = False  # until D joins, nothing but the pixel loss: ESRGAN
 
 
 def restorer_state(network: nn.Module, D: nn.Module, recipe: RestorerRecipe) -> dict:
@@ -74,12 +92,20 @@ def cosine(recipe: RestorerRecipe, t: int) -> float:
     return recipe.lr_end + (recipe.lr - recipe.lr_end) * (1 + turn) / 2
 
 
-def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerRecipe, features: nn.Module):
+def restorer_step(
+    pairs_at: PairsAt,
+    A: LinearOperator | None,
+    recipe: RestorerRecipe,
+    features: nn.Module,
+    embed: nn.Module | None = None,
+):
     """The step for :func:`~ganprior_null.training.fit`.
 
     pairs_at(t): (x, y), the global batch in [0, 1]. A: the operator whose null space the network's answer is put into;
-    None leaves the answer as it is. features: what the perceptual loss sees with.
+    None leaves the answer as it is. features: what the perceptual loss sees with. embed: images -> embeddings, what the
+    identity loss sees with; None takes features.
     """
+    embed = features if embed is None else embed
 
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
         network = state["network"]
@@ -89,20 +115,29 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
         for optimizer in (state["optimizer"], state["optimizer_D"]):
             optimizer.param_groups[0]["lr"] = cosine(recipe, t)
 
-        x_r = forward(fabric, network, y, *code(network.network, recipe, t, everyone[1], mine))
+        x_r, inner = answer(fabric, network, recipe, y, code(network.network, recipe, t, everyone[1], mine))
         x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
 
         scalars, loss = {}, 0.0
         if recipe.pixel_weight:
             scalars["pixel"] = PIXEL[recipe.pixel](to_signed(x_hat), to_signed(x))
             loss = loss + recipe.pixel_weight * scalars["pixel"]
-        if recipe.perceptual_weight:
+        if recipe.perceptual_weight and not (recipe.pixels_first and t < recipe.gan_from):
             scalars["perceptual"] = perceptual_loss(x_hat, x, features)
             loss = loss + recipe.perceptual_weight * scalars["perceptual"]
+        if recipe.identity_weight:
+            scalars["identity"] = embedding_loss(x_hat, x, embed)
+            loss = loss + recipe.identity_weight * scalars["identity"]
+        if recipe.w_norm_weight:
+            scalars["w norm"] = w_norm(inner, network.network.latent_avg)
+            loss = loss + recipe.w_norm_weight * scalars["w norm"]
+        if recipe.pyramid_weight:
+            scalars["pyramid"] = pyramid_l1(inner, to_signed(x)).sum()
+            loss = loss + recipe.pyramid_weight * scalars["pyramid"]
         if recipe.range_weight and A is not None:
             scalars["range"] = F.mse_loss(2 * A(x_r), 2 * y)  # as in [-1, 1]
             loss = loss + recipe.range_weight * scalars["range"]
-        if t < recipe.gan_from:
+        if t < recipe.gan_from or not recipe.gan_weight:
             update(fabric, network, state["optimizer"], loss)
         else:
             scalars |= adversarial_step(fabric, state, recipe, t, loss, x_hat, x)
@@ -117,16 +152,24 @@ def restorer_step(pairs_at: PairsAt, A: LinearOperator | None, recipe: RestorerR
 def adversarial_step(
     fabric, state: dict, recipe: RestorerRecipe, t: int, loss: Tensor, x_hat: Tensor, x: Tensor
 ) -> dict[str, Tensor]:
-    """One step of the network on its other losses and D's judgement, and one of D; {"G", "D"}: their 0-d losses."""
+    """One step of the network on its other losses and D's judgement, and one of D; {"G", "D", ...}: 0-d losses."""
     D = state["D"]
+    real, real_scores = judged(fabric, D, to_signed(x))
     D.requires_grad_(False)  # its gradients would be computed and thrown away
-    scalars = {"G": generator_loss(forward(fabric, D, to_signed(x_hat)))}
-    update(fabric, state["network"], state["optimizer"], loss + recipe.gan_weight * scalars["G"])
+    fake, fake_scores = judged(fabric, D, to_signed(x_hat))
+    if recipe.relativistic:
+        scalars = {"G": discriminator_loss(*relativistic(fake_scores, real_scores.detach()))}
+    else:
+        scalars = {"G": generator_loss(fake_scores)}
+    loss = loss + recipe.gan_weight * scalars["G"]
+    if recipe.matching_weight:
+        scalars["matching"] = matching_loss(*([at_least_float32(f) for f in seen] for seen in (fake, real)))
+        loss = loss + recipe.matching_weight * scalars["matching"]
+    update(fabric, state["network"], state["optimizer"], loss)
     D.requires_grad_(True)
 
-    real_scores = forward(fabric, D, to_signed(x))
-    fake_scores = forward(fabric, D, to_signed(x_hat.detach()))
-    scalars["D"] = discriminator_loss(real_scores, fake_scores)
+    scores = real_scores, forward(fabric, D, to_signed(x_hat.detach()))
+    scalars["D"] = discriminator_loss(*(relativistic(*scores) if recipe.relativistic else scores))
     update(fabric, D, state["optimizer_D"], scalars["D"])
     if recipe.r1_gamma and t % recipe.r1_every == 0:
         real = to_signed(x).requires_grad_()
@@ -135,12 +178,34 @@ def adversarial_step(
     return scalars
 
 
+def judged(fabric, D: nn.Module, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """(D's features of x in the run's precision, its scores (N, 1) at least in float32), x in [-1, 1]."""
+    with fabric.autocast():
+        features = D.stages(x)
+        scores = D.score(features[-1])
+    return features, at_least_float32(scores)
+
+
+def answer(fabric, network: nn.Module, recipe: RestorerRecipe, y: Tensor, code: tuple):
+    """(x_r, what the recipe's further losses look at inside): pSp's w_plus, the images of GFP-GAN's U-Net, or None."""
+    bare = network.network
+    with fabric.autocast():
+        if recipe.w_norm_weight:
+            w_plus = bare.latents(network.prepare(y))
+            return at_least_float32(from_signed(bare.bank(w_plus))), at_least_float32(w_plus)
+        if recipe.pyramid_weight:
+            encoded = bare.encode(network.prepare(y))
+            x_r, images = bare.grow(encoded.w_plus, encoded.conditions), bare.images(encoded.features)
+            return at_least_float32(from_signed(x_r)), [at_least_float32(image) for image in images]
+        return at_least_float32(network(y, *code)), None
+
+
 def code(network: nn.Module, recipe: RestorerRecipe, t: int, y: Tensor, mine: slice) -> tuple:
     """The further inputs at step t of a network that samples (PDN): z, no generator, noise; nothing for another.
 
     Drawn for the global batch y, of which this rank takes its stride: the number of ranks changes no number.
     """
-    if not hasattr(network, "draw"):
+    if not isinstance(network, PDNNetwork):
         return ()
     generator = step_generator(recipe.seed, t, "z 0")
     z = network.draw(y, generator)[mine]

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import platformdirs
 import safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..networks.rrdbnet import RRDBNet
 from ..priors import StyleGAN2Discriminator
 from ..profiles import did_you_mean
+from ..restorers import ESRGAN, GFPGANNetwork, GPENNetwork, PSPNetwork
 from ..restorers.bank import PriorNetwork
-from ..restorers.restorer import Restorer
+from ..restorers.restorer import EnlargingRestorer, Restorer
 from ..storage import check_writable
 from .files import LoadedPrior, load_stylegan2, save_weights
-from .infer import infer
 from .read import load_checkpoint
 from .report import build
 
@@ -29,6 +30,7 @@ CRITIC = ".discriminator"  # a prior's discriminator lies beside it
 REST = ".rest"  # what exceeds the limit of one file
 LIMIT = 8_000_000  # bytes of a file
 OVERHEAD = 200_000  # of them for names and metadata
+ENLARGING = (PSPNetwork, GFPGANNetwork, GPENNetwork)  # take y enlarged
 
 
 def shipped() -> list[str]:
@@ -121,10 +123,21 @@ def load_restorer(name: str) -> Restorer:
     tensors, rest = load_checkpoint(path), path.with_name(f"{name}{REST}.safetensors")
     if read_metadata(path).get("parts", 1) > 1:
         tensors |= load_checkpoint(rest)
-    kind, _ = infer(tensors)
-    if not issubclass(kind, PriorNetwork):
-        raise ValueError(f"{name} is a {kind.__name__}, which restores nothing")
-    return Restorer(build(tensors)).eval().requires_grad_(False)
+    return around(build(tensors), name, read_metadata(path)).eval().requires_grad_(False)
+
+
+def around(network: nn.Module, name: str, about: dict) -> Restorer:
+    """The restorer of a bare network, whose sizes the metadata give where the network does not know them.
+
+    Raises ValueError for a network that restores nothing.
+    """
+    if isinstance(network, ENLARGING):
+        return EnlargingRestorer(about.get("in_size", network.in_size), network)
+    if isinstance(network, RRDBNet) and "in_size" in about:
+        return ESRGAN(about["in_size"], about["out_size"], network=network)
+    if not isinstance(network, PriorNetwork):
+        raise ValueError(f"{name} is a {type(network).__name__}, which restores nothing")
+    return Restorer(network)
 
 
 def restorer_files(folder: Path, name: str) -> list[Path]:

@@ -109,7 +109,7 @@ def test_two_files_are_filled_largest_first(tmp_path, monkeypatch):
     """Shares of 60, 60, 30 and 30 % of a file: in this order the second file would have to take 120 %."""
     monkeypatch.setattr(module, "LIMIT", 300_000)
     network = torch.nn.ParameterList([torch.zeros(share * 500) for share in (60, 60, 30, 30)])
-    paths = weights.save_restorer(tmp_path, "wide", Restorer(network), {"license": "any"})
+    paths = weights.save_restorer(tmp_path, "wide", Restorer(network, in_size=1, out_size=1), {"license": "any"})
     assert len(paths) == 2 and all(path.stat().st_size < 300_000 for path in paths)
 
 
