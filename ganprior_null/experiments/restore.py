@@ -3,8 +3,13 @@
 A network takes one size: y of in_size x in_size pixels. So the images are either measurements of exactly that size, or
 photographs (``downsample``) whose middle square is brought to the network's HR size and then measured. Larger pictures
 are not cut into tiles: a prior of faces knows one face that fills the image, not a part of one.
+
+Published files of pSp, GFP-GAN and GPEN are read as they are. Their networks take faces aligned as in FFHQ, which
+nothing here does, and y of any side up to their own, which they see enlarged bilinearly, as their programs do; answers
+are rounded to 8 bits, as by GFP-GAN's program, where those of pSp and GPEN cut off.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,19 +23,21 @@ from ..images import from_uint8, load_image, save_image, to_uint8
 from ..metrics import consistency_db
 from ..names import namesakes, printable, stem
 from ..operators import LinearOperator
+from ..priors.stylegan2 import resolutions
 from ..profiles import did_you_mean
+from ..restorers.bank import PriorNetwork
 from ..restorers.identify import downsampler as named
 from ..restorers.pictures import consistent_file
-from ..restorers.restorer import Restorer
+from ..restorers.restorer import EnlargingRestorer, Restorer
 from ..storage import check_outputs, sole_writer
 from ..training.runtime import memory_advice
-from ..weights import available, load_restorer, read_metadata, shipped, weights_path
+from ..weights import around, available, load_restorer, read_metadata, shipped, weights_path
 from .figures import restore, sheet
 from .restorer import Experiment, operators
 from .runs import read_run
 from .trained import load_trained
 
-BATCH = 50
+BATCH = 50  # images of 64 pixels at once, larger ones fewer
 LOST = 6.0  # dB of PSNR(LR) raw below that of the test images which are worth a word: twice their error
 AGREE = 35.0  # dB between two measurements of one image; antialiased downsamplers differ by less
 
@@ -66,6 +73,46 @@ def read_model(name: str) -> Model:
     return Model(name, network, this, A_true, A, about["PSNR(LR) raw"])
 
 
+def published_model(
+    network: PriorNetwork, name: str, paths: list[Path], *, factor: int | None = None, downsample: str = "",
+    operator: str = "auto",
+) -> Model:  # fmt: skip
+    """A published network for these pictures: y as they are, or (``downsample``) made of them, ``factor`` times less.
+
+    factor: None for y as they are. operator: whose null space the answer is put into; "auto": that of the downsampler,
+    else of averaging; "none" leaves the published answer, as must be where it is no larger than y. Raises ValueError
+    for a y that the network does not take, before it runs.
+    """
+    out_size = network.out_size
+    sides = resolutions(min(network.in_size, out_size))
+    sides = sides if isinstance(around(network, name, {}), EnlargingRestorer) else sides[-1:]
+    if factor is None:
+        in_size = first_side(paths, f"{network} takes faces of {', '.join(map(str, sides))} pixels a side", sides)
+    elif factor < 1 or out_size % factor or out_size // factor not in sides:
+        legal = ", ".join(str(out_size // side) for side in sides[::-1])
+        raise ValueError(f"the factor of {network} must be one of {legal}, got {factor}")
+    else:
+        in_size = out_size // factor
+    makes = {"auto": downsample or "average", "none": downsample or "average"}.get(operator, operator)
+    A = named(makes, (out_size, out_size), (in_size, in_size))
+    this = Experiment(model=network.title, null_space="none", factor=out_size // in_size, downsampler=makes)
+    enforced = None if operator == "none" or in_size == out_size else A
+    return Model(name, around(network, name, {"in_size": in_size}), this, A, enforced, -math.inf)
+
+
+def first_side(paths: list[Path], takes: str, sides: list[int]) -> int:
+    """The side of the first picture, which all others must have. Raises ValueError for another than ``sides``."""
+    for path in paths:
+        h, w = load_image(path).shape[-2:]
+        if h != w or h not in sides:
+            raise ValueError(
+                f"nothing was restored: {printable(path.name)} is {w} x {h}; {takes} (--downsample makes them from "
+                "photographs)"
+            )
+        return h
+    raise ValueError("there is no picture to restore")
+
+
 def restorers(names: list[str] | None = None) -> list[str]:
     """Those of the named weights that restore; without names, of the course's."""
     names = shipped() if names is None else names
@@ -86,9 +133,9 @@ def restore_files(
     x, y = measured(model, paths, downsample)
     files = [out / f"{name}.png" for name in (*map(stem, paths), "sheet")]
     check_outputs(files, inputs=paths, overwrite=overwrite)
-    network, parts = model.network.to(device), []
+    network, parts, at_once = model.network.to(device), [], max(1, BATCH * 64**2 // model.network.out_size**2)
     with memory_advice("restore fewer images at once, or take --device cpu"), tqdm(total=len(y), unit="image") as bar:
-        for part in y.split(BATCH):
+        for part in y.split(at_once):
             parts.append(restore(network, part.to(device), None, seed=seed)[0].cpu())
             bar.update(len(part))
     x_r = torch.cat(parts)

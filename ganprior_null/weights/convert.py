@@ -22,10 +22,11 @@ from ..restorers import (
     PaniniNetwork,
     PSPNetwork,
 )
+from ..restorers.bank import PriorNetwork
 from ..storage import check_outputs
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
 from .files import mean_w, save_weights
-from .infer import describe, infer
+from .infer import LANDMARKS, bank_of, describe, infer
 from .read import load_checkpoint
 from .rename import MEAN, fits, flatten, rename, select
 from .report import LoadReport, build, check_finite_weights, compare
@@ -41,6 +42,7 @@ LAYOUTS = {
     "gpen": gpen.LAYOUT,
     "esrgan": esrgan.LAYOUT,
 }
+ENLARGING = ("psp", "gfpgan", "gpen")  # no two have a landmark in common, nor with any other
 PARTS = ("generator", "discriminator", "degradation")
 GENERATORS = {  # else StyleGAN2
     "mmagic-glean": (GLEANNetwork,),
@@ -83,6 +85,25 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
     _check_kind(kind, layout, part, describe(state_dict))
     check_finite_weights(state_dict)
     return state_dict | missing_noises(state_dict)
+
+
+def load_published(path: str | os.PathLike, layout: str = "") -> PriorNetwork | None:
+    """The bare network around a prior that a checkpoint file holds, strictly loaded, in evaluation mode.
+
+    layout: a name in LAYOUTS; empty takes pSp, GFP-GAN and GPEN by their tensors, and files that :func:`convert_file`
+    wrote; None is then the answer for a file of anything else. Raises what :func:`convert` and ``load_checkpoint``
+    raise, and ValueError where layout's network has no prior in it.
+    """
+    checkpoint = load_checkpoint(path)
+    flat = flatten(checkpoint)
+    layout = layout or next((name for name in ENLARGING if fits(flat, LAYOUTS[name])), "")
+    if not layout:
+        ours = any(mark in checkpoint for mark in LANDMARKS) and bank_of(checkpoint)
+        return build(checkpoint) if ours else None
+    network = build(convert(checkpoint, layout))
+    if not isinstance(network, PriorNetwork):
+        raise ValueError(f"{path} holds a {type(network).__name__}, which restores nothing")
+    return network
 
 
 def missing_noises(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -110,7 +110,8 @@ def test_relativistic_losses_compare_images(fabric):
 
 def test_a_run_of_a_system_that_enlarges_is_stored_read_and_judged(tmp_path):
     words = ["train", "restorer", "psp", "--factor", "16", "--null-space", "pd", "--profile", "smoke"]
-    assert main([*words, "--out", str(tmp_path / "run"), "-p", "steps", "1", "-p", "rrdb_channels", "4"]) == 0
+    words += ["-p", "steps", "1", "-p", "eval_every", "5", "-p", "rrdb_channels", "4"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
     params = json.loads((tmp_path / "run" / "params.json").read_text())
     assert params["w_norm_weight"] == 0.005 and "pyramid_weight" not in params  # losses that others have are not noted
     trained = load_trained(tmp_path / "run")
