@@ -1,4 +1,6 @@
-"""Finished restorers on downsamplers they were not trained for (Table 4), and what degraded training did (Figure 8)."""
+"""Finished restorers on what they were not trained for: other downsamplers (Table 4), PD in use alone (Table 3), drawn
+eyes and teeth (Figure 1); and what degraded training did (Figure 8).
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +16,14 @@ from ..restorers.noise import estimate_sigma
 from ..storage import write_json
 from ..training.degrade import degrade
 from ..weights import load_features64
+from .face_colours import corrected, drawn_parts
 from .figures import restore
 from .judge import after_training, judge, raw_figures
 from .restorer import measure
 from .trained import load_trained, unseen_images
 
 FILE = "unseen.json"
+FACES = ("faces", "drawn")  # how the priors of faces are called: their networks are tried on drawn eyes and teeth too
 TESTED = ("bicubic", "bilinear", "average", "lanczos3")  # all antialiased, "average" being the box
 
 
@@ -43,7 +47,11 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
         "trained_on": own,
         "tested": under_each(trained.network, x, operators, trained.A),
         "artefacts": artefacts(trained.network, x, trained.A_true, trained.A),
+        "corrected": after_use(trained.network, x, trained.A_true),
     }
+    if trained.this.prior.startswith(FACES):
+        size = trained.network.out_size
+        result["parts"] = drawn_parts(trained.network, trained.A_true, trained.A, size, measure)
     write_json(path / FILE, result)
     return result
 
@@ -57,6 +65,16 @@ def under_each(network: nn.Module, x: Tensor, operators: dict[str, LinearOperato
         found[name] = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
         found[name] |= after_training(x_r, x, y, A_true, features)
     return found
+
+
+def after_use(network: nn.Module, x: Tensor, A_true: LinearOperator) -> dict:
+    """{correction: its figures} of the network's own answers, corrected after use, see :func:`.face_colours.corrected`.
+
+    What PD in use does for a network that was trained without it (Table 3), and what y's mean colour alone does.
+    """
+    y, features = measure(A_true, x), load_features64()
+    x_r, _ = restore(network, y, None)
+    return {name: judge(answers, x, y, A_true, features) for name, answers in corrected(x_r, y).items()}
 
 
 def artefacts(network: nn.Module, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:

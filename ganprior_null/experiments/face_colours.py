@@ -1,0 +1,67 @@
+"""How far the colour of eyes and teeth is from the truth, on drawn faces, of which every factor is known (Figure 1)."""
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from ..data.faces import render
+from ..data.factors import FaceFactors, face_factors
+from ..operators import AveragePool, LinearOperator
+from ..restorers import enforce_consistency
+from .figures import restore
+
+PARTS = {"iris": "eye_colour", "teeth": "teeth_colour"}  # the factor that paints each
+SEED, COUNT = 20, 200  # of the drawn faces: no other seed of the project's
+LEAST = 1.0  # pixels of a part that a face must show
+
+
+def drawn_parts(network: nn.Module, A_true: LinearOperator, A: LinearOperator | None, size: int, measure) -> dict:
+    """{correction: {part: mean |error| of its colour, levels of 255}} of a network's answers to drawn faces.
+
+    measure: (A_true, x) -> y. Corrections as :func:`corrected`; "enforced" is the answer in the null space of A, the
+    one that the network was trained with.
+    """
+    factors = face_factors(COUNT, SEED)
+    x, weights = render(factors, size), part_weights(factors, size)
+    y = measure(A_true, x)
+    x_r, x_hat = restore(network, y, A)
+    answers = corrected(x_r, y) | ({} if A is None else {"enforced": x_hat})
+    return {name: colour_errors(images, x, weights) for name, images in answers.items()}
+
+
+def corrected(x_r: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """A network's answer as it is; with PD after it; and, the cheaper explanation, with y's mean colour and no more."""
+    size, mean = x_r.shape[-1], y.mean((-2, -1), keepdim=True)
+    return {
+        "raw": x_r,
+        "PD": enforce_consistency(x_r, y, AveragePool(size // y.shape[-1])),
+        "mean colour": enforce_consistency(x_r, mean, AveragePool(size)),
+    }
+
+
+def part_weights(factors: FaceFactors, size: int) -> dict[str, Tensor]:
+    """{part: (N, 3, size, size) in [0, 1]}: how much of its paint each pixel shows, zero for faces that hide it.
+
+    A rendered face is linear in every colour that it is painted with, so white less black paint is the share.
+    """
+    weights = {}
+    for part, field in PARTS.items():
+        painted = (torch.full_like(getattr(factors, field), value) for value in (1.0, 0.0))
+        white, black = (render(dataclasses.replace(factors, **{field: colour}), size) for colour in painted)
+        share = white - black
+        weights[part] = share * (share.sum((1, 2, 3), keepdim=True) >= 3 * LEAST)
+    return weights
+
+
+def colour_errors(images: Tensor, truths: Tensor, weights: dict[str, Tensor]) -> dict[str, float]:
+    """{part: the mean over faces that show it, and channels, of |its colour - the truth's|, levels of 255}.
+
+    A part's colour is the mean of its pixels, weighted by their shares: what a face has, not where.
+    """
+    errors = {}
+    for part, share in weights.items():
+        shown, total = share.sum((1, 2, 3)) > 0, share.sum((2, 3)).clamp_min(1e-12)
+        apart = ((images.clamp(0, 1) - truths) * share).sum((2, 3)) / total  # (N, 3)
+        errors[part] = float(255 * apart[shown].abs().mean())
+    return errors
