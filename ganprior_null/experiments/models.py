@@ -36,7 +36,7 @@ from ..priors import StyleGAN2
 from ..profiles import Restorer as Profile
 from ..profiles import did_you_mean
 from ..restorers import ESRGAN, GFPGAN, GLEAN, GPEN, PDN, PSP, Panini
-from ..restorers.restorer import Restorer
+from ..restorers.restorer import EnlargingRestorer, Restorer
 
 
 class Model(NamedTuple):
@@ -47,11 +47,15 @@ class Model(NamedTuple):
 
 
 def _encoder_bank(kind) -> Callable[..., Restorer]:
-    """GLEAN, Panini-Net or PDN; the wrapper is made anew, as PDN's own has its null space in it."""
+    """GLEAN, Panini-Net or PDN; the wrapper is made anew, as PDN's own has its null space in it.
+
+    Their banks begin at 4 pixels, so a y that is smaller is enlarged to those.
+    """
 
     def build(prior: StyleGAN2, in_size: int, profile: Profile, **more) -> Restorer:
         sizes = {"rrdb_blocks": profile.rrdb_blocks, "rrdb_channels": profile.rrdb_channels}
-        return Restorer(kind.from_prior(prior, in_size, **sizes, **more).network)
+        network = kind.from_prior(prior, max(4, in_size), **sizes, **more).network
+        return Restorer(network) if in_size >= 4 else EnlargingRestorer(in_size, network)
 
     return build
 

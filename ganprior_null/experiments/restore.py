@@ -23,12 +23,11 @@ from ..images import from_uint8, load_image, save_image, to_uint8
 from ..metrics import consistency_db
 from ..names import namesakes, printable, stem
 from ..operators import LinearOperator
-from ..priors.stylegan2 import resolutions
 from ..profiles import did_you_mean
 from ..restorers.bank import PriorNetwork
 from ..restorers.identify import downsampler as named
 from ..restorers.pictures import consistent_file
-from ..restorers.restorer import EnlargingRestorer, Restorer
+from ..restorers.restorer import EnlargingRestorer, Restorer, sides_enlarged
 from ..storage import check_outputs, sole_writer
 from ..training.runtime import memory_advice
 from ..weights import around, available, load_restorer, read_metadata, shipped, weights_path
@@ -84,7 +83,7 @@ def published_model(
     for a y that the network does not take, before it runs.
     """
     out_size = network.out_size
-    sides = resolutions(min(network.in_size, out_size))
+    sides = sides_enlarged(min(network.in_size, out_size))
     sides = sides if isinstance(around(network, name, {}), EnlargingRestorer) else sides[-1:]
     if factor is None:
         in_size = first_side(paths, f"{network} takes faces of {', '.join(map(str, sides))} pixels a side", sides)

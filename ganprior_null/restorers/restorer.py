@@ -72,7 +72,12 @@ class EnlargingRestorer(PriorRestorer):
         return super().prepare(y)
 
 
+def sides_enlarged(largest: int) -> list[int]:
+    """[1, 2, 4, ..., largest]: the sides of y where a network takes ``largest``, a power of two of at least 4."""
+    return [1, 2, *resolutions(largest)]
+
+
 def check_in_size(in_size: int, largest: int) -> None:
-    """ValueError unless in_size is a power of two from 4 to the side of the picture that y is enlarged to."""
-    if in_size not in (legal := resolutions(largest)):
+    """ValueError unless in_size is a power of two up to the side of the picture that y is enlarged to."""
+    if in_size not in (legal := sides_enlarged(largest)):
         raise ValueError(f"in_size must be one of {', '.join(map(str, legal))}, as y is enlarged; got {in_size!r}")

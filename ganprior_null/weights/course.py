@@ -131,8 +131,9 @@ def around(network: nn.Module, name: str, about: dict) -> Restorer:
 
     Raises ValueError for a network that restores nothing.
     """
-    if isinstance(network, ENLARGING):
-        return EnlargingRestorer(about.get("in_size", network.in_size), network)
+    in_size = about.get("in_size", getattr(network, "in_size", None))
+    if isinstance(network, ENLARGING) or isinstance(network, PriorNetwork) and in_size < network.in_size:
+        return EnlargingRestorer(in_size, network)
     if isinstance(network, RRDBNet) and "in_size" in about:
         return ESRGAN(about["in_size"], about["out_size"], network=network)
     if not isinstance(network, PriorNetwork):

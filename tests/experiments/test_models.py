@@ -7,16 +7,19 @@ import pytest
 import torch
 
 from ganprior_null.cli import main
+from ganprior_null.experiments.figures import restore
 from ganprior_null.experiments.models import MODELS, model
-from ganprior_null.experiments.restorer import Experiment, recipe_of
+from ganprior_null.experiments.restorer import Experiment, about_run, build, measure, operators, recipe_of
 from ganprior_null.experiments.trained import load_trained
 from ganprior_null.experiments.unseen import under_each
 from ganprior_null.layers import FeatureNet64
+from ganprior_null.metrics import consistency_db
 from ganprior_null.operators import AveragePool
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import restorer as profile
 from ganprior_null.training import Run, make_fabric
 from ganprior_null.training.restore import restorer_state, restorer_step
+from ganprior_null.weights import load_features64, load_prior
 
 CHANNELS = {4: 8, 8: 8, 16: 8, 32: 8}
 OWN = {  # what the step of each is to log before D joins, and after
@@ -121,10 +124,27 @@ def test_a_run_of_a_system_that_enlarges_is_stored_read_and_judged(tmp_path):
     assert tested["PSNR(LR) enforced"] > 120 > tested["PSNR(LR) raw"]
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_two_pixels_become_sixty_four(name, fabric):
+    """32x, y of 2 x 2 pixels: some steps with PD, at the smoke profile's sizes around the shipped prior."""
+    this, row = Experiment(model=name, factor=32, null_space="pd"), profile("smoke", gan_from=1)
+    recipe, prior = recipe_of(this, row), load_prior("faces64").generator
+    network, (A_true, A) = build(this, prior, row), operators(this, 64)
+    state = restorer_state(network, StyleGAN2Discriminator(64, dict.fromkeys(prior.channels, 8)), recipe)
+    x = torch.rand(2, 3, 64, 64)
+    y = measure(A_true, x)
+    step = restorer_step(lambda t: (x, y), A, recipe, load_features64())
+    before = [p.clone() for p in network.parameters()]
+    for t in range(2):
+        scalars = step(fabric, state, t)
+    assert y.shape[-2:] == (2, 2) and all(value.isfinite() for value in scalars.values())
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    x_hat = restore(network, y, A)[1]
+    assert consistency_db(A, x_hat, y).min() > 120
+
+
 def test_what_glean_stores_is_as_before():
     """Runs begun before the other systems came go on: their parameters have none of the others' losses."""
-    from ganprior_null.experiments.restorer import about_run
-
     this, row = Experiment(), profile("night")
     params = about_run(None, 1, 0, "32-true", this, row, recipe_of(this, row))
     assert not {"identity_weight", "w_norm_weight", "pyramid_weight", "matching_weight"} & params.keys()

@@ -118,14 +118,14 @@ def test_latents_of_another_face_in_some_layers():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: PSP(3, 16), "in_size must be one of 4, 8, 16, 32, as y is enlarged; got 3"),
-        (lambda: PSP(64, 64, encoder_size=32), "must be one of 4, 8, 16, 32, .* got 64"),
+        (lambda: PSP(3, 16), "in_size must be one of 1, 2, 4, 8, 16, 32, as y is enlarged; got 3"),
+        (lambda: PSP(64, 64, encoder_size=32), "must be one of 1, 2, 4, 8, 16, 32, .* got 64"),
         (lambda: PSP(4, 16, encoder_size=16), "in_size of pSp with out_size 16 must be one of 32, 64, .* got 16"),
-        (lambda: GFPGAN(32, 16), "must be one of 4, 8, 16, .* got 32"),
+        (lambda: GFPGAN(32, 16), "must be one of 1, 2, 4, 8, 16, .* got 32"),
         (lambda: GFPGAN(4, 4), "in_size of GFP-GAN with out_size 4 does not exist: too small"),
         (lambda: GFPGAN(4, 8, {4: 4, 8: 3}), r"steers half .* must be even; got \{8: 3\}"),
         (lambda: GFPGAN(4, 8, resample="cubic"), "resample and noise must be one of fir or bilinear"),
-        (lambda: GPEN(8, 16, encoder_size=4), "in_size must be one of 4, as y is enlarged; got 8"),
+        (lambda: GPEN(8, 16, encoder_size=4), "in_size must be one of 1, 2, 4, as y is enlarged; got 8"),
         (lambda: GPEN(8, 24), "size must be a power of two"),
         (lambda: make("psp")(torch.rand(1, 3, 8, 8)), "y must be 4 x 4 pixels, got 8 x 8"),
         (lambda: make("gfpgan")(torch.rand(1, 3, 16, 16)), "y must be 4 x 4 pixels, got 16 x 16"),
