@@ -73,8 +73,8 @@ class Restorer:
     """A GLEAN, Panini-Net or PDN trained around a shipped prior, whose size and widths it takes.
 
     The paper row follows the published configurations, paper-text the paper's text, which names another learning rate.
-    Runs at 16x and 64x take 300,000 steps, with PD at a gan_weight of 1e-3; Panini-Net's own configuration has 800,000. The
-    paper tests on 100 images; fd_features64 needs more than 128.
+    Runs at 16x and 64x take 300,000 steps, with PD at a gan_weight of 1e-3; Panini-Net's own configuration has 800,000.
+    The paper tests on 100 images; fd_features64 needs more than 128.
     """
 
     rrdb_blocks: int

@@ -136,7 +136,10 @@ Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 # Each rule applies to the one number that the metric names.
 
 # %% tags=["hide-input"]
-lines = ["| | metric | reproduced if | partly if | control, which must be | profile that decides |", "|---|---|---|---|---|---|"]
+lines = [
+    "| | metric | reproduced if | partly if | control, which must be | profile that decides |",
+    "|---|---|---|---|---|---|",
+]
 for this in report.load_claims().values():
     bounds = f"{this.reproduced} {this.unit} | {this.partly} {this.unit}"
     control = f"{this.control}: {this.control_rule} {this.unit}" if this.control else ""

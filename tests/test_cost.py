@@ -70,14 +70,13 @@ def test_every_restorer_is_counted_and_measured(cost, model):
 
 
 def test_the_papers_64x_is_built_and_stepped(cost):
-    """16 to 1024 pixels, as in GLEAN's article, at the paper's sizes: on the meta device, which has no memory to fill."""
+    """16 to 1024 pixels, as in GLEAN's article, at the paper's sizes: on the meta device, without its memory."""
     step, state = cost.restorer_step_of("glean", 64, 1024, "paper", 1, torch.device("meta"))
     network = state["network"].network
     assert (network.in_size, network.out_size, network.fused) == (16, 1024, [4, 8, 16])
-    assert cost.counted(step, state, {1: 1}) > 1e12  # 256x is refused, for the control: y would be smaller than 4
-    assert (
-        cost.restorers.build(cost.restorers.Experiment(factor=4), network.bank, cost.RESTORERS["smoke"]).in_size == 256
-    )
+    assert cost.counted(step, state, {1: 1}) > 1e12
+    with pytest.raises(ValueError, match="takes y of shape"):  # the control: what is stepped through looks at its y
+        network(torch.zeros(1, 3, 64, 64, device="meta"))
 
 
 def test_the_count_agrees_with_a_published_time(cost, stored):
