@@ -26,7 +26,7 @@ from ..restorers.bank import PriorNetwork
 from ..storage import check_outputs
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
 from .files import mean_w, save_weights
-from .infer import LANDMARKS, bank_of, describe, infer
+from .infer import bank_of, describe, infer
 from .read import load_checkpoint
 from .rename import MEAN, fits, flatten, rename, select
 from .report import LoadReport, build, check_finite_weights, compare
@@ -96,10 +96,10 @@ def load_published(path: str | os.PathLike, layout: str = "") -> PriorNetwork | 
     """
     checkpoint = load_checkpoint(path)
     flat = flatten(checkpoint)
-    layout = layout or next((name for name in ENLARGING if fits(flat, LAYOUTS[name])), "")
-    if not layout:
-        ours = any(mark in checkpoint for mark in LANDMARKS) and bank_of(checkpoint)
-        return build(checkpoint) if ours else None
+    if not layout and bank_of(flat):
+        return build(flat)
+    if not (layout := layout or next((name for name in ENLARGING if fits(flat, LAYOUTS[name])), "")):
+        return None
     network = build(convert(checkpoint, layout))
     if not isinstance(network, PriorNetwork):
         raise ValueError(f"{path} holds a {type(network).__name__}, which restores nothing")

@@ -80,7 +80,9 @@ def with_filters(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def version_1_or_clean(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Which of the two it is, the names tell."""
+    """Which of the two it is, the names tell. ValueError for a file of ours, which says by its filters what it is."""
+    if any(key.startswith("bank.") for key in state_dict):
+        raise ValueError("this is a converted file already")
     if CLEAN in state_dict:
         return {key: unfold(key, value) for key, value in rename(state_dict, CLEAN_NAMES).items()}
     return with_filters(rename(state_dict, EQUALISED_NAMES))
