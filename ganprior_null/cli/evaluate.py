@@ -142,9 +142,9 @@ def _add_evaluate_restorer(methods) -> None:
 def _evaluate_restorer(options) -> None:
     from ..experiments.diversity import FILES, evaluate_diversity
     from ..experiments.runs import read_run
-    from ..experiments.unseen import FILE, TESTED, evaluate_restorer
+    from ..experiments.unseen import DRAWN, FILE, TESTED, evaluate_restorer
 
-    results = [path / name for path in options.runs for name in (FILE, *FILES)]
+    results = [path / name for path in options.runs for name in (FILE, DRAWN, *FILES)]
     check_outputs(results, overwrite=options.overwrite)
     for path in options.runs:
         result = evaluate_restorer(path, options.data, options.downsamplers or TESTED)

@@ -1,32 +1,36 @@
 """How far the colour of eyes and teeth is from the truth, on drawn faces, of which every factor is known (Figure 1)."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..data.faces import render
 from ..data.factors import FaceFactors, face_factors
+from ..images import as_file, save_image
 from ..operators import AveragePool, LinearOperator
 from ..restorers import enforce_consistency
-from .figures import restore
+from .figures import restore, sheet
 
 PARTS = {"iris": "eye_colour", "teeth": "teeth_colour"}  # the factor that paints each
 SEED, COUNT = 20, 200  # of the drawn faces: no other seed of the project's
+SHOWN = 8  # of them on the sheet
 LEAST = 1.0  # pixels of a part that a face must show
 
 
-def drawn_parts(network: nn.Module, A_true: LinearOperator, A: LinearOperator | None, size: int, measure) -> dict:
-    """{correction: {part: mean |error| of its colour, levels of 255}} of a network's answers to drawn faces.
+def drawn_parts(network: nn.Module, A_true: LinearOperator, A: LinearOperator | None, file: Path) -> dict:
+    """{correction: {part: mean |error| of its colour, levels of 255}} of a restorer's answers to drawn faces.
 
-    measure: (A_true, x) -> y. Corrections as :func:`corrected`; "enforced" is the answer in the null space of A, the
-    one that the network was trained with.
+    Corrections as :func:`corrected`; "enforced" is the answer in the null space of A, the one that the network was
+    trained with. file: a sheet of the first faces is written to it, a row for each correction and the truth below.
     """
     factors = face_factors(COUNT, SEED)
-    x, weights = render(factors, size), part_weights(factors, size)
-    y = measure(A_true, x)
+    x, weights = render(factors, network.out_size), part_weights(factors, network.out_size)
+    y = as_file(A_true(x))
     x_r, x_hat = restore(network, y, A)
     answers = corrected(x_r, y) | ({} if A is None else {"enforced": x_hat})
+    save_image(sheet(*answers.values(), x, count=SHOWN), file)
     return {name: colour_errors(images, x, weights) for name, images in answers.items()}
 
 

@@ -22,13 +22,15 @@ from .judge import after_training, judge, raw_figures
 from .restorer import measure
 from .trained import load_trained, unseen_images
 
-FILE = "unseen.json"
+FILE, DRAWN = "unseen.json", "drawn.webp"
 FACES = ("faces", "drawn")  # how the priors of faces are called: their networks are tried on drawn eyes and teeth too
 TESTED = ("bicubic", "bilinear", "average", "lanczos3")  # all antialiased, "average" being the box
 
 
 def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str] = TESTED) -> dict:
     """Figures of one run under each downsampler, and its outputs' artefacts; written to ``unseen.json`` in its folder.
+
+    Beside it, for networks around a prior of faces, ``drawn.webp``: answers to drawn faces, see :mod:`.face_colours`.
 
     names: of :func:`~ganprior_null.restorers.identify.downsamplers`; the one that the run was trained with is added.
     Raises ValueError for others, and what :func:`load_trained` and :func:`unseen_images` raise, writing nothing.
@@ -50,8 +52,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
         "corrected": after_use(trained.network, x, trained.A_true),
     }
     if trained.this.prior.startswith(FACES):
-        size = trained.network.out_size
-        result["parts"] = drawn_parts(trained.network, trained.A_true, trained.A, size, measure)
+        result["parts"] = drawn_parts(trained.network, trained.A_true, trained.A, path / DRAWN)
     write_json(path / FILE, result)
     return result
 

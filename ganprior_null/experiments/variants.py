@@ -18,7 +18,7 @@ VARIANTS = {
     "features-only": Variant(network={"fuse_rgb": False}),  # the bank's RGB sum is not fused
     "stored-noise": Variant(network={"fresh_noise": False}),
     "random-start": Variant(network={"near_prior": False}),  # GLEAN's
-    "held-to-y": Variant(recipe={"range_weight": 10.0}),  # PD hides the block means of x_r from the adversary: they drift
+    "held-to-y": Variant(recipe={"range_weight": 10.0}),  # PD hides the block means of x_r, which drift
     "r1": Variant(recipe={"r1_gamma": 0.05}),  # the heuristic 0.0002 size^2 / batch at 64 px and batch 16
 }
 

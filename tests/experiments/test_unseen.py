@@ -33,8 +33,14 @@ def test_a_run_under_other_downsamplers(run, capsys):
     assert diverse["PSNR(LR) enforced, worst"] > 120
     assert diverse["distance"] > 0.9 * max(diverse["distance by z alone"], diverse["distance by noise alone"]) > 0
     assert load_image(run / "diversity_map.webp").shape == (1, 3, 64, 64)
+    corrected, parts = found["corrected"], found["parts"]
+    assert corrected["PD"]["PSNR(LR)"] > corrected["mean colour"]["PSNR(LR)"] > corrected["raw"]["PSNR(LR)"]
+    assert parts["enforced"] == pytest.approx(parts["PD"])  # trained with PD, the same is done in use
+    assert parts["raw"]["iris"] > parts["PD"]["iris"]  # one step of training: the raw answer knows no colour
+    rows = 5  # raw, PD, mean colour, enforced, truth
+    assert load_image(run / "drawn.webp").shape[-2] == pytest.approx(rows * 66, abs=4)
     assert main(["evaluate", "restorer", str(run)]) == 2
-    assert "unseen.json is there already (4 files in all); --overwrite replaces them" in capsys.readouterr().err
+    assert "unseen.json is there already (5 files in all); --overwrite replaces them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
