@@ -62,6 +62,7 @@ from tqdm.auto import tqdm
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
 from ganprior_null.experiments.baselines import stored_baselines
 from ganprior_null.experiments.judge import blockiness
+from ganprior_null.experiments import models as systems
 from ganprior_null.experiments.launch import PACKS, Source, find_source, launch, run_name
 from ganprior_null.experiments.restore import read_model, restorers
 from ganprior_null.experiments.restorer import Experiment, operators
@@ -586,7 +587,8 @@ if not runs:
 USUAL = {"downsampler": "bicubic", "degraded": False, "variant": "", "gan_weight": 1e-2}
 SIZES = Counter((run.params["rrdb_blocks"], run.params["rrdb_channels"]) for run in runs).most_common(1)
 SIZES = dict(zip(("rrdb_blocks", "rrdb_channels"), SIZES[0][0], strict=True)) if SIZES else {}
-TITLES = {"glean": "GLEAN", "panini": "Panini", "pdn": "PDN"}
+TITLES = {"glean": "GLEAN", "panini": "Panini", "pdn": "PDN", "psp": "pSp", "gfpgan": "GFP-GAN", "gpen": "GPEN"}
+TITLES["esrgan"] = "ESRGAN, no prior"
 SPACES = {"none": "", "pd": " + PD", "exact": " + exact"}
 
 
@@ -623,6 +625,10 @@ PAPER = {  # PSNR in Tables 2 and 3, as far as we know the figures: at 1024 pixe
     "faces, Panini": "27.13 dB",
     "16x faces, GLEAN": "27.21 dB",
     "16x faces, Panini": "27.18 dB",
+    "16x faces, GPEN": "26.07 dB",
+    "16x faces, GFP-GAN": "25.17 dB",
+    "16x faces, PULSE": "21.68 dB",
+    "16x faces, pSp": "18.91 dB",
 }
 
 
@@ -726,6 +732,7 @@ def gallery(labelled, count=6, height=1.0):
 
 # %%
 nights = [run for run in choose(runs, profile="night", variant="") if (run.path / "unseen.json").is_file()]
+nights = [run for run in nights if run.params["model"] in ("glean", "panini", "pdn")]  # the others: in Table 3, whole
 for case in sorted({(run.params["factor"], run.params["data"]) for run in nights}):
     same = [run for run in nights if (run.params["factor"], run.params["data"]) == case]
     category = next(name for name, pack in PACKS.items() if pack == case[1])
@@ -917,6 +924,102 @@ gain = sum(gains) / len(gains) if gains else None
 record("C11", gain, profile=profile, runs=names(seen), worst=min(gains, default=0.0))
 
 # %% [markdown]
+# ### Table 3, whole: six ways of using one prior
+#
+# The paper's table has four more methods, and its Figure 1 shows what they lose. PULSE searches (lesson 06). **pSp** {cite}`richardson2021psp` predicts latents and nothing else: what $w^+$ cannot say about $y$ is gone. **GFP-GAN** {cite}`wang2021gfpgan` adds a scale and a shift for half of the bank's channels, from a U-Net. **GPEN** {cite}`yang2021gpen` puts features in the place of the noise and trains the prior along. None of them ever compares $A\hat x$ with $y$. **ESRGAN** {cite}`wang2018esrgan` has no prior at all.
+# Here all have the same prior, images, steps and batch, and their own losses as far as 64 pixels allow:
+
+# %%
+print(systems.__doc__.partition("\n\n")[2].strip())
+
+# %% [markdown]
+# Each system has up to three rows: its own answer; the same answer with PD put *after* it, in use; and trained with PD (GLEAN and Panini at $\beta = 10^{-2}$, as without). The last two columns are measured on *drawn* faces, whose every factor is known: how far the mean colour of the irises, and of the teeth, is from the truth, in levels of 255.
+# `identity` is a cosine of the course's own feature network, with which pSp and GFP-GAN are also trained: it flatters those two.
+
+
+# %%
+def found_of(name, space, factor):
+    """(the runs of one system, what ``evaluate restorer`` found of each), at the night profile or the reader's own."""
+    weight = systems.MODELS[name].recipe.get("gan_weight", USUAL["gan_weight"])
+    at = "night" if profile in ("smoke", "laptop") else profile
+    group = pick(at, model=name, null_space=space, factor=factor, gan_weight=weight)
+    files = [run.path / "unseen.json" for run in group]
+    found = [read_json(file) for file in files if file.is_file()]
+    return group, [each for each in found if "corrected" in each]
+
+
+def row_of(name, space, factor, kind):
+    """One line: means over seeds of all figures and of the colours of drawn faces; empty where nothing is stored."""
+    _, found = found_of(name, space, factor)
+    lines = [each["corrected"][kind] | each["parts"][kind] for each in found]
+    return {key: sum(line[key] for line in lines) / len(lines) for key in lines[0]} if lines else []
+
+
+PRIORS = ("psp", "gfpgan", "gpen", "panini", "glean")
+searched = read_json(file) if (file := COMMITTED / "pulse" / "faces64" / "summary.json").is_file() else {}
+for factor_3 in (16, 8):
+    at = "night" if profile in ("smoke", "laptop") else profile
+    rows = costs_nothing(at, factor=factor_3)
+    for kind, after in (("search", ""), ("PD", ", PD after")):
+        rows.append((f"{factor_3}x faces, PULSE{after}", searched.get(f"{factor_3}x {kind}", [])))
+    for name in (*PRIORS, "esrgan"):
+        label = f"{factor_3}x faces, {TITLES[name]}"
+        rows.append((label, row_of(name, "none", factor_3, "raw")))
+        rows.append((f"{label}, PD after", row_of(name, "none", factor_3, "PD")))
+        if name not in ("psp", "esrgan"):
+            rows.append((f"{label} + PD", row_of(name, "pd", factor_3, "PD")))
+    scores(rows, [*METRICS, "identity", "PSNR(LR)", "iris", "teeth"])
+    if factor_3 == 16:
+        whole = {label.removeprefix("16x faces, "): row for label, row in rows if label in PAPER and row}
+        ours = sorted(whole, key=lambda label: -whole[label]["PSNR"])
+        theirs = sorted(whole, key=lambda label: -float(PAPER[f"16x faces, {label}"].split()[0]))
+        print(f"best PSNR first, ours: {', '.join(ours)}; the paper's order of these: {', '.join(theirs)}")
+
+# %% [markdown]
+# PULSE was given pooled $y$, of fewer people. Read each system's first two rows against each other, then the second against *mean image + PD*: what PD after it cannot mend was lost before.
+#
+# **Claim C20** counts metrics that rise when PD is put behind a method trained (or searched) without it. A cheaper explanation would be that the answers merely have the wrong colour over all: its control shifts each answer to $y$'s mean colour, and no more, and asks how much PSNR PD adds to that, for the method that profits least. **Claim B8** divides the error of the iris with PD by that without, and is held against the same shift.
+
+# %%
+rises, margins, iris, beyond, seen = [], [], [], [], []
+if searched:
+    before, after = searched["16x search"], searched["16x PD"]
+    rises += [after[metric] > before[metric] for metric in METRICS[:3]]
+for name in PRIORS:
+    raw, mended, shifted = (row_of(name, "none", 16, kind) for kind in ("raw", "PD", "mean colour"))
+    if raw:
+        rises += [mended[metric] > raw[metric] for metric in METRICS[:3]]
+        margins.append(mended["PSNR"] - shifted["PSNR"])
+        iris.append(mended["iris"] / raw["iris"])
+        beyond.append(mended["iris"] / shifted["iris"])
+        seen += found_of(name, "none", 16)[0]
+        print(
+            f"{TITLES[name]}: PSNR {raw['PSNR']:.2f}, with y's mean colour {shifted['PSNR']:.2f}, with PD {mended['PSNR']:.2f} dB; "
+            f"iris {raw['iris']:.1f}, {shifted['iris']:.1f}, {mended['iris']:.1f} levels"
+        )
+print(f"{sum(rises)} of {len(rises)} method-metric pairs rise; the claim is about eighteen")
+every = len(rises) == 18
+record("C20", sum(rises) / 18 if every else None, profile=profile, runs=names(seen), control=min(margins, default=None))
+record(
+    "B8",
+    sum(iris) / len(iris) if every else None,
+    profile=profile,
+    runs=names(seen),
+    control=sum(beyond) / len(beyond) if beyond else None,
+    worst=max(iris, default=0.0),
+)
+
+# %% mystnb={"image": {"alt": "Drawn faces restored from four by four pixels by pSp, GFP-GAN and GPEN, each before and after PD, and the truth"}}
+labelled = []
+for name in ("psp", "gfpgan", "gpen"):
+    for run in [run for run in found_of(name, "none", 16)[0] if (run.path / "drawn.webp").is_file()][:1]:
+        drawn = cells_of(run.path / "drawn.webp")
+        labelled += [(TITLES[name], drawn[0]), ("PD after", drawn[1])]
+gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=0.62)
+
+# %% [markdown]
+# *The figure* (the paper's Figure 1 in miniature): the same drawn faces, the first of a seed, at 16x.
+#
 # ### Consistent by construction, in the file too?
 #
 # PSNR(LR) *raw* is that of the network's own answer $x_r$, the other columns are those of $\hat x$: *enforced* under the operator whose null space is used, plain *PSNR(LR)* under the bicubic one that made $y$ (as is *raw*). With PD these two differ, since $y$ is bicubic and PD enforces pooling. *8 bit* is plain PSNR(LR) after clamping and rounding.

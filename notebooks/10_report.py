@@ -113,7 +113,7 @@ for word, count in Counter(row["verdict"] for row in rows).most_common():
 # %% [markdown]
 # ## The table
 #
-# C1 to C19 are claims of the paper and, in C15 to C17, of work that it builds on; B1 to B7 are ours. Behind each of our numbers stands the profile it was measured at
+# C1 to C20 are claims of the paper and, in C15 to C17, of work that it builds on; B1 to B8 are ours. Behind each of our numbers stands the profile it was measured at
 # (`laptop` runs on two cores without a GPU, `night` as well, for an hour or two a run, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds,
 # runs or images it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell
 # that measures the claim, to the stored value with all its details, and to the runs behind it.
