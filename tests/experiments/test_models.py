@@ -17,9 +17,10 @@ from ganprior_null.metrics import consistency_db
 from ganprior_null.operators import AveragePool
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import restorer as profile
+from ganprior_null.restorers import ESRGAN
 from ganprior_null.training import Run, make_fabric
 from ganprior_null.training.restore import restorer_state, restorer_step
-from ganprior_null.weights import load_features64, load_prior
+from ganprior_null.weights import course, load_features64, load_prior, load_restorer, save_restorer
 
 CHANNELS = {4: 8, 8: 8, 16: 8, 32: 8}
 OWN = {  # what the step of each is to log before D joins, and after
@@ -111,7 +112,7 @@ def test_relativistic_losses_compare_images(fabric):
     assert plain(fabric, other, 0)["G"].item() == pytest.approx(scalars["G"].item() / 2)  # the control: one term
 
 
-def test_a_run_of_a_system_that_enlarges_is_stored_read_and_judged(tmp_path):
+def test_a_run_of_a_system_that_enlarges_is_stored_read_judged_and_published(tmp_path, monkeypatch):
     words = ["train", "restorer", "psp", "--factor", "16", "--null-space", "pd", "--profile", "smoke"]
     words += ["-p", "steps", "1", "-p", "eval_every", "5", "-p", "rrdb_channels", "4"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
@@ -122,6 +123,33 @@ def test_a_run_of_a_system_that_enlarges_is_stored_read_and_judged(tmp_path):
     x = torch.rand(2, 3, 64, 64)
     tested = under_each(trained.network, x, {"bicubic": trained.A_true}, trained.A)["bicubic"]
     assert tested["PSNR(LR) enforced"] > 120 > tested["PSNR(LR) raw"]
+    assert main(["publish", str(tmp_path / "run"), "psp-tiny", "--out", str(tmp_path / "weights")]) == 0
+    card = (tmp_path / "weights" / "psp-tiny.md").read_text("utf-8")
+    for words in ("enlarged to 64 x 64", "w norm 0.005", "| none; answers", "around the prior `faces64`"):
+        assert words in card
+    monkeypatch.setattr(course, "FOLDER", tmp_path / "weights")
+    y = torch.rand(2, 3, 4, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            load_restorer("psp-tiny")(y), trained.network(y), rtol=0, atol=0.02
+        )  # half precision
+
+
+def test_esrgan_is_published_without_a_prior(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    network, about = ESRGAN(4, 32, 1, 8).eval(), {"license": "any", "in_size": 4, "out_size": 32}
+    save_restorer(tmp_path, "esrgan-tiny", network, about)
+    save_restorer(tmp_path, "of-no-size", network, {"license": "any"})
+    monkeypatch.setattr(course, "FOLDER", tmp_path)
+    loaded, y = load_restorer("esrgan-tiny"), torch.rand(1, 3, 4, 4)
+    torch.testing.assert_close(loaded(y), network(y), rtol=0, atol=2e-2)
+    assert (loaded.in_size, loaded.out_size) == (4, 32)
+    with pytest.raises(ValueError, match="y must be 4 x 4 pixels, got 8 x 8"):
+        loaded(torch.rand(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="of-no-size is a RRDBNet, which restores nothing"):
+        load_restorer("of-no-size")
+    with pytest.raises(ValueError, match="the network enlarges 8 times, not 4"):
+        ESRGAN(8, 32, network=network.network)
 
 
 @pytest.mark.parametrize("name", MODELS)
