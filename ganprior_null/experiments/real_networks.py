@@ -20,6 +20,7 @@ from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean, profile_name
 from ..restorers import enforce_consistency, enforce_noisy
 from ..restorers.identify import downsampler as named
+from ..restorers.pictures import check_noise
 from ..storage import write_json
 from ..training.origin import code_state, note_origin
 from ..training.record import Run
@@ -38,8 +39,7 @@ def evaluate_networks(
 
     Raises ValueError and OSError for bad input before anything is computed or written.
     """
-    if not 0 <= noise < 1:
-        raise ValueError(f"noise must be a standard deviation from 0 to 1 (grey levels are 1/255), got {noise}")
+    check_noise(noise)
     named(downsampler, (1, 1), (1, 1))  # an unknown name is refused before the work
     sides, counts = _of_each(folders, crop, "crop"), _of_each(folders, count, "count")
     networks = {name: load_network(name) for name in names}

@@ -55,7 +55,7 @@ def memory_advice(advice: str) -> Iterator[None]:
     """Turn torch's error for memory that is used up, of a GPU or the machine, into one that says what to lower."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error):
             raise RuntimeError(f"out of memory; {advice}") from error
         raise

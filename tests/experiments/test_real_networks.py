@@ -97,7 +97,10 @@ def test_pictures_are_cut_as_benchmarks_are(x):
         (("--count", "two"), "--count takes one number, or a number for each named set, SET=N ..., got two"),
         (("--crop", "=3"), "--crop takes one number, or a number for each named set, SET=N ..., got =3"),
         (("--crop", "8"), "an image of 8 x 8 has nothing inside a border of 4 pixels"),
-        (("--noise", "10"), "noise must be a standard deviation from 0 to 1 (grey levels are 1/255), got 10.0"),
+        (
+            ("--noise", "10"),
+            "noise must be a standard deviation from 0 to 1 (grey levels are 1/255), or",
+        ),
         (("--downsampler", "cubic"), "unknown downsampler 'cubic'; "),
         (("--networks", "realsr"), "no network named 'realsr'; did you mean 'realsr-x4'"),
     ],
