@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..checks import is_out_of_memory
+
 BAR = "{l_bar}{bar}| {elapsed}, about {remaining} to go"
 LEAST = 16  # pixels; tiles with shorter sides would cost many times their own work
 
@@ -64,7 +66,7 @@ def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], No
             tile = _tile(stage, v, rows, columns)
         except (MemoryError, RuntimeError) as error:
             side = max(rows.stop - rows.start, columns.stop - columns.start)
-            if "memory" not in str(error).lower() or side <= LEAST:
+            if not is_out_of_memory(error) or side <= LEAST:
                 raise
             print(f"too little memory for tiles of {side} pixels: going on with {max(side // 2, LEAST)}", flush=True)
             done, cuts = 0, list(_cuts(h, w, max(side // 2, LEAST)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..checks import is_out_of_memory
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -56,6 +58,6 @@ def memory_advice(advice: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error):
+        if is_out_of_memory(error):
             raise RuntimeError(f"out of memory; {advice}") from error
         raise
