@@ -1,4 +1,4 @@
-"""What may be asked of a tensor's values before they are used; imports torch only."""
+"""What may be asked of a tensor's values before they are used, and of an error after it; imports torch only."""
 
 import torch
 from torch import Tensor
@@ -29,3 +29,11 @@ def check_finite(y: Tensor, what: str) -> Tensor:
         bad = int((~torch.isfinite(y)).sum())
         raise ValueError(f"{what} holds {bad} NaN or infinite values of {y.numel()}; they must be finite")
     return y
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is used up: a GPU's, the allocator's, NumPy's, or that of oneDNN's kernels."""
+    said = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        words in said for words in ("DefaultCPUAllocator", "out of memory", "could not create a primitive")
+    )

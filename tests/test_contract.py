@@ -123,7 +123,7 @@ WORDS = {
     "evaluate restorer": "runs --data --downsamplers --overwrite",
     "restore": "images --model --out --downsample --downsampler --operator --noise --memory --seed --device "
     "--overwrite",
-    "evaluate networks": "--images --networks --out --downsampler --noise --crop --count",
+    "evaluate networks": "--images --networks --out --downsampler --noise --unrounded --crop --count",
     "train network": "model --null-space --images --out --steps --batch --side --lr --seed",
     "enforce": "--lr --sr --gt --operator --out --overwrite",
     "convert": "layout source target --name --part --overwrite",

@@ -162,8 +162,16 @@ def _add_evaluate_networks(methods) -> None:
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per image, and the summary")
     this.add_argument("--downsampler", default="bicubic", metavar="NAME", help="what makes y (default bicubic)")
     this.add_argument("--noise", type=float, default=0.0, metavar="SIGMA", help="of y, in [0, 1]: 10/255 is 0.039")
-    this.add_argument("--crop", type=int, metavar="PIXELS", help="take a centre crop of larger images")
-    this.add_argument("--count", type=int, help="so many images of each folder")
+    this.add_argument("--unrounded", action="store_true", help="do not round y to the 256 levels of a file")
+    this.add_argument(
+        "--crop",
+        nargs="+",
+        metavar="[SET=]PIXELS",
+        help="take a centre crop of larger images, of all folders or (urban100=512) of the one of that name",
+    )
+    this.add_argument(
+        "--count", nargs="+", metavar="[SET=]IMAGES", help="so many images of each folder, or of that one"
+    )
     this.set_defaults(command=_evaluate_networks)
 
 
@@ -177,7 +185,20 @@ def _evaluate_networks(options) -> None:
         options.images,
         downsampler=options.downsampler,
         noise=options.noise,
-        crop=options.crop,
-        count=options.count,
+        unrounded=options.unrounded,
+        crop=_per_set("--crop", options.crop),
+        count=_per_set("--count", options.count),
     )
     print(as_markdown(table))
+
+
+def _per_set(option: str, words: list[str] | None) -> int | dict[str, int] | None:
+    """512 -> 512; urban100=512 ... -> {"urban100": 512, ...}. Raises ValueError for anything else."""
+    if not words:
+        return None
+    if len(words) == 1 and words[0].isdecimal():
+        return int(words[0])
+    pairs = [word.rpartition("=") for word in words]
+    if not all(name and number.isdecimal() for name, _, number in pairs):
+        raise ValueError(f"{option} takes one number, or a number for each named set, SET=N ..., got {' '.join(words)}")
+    return {name: int(number) for name, _, number in pairs}

@@ -117,7 +117,7 @@ def _noise(text: str | None) -> float | str | None:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--noise must be auto or a standard deviation in [0, 1], got {text!r}") from None
+        return text  # which is refused where numbers out of range are
 
 
 def _trained(options) -> list[dict]:

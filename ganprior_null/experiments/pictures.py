@@ -9,10 +9,14 @@ from torch import Tensor, nn
 from ..images import from_uint8, grid, list_images, load_image, save_image, to_uint8
 from ..metrics import consistency_db, psnr
 from ..names import namesakes, printable, stem
+from ..networks.stages import check_memory
 from ..operators import BlurDownsample, LinearOperator
+from ..operators.check import check_kernel
 from ..restorers import Restored, restore_picture
 from ..restorers.identify import downsampler as named
+from ..restorers.pictures import check_noise, misfit
 from ..storage import check_outputs, sole_writer
+from ..training.runtime import memory_advice
 from .real_networks import cut
 from .restore import pick_device
 
@@ -33,16 +37,18 @@ def restore_pictures(
     fit, FileExistsError unless overwrite; RuntimeError for a GPU that is absent or memory that is used up.
     """
     device = pick_device(device)
+    check_noise(noise)
+    check_memory(memory_gb)
     paths = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
     kernel = read_kernel(Path(operator)) if Path(operator).suffix in KERNELS else None
-    for name in {downsample, operator} - {"", "auto"}:
-        if kernel is None or name != operator:
-            named(name, (1, 1), (1, 1))  # an unknown name is refused first
-    check_pictures(paths, network.factor if downsample else 1)
+    for name in {downsample or "auto", "auto" if kernel is not None else operator} - {"auto"}:
+        named(name, (1, 1), (1, 1))  # an unknown name is refused first
+    check_pictures(paths, network.factor, downsample, kernel, noise)
     files = [*(out / f"{stem(path)}.png" for path in paths), out / "sheet.png"]
     check_outputs(files, inputs=paths, overwrite=overwrite)
     network, rows, details = network.to(device), [], []
-    with sole_writer(out, files, overwrite=overwrite):
+    advice = f"lower the memory for tiles (now {memory_gb:g} GB), then restore the picture in parts"
+    with memory_advice(advice), sole_writer(out, files, overwrite=overwrite):
         for count, (path, file) in enumerate(zip(paths, files, strict=False), 1):
             x, y, A = measured(load_image(path), network.factor, operator, kernel, downsample)
             size = f"{y.shape[-1]} x {y.shape[-2]}"
@@ -51,6 +57,11 @@ def restore_pictures(
             found = found._replace(image=found.image.cpu(), x_r=found.x_r.cpu())
             for line in found.warnings:
                 print(f"warning: {line}")
+            if kernel is not None:
+                for line in misfit(printable(Path(operator).name), found.A, found.x_r, y, network.factor):
+                    print(f"warning: {line}")
+            if A == "auto":
+                print(f"of the network's answer most of y is made by {found.A}: it is taken for what made y")
             save_image(found.image, file)
             rows.append({"image": printable(stem(path))} | figures(found, x, y))
             details.append(strip(found, x, y, network.factor))
@@ -58,14 +69,22 @@ def restore_pictures(
     return rows
 
 
-def check_pictures(paths: list[Path], factor: int) -> None:
-    """Raise ValueError that lists every file that cannot be read or has no pixel to give, before any work."""
+def check_pictures(
+    paths: list[Path], factor: int, downsample: str = "", kernel: Tensor | None = None, noise: float | str | None = None
+) -> None:
+    """Raise ValueError that lists every file that cannot be read or is too small for what is asked, before any work."""
     wrong = namesakes(paths)
     for path in paths:
         try:
-            cut(load_image(path), factor)
+            h, w = cut(load_image(path), factor if downsample else 1).shape[-2:]
         except ValueError as error:
             wrong.append(str(error))
+            continue
+        scale = 1 if downsample else factor  # from the file's sides to those of x
+        if kernel is not None and (kernel.shape[-2] > scale * h or kernel.shape[-1] > scale * w):
+            wrong.append(f"{printable(path.name)} is smaller than the kernel: x has {scale * w} x {scale * h} pixels")
+        if noise == "auto" and scale * min(h, w) < 3 * factor:
+            wrong.append(f"{printable(path.name)} has too few pixels to estimate their noise; give --noise SIGMA")
     if wrong:
         raise ValueError(f"nothing was restored: {'; '.join(wrong)}")
 
@@ -84,7 +103,9 @@ def read_kernel(path: Path) -> Tensor:
         else:
             arrays = [np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None, ndmin=2)]
         (array,) = arrays
-        return torch.as_tensor(array.astype(np.float64))
+        if np.iscomplexobj(array):
+            raise ValueError("its numbers are complex")
+        return check_kernel(torch.as_tensor(array.astype(np.float64)))
     except Exception as error:  # each reader has errors of its own
         raise ValueError(f"{path} holds no blur kernel, one matrix of numbers ({error})") from error
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..checks import is_out_of_memory
+
 BAR = "{l_bar}{bar}| {elapsed}, about {remaining} to go"
 LEAST = 16  # pixels; tiles with shorter sides would cost many times their own work
 
@@ -32,18 +34,24 @@ def enlarge(network: nn.Module, y: Tensor, *, memory_gb: float = 1.5, progress: 
     pixels see (a checkpoint by way of spandrel) is cut with a fixed overlap, and is nearly equal.
 
     Where even that memory cannot be had, the tiles get smaller, and a line says so. progress: show a bar. Raises
-    ValueError for a y that is no single picture, RuntimeError when tiles of 16 pixels do not fit either.
+    ValueError for a y that is no single picture and as :func:`check_memory`, RuntimeError when tiles of 16 pixels do
+    not fit either.
     """
     if y.ndim != 4 or len(y) != 1:
         raise ValueError(f"one picture at a time, (1, 3, h, w), got shape {tuple(y.shape)}")
+    check_memory(memory_gb)
     stages = network.stages()
     work = [stage.floats * (1 + stage.reach) for stage in stages]  # a rough share of the time
-    with tqdm(
-        total=sum(work), disable=not progress, unit="", bar_format="{l_bar}{bar}| {elapsed}, {remaining} to go"
-    ) as bar:
+    with tqdm(total=sum(work), disable=not progress, unit="", bar_format=BAR) as bar:
         for stage, share in zip(stages, work, strict=True):
             y = _whole(stage, y, 1e9 * memory_gb, lambda part, share=share: bar.update(part * share))
     return y
+
+
+def check_memory(memory_gb: float) -> None:
+    """Raise ValueError unless the memory for tiles is finite and above 0."""
+    if not 0 < memory_gb < math.inf:
+        raise ValueError(f"the memory for tiles must be finite and above 0 GB, got {memory_gb}")
 
 
 def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], None]) -> Tensor:
@@ -58,7 +66,7 @@ def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], No
             tile = _tile(stage, v, rows, columns)
         except (MemoryError, RuntimeError) as error:
             side = max(rows.stop - rows.start, columns.stop - columns.start)
-            if "memory" not in str(error).lower() or side <= LEAST:
+            if not is_out_of_memory(error) or side <= LEAST:
                 raise
             print(f"too little memory for tiles of {side} pixels: going on with {max(side // 2, LEAST)}", flush=True)
             done, cuts = 0, list(_cuts(h, w, max(side // 2, LEAST)))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ..images import dykstra_box, from_uint8, to_uint8, to_uint8_consistent
+from ..metrics import consistency_db
 from ..networks import enlarge
 from ..operators import AveragePool, LinearOperator
 from .identify import downsampler, identify_downsampler
@@ -37,23 +38,19 @@ def restore_picture(
     operator of ours, or "auto": the network's own answer is asked, which tells as far as its authors knew. noise: the
     standard deviation of white noise in y, or "auto", estimated; y is then followed only as far as it can be trusted.
     Raises ValueError for an unknown name, an operator that does not make y's size out of the result's, a y that is no
-    RGB picture.
+    RGB picture, and as :func:`check_noise`.
     """
     if isinstance(operator, str) and operator != "auto":
         downsampler(operator, (1, 1), (1, 1))  # an unknown name is refused before the work
+    check_noise(noise)
     x_r, warnings = enlarge(network, y, memory_gb=memory_gb, progress=progress), []
     A = operator
     if isinstance(operator, str):
-        scores = asked(x_r, y, network.factor)
-        best = next(iter(scores))
-        name = best if operator == "auto" else operator
+        name = best_guess(x_r, y, network.factor) if operator == "auto" else operator
         A = downsampler(name, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
-        if scores[best] > scores[name] + CLEAR:
-            warnings.append(
-                f"{name!r} fits this y badly: with it the network reproduces y to {scores[name]:.1f} dB, "
-                f"with {best!r} to {scores[best]:.1f} dB"
-            )
-    if noise is None:
+        if operator != "auto":
+            warnings += misfit(repr(name), A, x_r, y, network.factor)
+    if noise is None or noise == 0:
         return Restored(consistent_file(x_r, y, A), x_r, A, warnings)
     softened = enforce_noisy(x_r, y, A, None if noise == "auto" else noise)
     warnings.append(
@@ -62,13 +59,32 @@ def restore_picture(
     return Restored(from_uint8(to_uint8(softened.image)), x_r, A, warnings)
 
 
-def asked(x_r: Tensor, y: Tensor, factor: int) -> dict[str, float]:
-    """PSNR(LR) of the centre of x_r under each named downsampler, in dB, best first."""
+def check_noise(noise: float | str | None) -> None:
+    """Raise ValueError unless it is the standard deviation of noise in a picture in [0, 1], "auto" or None."""
+    if noise is not None and noise != "auto" and (isinstance(noise, str) or not 0 <= noise < 1):
+        raise ValueError(
+            f"noise must be a standard deviation from 0 to 1 (grey levels are 1/255), or auto, got {noise!r}"
+        )
+
+
+def best_guess(x_r: Tensor, y: Tensor, factor: int) -> str:
+    """The named downsampler under which the centre of x_r comes nearest to y."""
     h, w = y.shape[-2:]
     rows, columns = (slice((n - min(n, ASKED)) // 2, (n + min(n, ASKED)) // 2) for n in (h, w))
     large = (slice(factor * part.start, factor * part.stop) for part in (rows, columns))
-    found = identify_downsampler(x_r[..., *large], y[..., rows, columns])
-    return {name: float(score) for name, score in found.scores.items()}
+    return identify_downsampler(x_r[..., *large], y[..., rows, columns]).name
+
+
+def misfit(what: str, A: LinearOperator, x_r: Tensor, y: Tensor, factor: int) -> list[str]:
+    """A line for people where another downsampler makes much more of y out of x_r than A, which they chose."""
+    best = best_guess(x_r, y, factor)
+    other = downsampler(best, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
+    ours, theirs = (float(consistency_db(operator, x_r, y)) for operator in (A, other))
+    if theirs <= ours + CLEAR:
+        return []
+    return [
+        f"{what} fits this y badly: with it the network reproduces y to {ours:.1f} dB, with {best!r} to {theirs:.1f} dB"
+    ]
 
 
 def consistent_file(x_r: Tensor, y: Tensor, A: LinearOperator) -> Tensor:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..checks import is_out_of_memory
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -55,7 +57,7 @@ def memory_advice(advice: str) -> Iterator[None]:
     """Turn torch's error for memory that is used up, of a GPU or the machine, into one that says what to lower."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             raise RuntimeError(f"out of memory; {advice}") from error
         raise

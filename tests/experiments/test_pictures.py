@@ -76,6 +76,15 @@ def test_a_kernel_of_ones_own(large, tmp_path):
     assert load_image(tmp_path / "out" / "y.png").shape[-2:] == (120, 164)
 
 
+def test_a_kernel_that_does_not_fit_is_named(small, tmp_path, capsys):
+    shifted = torch.zeros(25, 25)
+    shifted[0, 0] = 1.0
+    np.save(tmp_path / "kernel.npy", shifted.numpy())
+    words = (small["bicubic"], "--operator", tmp_path / "kernel.npy")
+    assert restore(tmp_path / "out", *words, model="bicubic-x4") == 0
+    assert "kernel.npy fits this y badly: with it the network reproduces y to" in capsys.readouterr().out
+
+
 def test_noise_is_not_copied(large, tmp_path, capsys):
     A = Resize((120, 164), 4)
     noisy = A(large) + 0.06 * torch.randn(1, 3, 30, 41, generator=torch.Generator().manual_seed(0))
@@ -89,10 +98,11 @@ def test_noise_is_not_copied(large, tmp_path, capsys):
     assert error["softened"] < error["followed"]
 
 
-def test_one_pixel_is_a_picture_too(tmp_path):
+def test_one_pixel_is_a_picture_too(tmp_path, capsys):
     file = save_image(torch.full((3, 1, 2), 0.5), tmp_path / "dot.png")
     assert restore(tmp_path / "out", file) == 0
     assert load_image(tmp_path / "out" / "dot.png").shape[-2:] == (4, 8)
+    assert "it is taken for what made y" in capsys.readouterr().out
 
 
 def test_the_one_reader_reads_them(tmp_path):
@@ -109,13 +119,22 @@ def test_bad_input_is_one_line_and_leaves_nothing(small, tmp_path, capsys):
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "kernel.npy").write_bytes(b"no kernel")
+    np.save(tmp_path / "flat.npy", np.zeros((3, 3)))
+    np.save(tmp_path / "wide.npy", np.ones((3, 9)) / 27)
+    dot = save_image(torch.zeros(3, 1, 2), tmp_path / "dot.png")
     tiny = save_image(torch.zeros(3, 3, 9), tmp_path / "tiny.png")
     cases = {
         (tmp_path / "deep.png", tmp_path / "text.png"): "deep.png has more than 8 bits per channel",
         (small["bicubic"], "--operator", "bicubc"): "unknown downsampler 'bicubc'; did you mean 'bicubic'?",
         (small["bicubic"], "--operator", tmp_path / "gone.mat"): "no such kernel file",
         (small["bicubic"], "--operator", tmp_path / "kernel.npy"): "holds no blur kernel, one matrix of numbers",
-        (small["bicubic"], "--noise", "much"): "--noise must be auto or a standard deviation in [0, 1], got 'much'",
+        (small["bicubic"], "--operator", tmp_path / "flat.npy"): "(the kernel sums to 0",
+        (dot, "--operator", tmp_path / "wide.npy"): "dot.png is smaller than the kernel: x has 8 x 4 pixels",
+        (small["bicubic"], "--operator", ""): "unknown downsampler ''; known: average, ",
+        (dot, "--noise", "auto"): "dot.png has too few pixels to estimate their noise; give --noise SIGMA",
+        (small["bicubic"], "--noise", "much"): "(grey levels are 1/255), or auto, got 'much'",
+        (small["bicubic"], "--noise", "10"): "noise must be a standard deviation from 0 to 1 (grey levels are 1/255)",
+        (small["bicubic"], "--memory", "0"): "the memory for tiles must be finite and above 0 GB, got 0.0",
         (small["bicubic"], "--downsampler", "bicubic"): "give both",
         (tiny, "--downsample"): "an image of 9 x 3 has no block of 4 x 4 pixels",
     }

@@ -67,6 +67,14 @@ def test_tiles_get_smaller_where_memory_ends(y, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "too little memory for tiles of 90 pixels: going on with 45" and len(said) == 2
 
+    def primitive(v):  # what oneDNN says when its kernel finds no memory
+        if v.shape[-1] > 40:
+            raise RuntimeError("could not create a primitive")
+        return 2 * v
+
+    torch.testing.assert_close(enlarge(Scarce(primitive), y), 2 * y)
+    assert "going on with 45" in capsys.readouterr().out
+
     def never(v):
         raise RuntimeError("CUDA out of memory")
 
