@@ -302,7 +302,7 @@ print("and beats PD on every one:", all(beats))
 # %% tags=["hide-input"]
 file_rows = {(row["network"], row["set"]): row for row in summary(load_rows(STORED / "bicubic-8bit"))}
 PRINTED = (  # what, where it is printed, its figures; the network here, the key of a row
-    ("SPAN, luma", "SPAN's paper", "32.20 / 28.66", "span-x4", "PSNR luma printed"),
+    ("SPAN, luma", "the paper of SPAN", "32.20 / 28.66", "span-x4", "PSNR luma printed"),
     ("ESRGAN, RGB", "MMagic's model zoo, which trained it anew", "28.27 / 24.63", "realsr-x4", "PSNR printed"),
 )
 lines = ["| | printed by | Set5 / Set14 there | here |", "|---|---|---|---|"]
@@ -422,7 +422,7 @@ print(f"C14b, the largest gain behind a network for diverse photographs: {max(ga
 #
 # ## 7. Where PD costs
 #
-# PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only 38 to 45 dB of PSNR(LR) under the average. A network that is nearer to its $y$ than that loses by the step.
+# PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only some 40 dB of PSNR(LR) under the average (the bars of section 4; 35 to 45 dB on the benchmarks). A network that is nearer to its $y$ than that loses by the step.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Gain of PD and of the exact operator against PSNR(LR) of the raw answer: both fall with it; PD's becomes negative above 45 dB, the exact operator's does not"}}
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
@@ -620,7 +620,7 @@ print("Correct. The step is a projection: what stands before it matters only by 
 # - A network fed with a $y$ of another kind loses decibels, and the step returns tenths.
 # - Files: box, rounding and repair; noise: the weighted step.
 #
-# **References.** ESRGAN {cite}`wang2018esrgan` and the seed's remark on small networks; PD is from {cite}`wang2023gan`.
+# **References.** ESRGAN {cite}`wang2018esrgan`, Real-ESRGAN {cite}`wang2021realesrgan`, SPAN {cite}`wan2024span`; PD is from {cite}`wang2023gan`.
 #
 # **Run it in full**: the tables from folders of benchmark images, a folder for each set; the training; and your own pictures.
 #
