@@ -666,7 +666,7 @@ def scores(rows, metrics):
     for label, group in rows:
         if isinstance(group, dict):
             cells = [f"{group[m]:.{2 if 'PSNR' in m else 3}f}" if m in group else "-" for m in metrics]
-            lines.append([label, *cells, *[""] * quoted])
+            lines.append([label, *cells, *[PAPER.get(label, "")] * quoted])
             continue
         known = [group and metric in group[0].final for metric in metrics]
         cells = [
