@@ -10,6 +10,7 @@ import html
 import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+API = runpy.run_path(str(BOOK / "api.py"))
+NAME = re.compile(r"\]\(\.\./book/api\.md#([\w.]+)\)")  # a lesson's link to a name
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
 
 
@@ -71,7 +74,7 @@ def build(notebooks: Path, site: Path, repository: str = "") -> None:
     RuntimeError for a warning.
     """
     book = site.with_name(site.name + ".book")
-    assemble(notebooks, book)
+    assemble(notebooks, book, repository)
     if repository:
         config = book / "_config.yml"
         config.write_text(yaml.safe_dump(launchable(yaml.safe_load(config.read_text("utf-8")), repository)), "utf-8")
@@ -89,7 +92,7 @@ def build(notebooks: Path, site: Path, repository: str = "") -> None:
     shutil.rmtree(book)
 
 
-def assemble(notebooks: Path, book: Path) -> None:
+def assemble(notebooks: Path, book: Path, repository: str = "") -> None:
     """Copy the pages, the notebooks and MathJax into the new folder ``book``."""
     shutil.rmtree(book, ignore_errors=True)
     shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.py", "__pycache__", "_build"))
@@ -107,6 +110,8 @@ def assemble(notebooks: Path, book: Path) -> None:
         nbformat.write(lesson, book / "notebooks" / path.name)
     with (book / "made.md").open("a", encoding="utf-8") as page:
         page.write(runs_table(lessons, ROOT / "notebooks"))
+    with (book / "api.md").open("a", encoding="utf-8") as page:
+        page.write(API["page"](repository))
     copy_mathjax(book / "vendor" / "mathjax")
 
 
@@ -148,10 +153,11 @@ def check_executed(name: str, lesson) -> None:
 
 
 def adapt_text(lesson) -> None:
-    """Links to pages of the book, which a lesson finds in book/, and the name of a folded solution."""
+    """Links to pages of the book, which a lesson finds in book/, and to names; the name of a folded solution."""
     for cell in lesson.cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../book/", "](../")
+            text = NAME.sub(lambda link: f"](#{API['anchor'](link[1])})", cell.source)
+            cell.source = text.replace("](../book/", "](../")
         elif "solution" in cell.metadata.get("tags", []):
             names = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
             cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | names
@@ -244,9 +250,16 @@ def copy_mathjax(target: Path) -> None:
     shutil.copytree(source / fonts, target / fonts)
 
 
+def lean(signature: str) -> str:
+    """A signature without the spans around words and signs, a third of its bytes; one lies in the other."""
+    for _ in range(2):
+        signature = re.sub(r'<span class="(?:pre|w|p|o)">([^<]*)</span>', r"\1", signature)
+    return signature
+
+
 # what a screen reader misses in the theme's pages: names without the words one sees, a sidebar that is no region, empty
-# corners of tables, entries of a bibliography that are no items of their list; and pictures far below the first view
-# wait until the reader is near
+# corners of tables, entries of a bibliography that are no items of their list, parameters in a list without terms; and
+# pictures far below the first view wait until the reader is near
 MENDED = [
     (r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'(<i class="theme-switch [^>]*?) title="[^"]*"', r"\1"),
@@ -254,6 +267,10 @@ MENDED = [
     (r'(<summary) aria-label="Toggle hidden content"', r"\1"),
     (r"(<th[^>]*>)(?:<p></p>)?(</th>)", r'\1<span class="visually-hidden">item</span>\2'),
     (r'role="doc-biblioentry"', 'role="listitem"'),
+    (r'(?s)<dt class="sig.*?</dt>', lambda signature: lean(signature[0])),
+    (r'<dd>(<em class="sig-param">.*?)</dd>', r'<span class="sig-line">\1</span>'),
+    (r'<dl>\s*(<span class="sig-line">)', r"\1"),
+    (r'</dl>(\s*<span class="sig-paren">)', r"\1"),
     (r'<img (?![^>]*(?:loading=|class="live-still"))', r'<img loading="lazy" '),
 ]
 

@@ -23,7 +23,11 @@ _MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # five scales (Wang e
 
 
 def psnr(x: Tensor, reference: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, peak 1: (N, C, H, W) twice -> (N,) float64; infinite for equal images."""
+    """Peak signal-to-noise ratio in dB, peak 1: (N, C, H, W) twice -> (N,) float64; infinite for equal images.
+
+    >>> psnr(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5))
+    tensor([6.0206], dtype=torch.float64)
+    """
     x, reference = _pair(x, reference)
     return -10 * (x - reference).square().flatten(1).mean(1).log10()
 
@@ -32,6 +36,10 @@ def ssim(x: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity (Wang et al. 2004), 11 x 11 Gaussian window of sigma 1.5: -> (N,) float64 in [-1, 1].
 
     Raises ValueError for images smaller than the window.
+
+    >>> x = torch.rand(2, 3, 32, 32)
+    >>> ssim(x, x)
+    tensor([1., 1.], dtype=torch.float64)
     """
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
@@ -46,6 +54,10 @@ def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
 
     On smaller images the scales that fit are used, their weights made to sum to 1 (64 pixels: three scales); such
     figures compare with one another, not with published ones.
+
+    >>> x = torch.rand(2, 3, 64, 64)
+    >>> ms_ssim(x, x)
+    tensor([1., 1.], dtype=torch.float64)
     """
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
 
@@ -62,6 +74,10 @@ def consistency_db(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
     """PSNR(y, A x) in dB, per image, A evaluated in float64: the "PSNR(LR)" of the paper. Infinite when exact.
 
     Float64 matters: a float32 sum of 64 pixels errs more than the method does (notebook 02).
+
+    >>> A, y = AveragePool(4), torch.rand(1, 3, 8, 8)
+    >>> float(consistency_db(A, A.pinv(y), y)) > 140
+    True
     """
     return psnr(A(x.double()), y)
 
@@ -104,6 +120,10 @@ def fd_features64(x: Tensor, reference: Tensor, network: FeatureNet64) -> float:
     every Fréchet distance it grows as N and M shrink: compare figures of equal counts, and hold a generator's against
     :func:`split_half_distance`. Raises TypeError for another network, ValueError for sets that leave a covariance of
     the 128 features short of full rank: 129 images each are the least.
+
+    >>> network, x = weights.load_features64(), torch.rand(129, 3, 32, 32)
+    >>> abs(metrics.fd_features64(x, x, network)) < 1e-6
+    True
     """
     if not isinstance(network, FeatureNet64):
         raise TypeError(f"fd_features64 is defined by a FeatureNet64, got a {type(network).__name__}")

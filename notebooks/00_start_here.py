@@ -185,7 +185,7 @@ for backbone in backbones.values():
 
 # %% [markdown]
 # Their answers, called $x_r$, are in the upper row; below stands what these answers shrink to, with PSNR(LR)
-# (`consistency_db` in the code). The lower row should repeat $y$ four times.
+# ([`consistency_db`](../book/api.md#consistency_db) in the code). The lower row should repeat $y$ four times.
 
 # %% tags=["nbval-check-output"]
 raw = {name: backbone(y) for name, backbone in backbones.items()}
@@ -222,7 +222,7 @@ def consistent(D, y, s):
 
 
 # %% [markdown]
-# Nothing in them is learned. The package has the same as a wrapper for any network, `NullSpace(D, A)`; here is the check
+# Nothing in them is learned. The package has the same as a wrapper for any network, [`NullSpace(D, A)`](../book/api.md#NullSpace); here is the check
 # that the five lines and the wrapper say the same, for all three networks:
 
 # %%
@@ -511,7 +511,7 @@ invisible_law(invisible_solution)
 # ### Exercise 3 — two witnesses who agree
 #
 # Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`, that both shrink to
-# `y` and still differ by 0.1 or more on average over the pixels. Use `enforce_consistency` or `consistent` if you like. The check measures both.
+# `y` and still differ by 0.1 or more on average over the pixels. Use [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}

@@ -151,7 +151,7 @@ LiveMatrix()
 # $$x = \begin{pmatrix} 0.9 & 0.5 \\ 0.3 & 0.1 \end{pmatrix} = \begin{pmatrix} 0.45 & 0.45 \\ 0.45 & 0.45 \end{pmatrix} + \begin{pmatrix} 0.45 & 0.05 \\ -0.15 & -0.35 \end{pmatrix}$$
 #
 # The first part is all that the measurement knows. The entries of the second add up to zero; three numbers are free in it, so the
-# null space has three dimensions, the range one. The library does the same with `AveragePool(2)`:
+# null space has three dimensions, the range one. The library does the same with [`AveragePool(2)`](../book/api.md#AveragePool):
 
 # %% tags=["nbval-check-output"]
 tiny = torch.tensor([[0.9, 0.5], [0.3, 0.1]], dtype=torch.float64)[None, None]
@@ -168,7 +168,7 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 
 # %% [markdown]
 # *The figure:* the picture, its one-pixel mean, the flat range part, and the null part. Null parts have negative values; here and below they are
-# drawn by `from_signed`, from black at $-1$ to white at $1$, so that mid-gray means zero.
+# drawn by [`from_signed`](../book/api.md#images.from_signed), from black at $-1$ to white at $1$, so that mid-gray means zero.
 #
 # <details><summary>Quick check 1: how many dimensions has the null space of AveragePool(8) on a gray 256 x 256 image?</summary>
 #
@@ -262,7 +262,7 @@ for k in sorted({8, 16, 24, 32, best, 48, 56, 64}):
 
 # %% [markdown]
 # Keeping everything is worse than useless: the error of the exact pseudo-inverse is several times the distance from black to white,
-# from a rounding that no eye can see. Dropping the weakest third of the patterns brings it down to a few hundredths. `Matrix(A, rtol=...)`
+# from a rounding that no eye can see. Dropping the weakest third of the patterns brings it down to a few hundredths. [`Matrix(A, rtol=...)`](../book/api.md#Matrix)
 # truncates in this way, and formula (6) holds to rounding:
 
 
@@ -342,7 +342,7 @@ torch.testing.assert_close((P @ M).T, P @ M)
 # </details>
 #
 # A test that passes everything proves nothing, so we also try four impostors: the transpose; the right inverse of the two-pixel mean that puts
-# everything on the first pixel; the pseudo-inverse with something invisible added; and one that is one per cent too large. `penrose_residuals(A, in_shape)` measures the relative gap in each
+# everything on the first pixel; the pseudo-inverse with something invisible added; and one that is one per cent too large. [`penrose_residuals(A, in_shape)`](../book/api.md#penrose_residuals) measures the relative gap in each
 # condition, for any operator that has `forward` and `pinv`.
 
 
@@ -386,8 +386,8 @@ for name, (matrix, candidate) in candidates.items():
 #
 # | operator | what $A$ does | what $A^\dagger$ does |
 # |---|---|---|
-# | `Grayscale()` | the mean of red, green and blue | the gray value in all three channels |
-# | `Inpaint(mask)` | keeps the pixels of the mask, zero elsewhere | the same |
+# | [`Grayscale()`](../book/api.md#Grayscale) | the mean of red, green and blue | the gray value in all three channels |
+# | [`Inpaint(mask)`](../book/api.md#Inpaint) | keeps the pixels of the mask, zero elsewhere | the same |
 # | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
 #
 # Written out, the last one takes a reshape and a repetition. We check it against the library, then let each operator split the same photograph.
@@ -634,7 +634,7 @@ for name, operator in operators.items():
 # pooling one is replication *divided by $s^2$*, the other is replication. Two checks catch nearly everything:
 #
 # - the **dot test** draws random $x$ and $y$ and compares $\langle A x, y \rangle$ with $\langle x, A^\top y \rangle$, which are
-#   equal for the true adjoint and for no other map. `dottest(A, in_shape)` returns the relative gap;
+#   equal for the true adjoint and for no other map. [`dottest(A, in_shape)`](../book/api.md#dottest) returns the relative gap;
 # - `penrose_residuals(A, in_shape)` writes $A$ and $A^\dagger$ out as matrices (so keep the shape small) and returns the relative gap
 #   in each Penrose condition.
 #

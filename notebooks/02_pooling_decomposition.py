@@ -205,7 +205,7 @@ plt.show()
 #
 # ## 3. The same on images
 #
-# Four lines, one per step. They are the library's `enforce_consistency(x_r, y, AveragePool(s))`, up to rounding:
+# Four lines, one per step. They are the library's [`enforce_consistency(x_r, y, AveragePool(s))`](../book/api.md#enforce_consistency), up to rounding:
 
 
 # %%

@@ -121,8 +121,8 @@ def stand_in(x):
 x_r = stand_in(photos)
 
 # %% [markdown]
-# Six tasks, five operators, one loop. `Grayscale` averages the colours; `BlockSensing` replaces each block of $32 \times 32$ pixels by few random weighted sums;
-# `Inpaint` drops pixels; `Resize` is antialiased bicubic; `BlurDownsample` takes a kernel of your own, here a slanted Gaussian.
+# Six tasks, five operators, one loop. [`Grayscale`](../book/api.md#Grayscale) averages the colours; [`BlockSensing`](../book/api.md#BlockSensing) replaces each block of $32 \times 32$ pixels by few random weighted sums;
+# [`Inpaint`](../book/api.md#Inpaint) drops pixels; [`Resize`](../book/api.md#Resize) is antialiased bicubic; [`BlurDownsample`](../book/api.md#BlurDownsample) takes a kernel of your own, here a slanted Gaussian.
 
 # %%
 mask = torch.rand(size, size, generator=torch.Generator().manual_seed(seed)) < 0.4
@@ -480,7 +480,7 @@ record(
 #
 # ### Which downsampler made these images?
 #
-# LR images come without a birth certificate. `identify_downsampler(x, y)` tries the named ones and ranks them by PSNR$(A x, y)$, with an $x$ that may be the ground truth or any restored image. A folded-away cell made `mystery`; guess before you look.
+# LR images come without a birth certificate. [`identify_downsampler(x, y)`](../book/api.md#identify_downsampler) tries the named ones and ranks them by PSNR$(A x, y)$, with an $x$ that may be the ground truth or any restored image. A folded-away cell made `mystery`; guess before you look.
 
 # %% tags=["hide-cell"]
 small = [
@@ -558,7 +558,7 @@ print("bisection equals project_box on a photograph")
 #
 # $$(10, 20, 30, 38),\ \text{sum } 98 \;\to\; (11, 20, 30, 39),\ \text{sum } 100.$$
 #
-# No pixel moves by a whole level, and none can leave the range. `to_uint8_consistent` does the box, then this. **Claims C10 and B2**: the share of LR pixels that the 8-bit file reproduces. C10 takes sane guesses, B2 adds heavy noise.
+# No pixel moves by a whole level, and none can leave the range. [`to_uint8_consistent`](../book/api.md#to_uint8_consistent) does the box, then this. **Claims C10 and B2**: the share of LR pixels that the 8-bit file reproduces. C10 takes sane guesses, B2 adds heavy noise.
 
 # %% tags=["nbval-check-output"]
 y_8bit = to_uint8(pool(photos))

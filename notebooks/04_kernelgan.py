@@ -29,7 +29,7 @@
 # - find out why a published program fails silently on colourful images;
 # - do super-resolution that is consistent with an estimated kernel, and say what a wrong kernel costs.
 #
-# **Before you start**: [other operators](03_operators.ipynb), above all `BlurDownsample` (its section 3). You should have trained some network in PyTorch before, and know that a GAN is a generator that
+# **Before you start**: [other operators](03_operators.ipynb), above all [`BlurDownsample`](../book/api.md#BlurDownsample) (its section 3). You should have trained some network in PyTorch before, and know that a GAN is a generator that
 # learns to deceive a discriminator.
 
 # %% tags=["parameters"]
@@ -374,7 +374,7 @@ with tqdm(total=steps, desc="duel", leave=False) as bar:
 # %% [markdown]
 # *The strip:* the kernel at the start and after every 20 steps; white is the largest weight. Nobody told the networks about angles, yet the kernel begins to lean the right way. A single search wobbles without end, as $D$ finds new faults and $G$ corrects too much, and it would take thousands of steps to arrive.
 #
-# `estimate_kernel` does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
+# [`estimate_kernel`](../book/api.md#estimate_kernel) does the same with more care. It *starts* from the Gaussian under which the patches of $y$ and of $(y \star k)\!\downarrow_2$ have the same covariance: patch recurrence in second order, which takes no network. It runs several searches at once and averages them, each over its last steps. It cleans the result (small weights
 # removed, centre of mass moved to the middle), and undoes the bias of section 2 towards narrow kernels: if the scene was much sharper than $y$, the image made smaller carries two blurs, that of $y$ at half the frequency and the new one, and recurrence finds $K(f) / K(f/2)$ in the place of $K(f)$, the spectrum of the whole blur. A photograph that was soft itself then gets a kernel that is too wide. Eight searches are the default, and made the stored estimates of section 9; this lesson's own runs average four.
 
 # %%

@@ -889,8 +889,8 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 #
 # ## 8. Published weights, and whether they are really there
 #
-# Better priors than ours exist: 30 million parameters, 1024 pixels, trained for days on eight GPUs. Their files come in the layouts of two programs. `convert` translates the names, tries whether *all* tensors fit, and writes a file
-# that `load_stylegan2` reads:
+# Better priors than ours exist: 30 million parameters, 1024 pixels, trained for days on eight GPUs. Their files come in the layouts of two programs. [`convert`](../book/api.md#weights.convert) translates the names, tries whether *all* tensors fit, and writes a file
+# that [`load_stylegan2`](../book/api.md#weights.load_stylegan2) reads:
 #
 # ```bash
 # python -m ganprior_null convert rosinality 550000.pt ffhq256.safetensors

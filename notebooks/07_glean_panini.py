@@ -315,7 +315,7 @@ print(
 #
 # ## 3. PD around either: no parameters, hardly any time
 #
-# `NullSpace(backbone, A)` puts equation (7) of the paper behind the network, in its forward pass. Nothing is learned in it, but what *is* learned changes: the gradient reaches $x_r$ only through $I - A^\dagger A$.
+# [`NullSpace(backbone, A)`](../book/api.md#NullSpace) puts equation (7) of the paper behind the network, in its forward pass. Nothing is learned in it, but what *is* learned changes: the gradient reaches $x_r$ only through $I - A^\dagger A$.
 
 
 # %% tags=["nbval-check-output"]
@@ -802,7 +802,7 @@ for run in headline:
 # %% [markdown]
 # ### Table 2: 8x
 #
-# In the paper, PD raises PSNR and SSIM of both networks in all three categories, and improves FID in five of six cases. `fd_features64` is the course's own Fréchet distance, lower is better. **Claim C3.**
+# In the paper, PD raises PSNR and SSIM of both networks in all three categories, and improves FID in five of six cases. [`fd_features64`](../book/api.md#metrics.fd_features64) is the course's own Fréchet distance, lower is better. **Claim C3.**
 
 # %%
 AT_8 = {category: deciding(*both_ways(category, factor=8)) for category in PACKS}

@@ -516,7 +516,7 @@ report.record("C9", c9, profile=profile, runs=stored or (), control=learned, see
 # ## 6. Downsamplers nobody trained for
 #
 # **Claim C7**, Table 4: the paper trains all three on bicubic *without* antialiasing (each LR pixel reads a handful of HR pixels and skips the rest) and tests on antialiased bicubic and bilinear. It reports that PDN has the best FID there, at
-# the PSNR of the others. (GLEAN's 30.13 and Panini's 29.40 dB are two to three decibels above their own 27.20 and 27.13 dB in Table 2, under the kernel they were trained for. Perhaps these rows include PD, unstated; so both forms are here.) "Better at about their PSNR" are two statements: the rule asks both of each rival, the second with half a decibel of patience. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control. Each run keeps its own null space. Distances are `fd_features64`, never to be compared with a published FID.
+# the PSNR of the others. (GLEAN's 30.13 and Panini's 29.40 dB are two to three decibels above their own 27.20 and 27.13 dB in Table 2, under the kernel they were trained for. Perhaps these rows include PD, unstated; so both forms are here.) "Better at about their PSNR" are two statements: the rule asks both of each rival, the second with half a decibel of patience. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control. Each run keeps its own null space. Distances are [`fd_features64`](../book/api.md#metrics.fd_features64), never to be compared with a published FID.
 
 # %%
 METHODS = {
@@ -711,7 +711,7 @@ for run in curves["PDN"]:
 #
 # ### The choices that the paper leaves open
 #
-# Each is an argument of `PDN` or of the recipe. A short run for each departure, from the same seed, says what it does; the first line is the default at the same length.
+# Each is an argument of [`PDN`](../book/api.md#PDN) or of the recipe. A short run for each departure, from the same seed, says what it does; the first line is the default at the same length.
 
 # %%
 LABELS = {

@@ -25,6 +25,11 @@ def project_box(x_r: Tensor, y: Tensor, factor: int) -> Tensor:
 
     Raises ValueError when shapes do not fit, a value is NaN or infinite, y leaves [0, 1] by more than 1e-6 (no picture
     has such block means), or there are no values to follow: meta and fake tensors; TypeError for integer images.
+
+    >>> x_r = torch.tensor([[[[-1.0, 0.5], [0.5, 1.0]]]])
+    >>> project_box(x_r, torch.full((1, 1, 1, 1), 0.5), 2)
+    tensor([[[[0.0000, 0.5000],
+              [0.5000, 1.0000]]]])
     """
     check_pair(x_r, y, factor)
     mean = y.double()

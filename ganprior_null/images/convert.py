@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 def from_uint8(x: Tensor) -> Tensor:
-    """uint8 of any shape -> float32 in [0, 1]. Raises TypeError for any other dtype."""
+    """uint8 of any shape -> float32 in [0, 1]. Raises TypeError for any other dtype.
+
+    >>> images.from_uint8(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    tensor([0.0000, 0.2000, 1.0000])
+    """
     if x.dtype != torch.uint8:
         raise TypeError(f"expected uint8, got {x.dtype}")
     return x.float() / 255
@@ -17,6 +21,9 @@ def to_uint8(x: Tensor) -> Tensor:
     """[0, 1] -> uint8 of the same shape: clamp, then round to nearest.
 
     Either step breaks A x = y (Appendix B). Raises ValueError for NaN or infinity, TypeError for integer input.
+
+    >>> images.to_uint8(torch.tensor([-0.2, 0.4, 1.0]))
+    tensor([  0, 102, 255], dtype=torch.uint8)
     """
     if not x.is_floating_point():
         raise TypeError(f"expected a floating-point image in [0, 1], got {x.dtype}")
@@ -31,12 +38,20 @@ def as_file(x: Tensor) -> Tensor:
 
 
 def to_signed(x: Tensor) -> Tensor:
-    """[0, 1] -> [-1, 1]."""
+    """[0, 1] -> [-1, 1].
+
+    >>> images.to_signed(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([-1.,  0.,  1.])
+    """
     return 2 * x - 1
 
 
 def from_signed(x: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], unclamped."""
+    """[-1, 1] -> [0, 1], unclamped.
+
+    >>> images.from_signed(torch.tensor([-1.0, 0.0, 1.2]))
+    tensor([0.0000, 0.5000, 1.1000])
+    """
     return (x + 1) / 2
 
 

@@ -20,6 +20,11 @@ def to_uint8_consistent(x: Tensor, y: Tensor, factor: int) -> Tensor:
 
     Raises ValueError when shapes do not fit, a value is NaN or infinite, or a float y is not 8-bit; TypeError for an
     integer x.
+
+    >>> y = torch.full((1, 1, 1, 1), 100 / 255)
+    >>> q = to_uint8_consistent(torch.rand(1, 1, 2, 2), y, 2)
+    >>> int(q.sum())  # four pixels of the mean 100
+    400
     """
     levels = _levels(y)
     check_pair(x, levels / 255, factor)  # before x becomes float64, which would hide an integer image

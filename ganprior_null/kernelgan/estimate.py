@@ -23,7 +23,12 @@ MOVING = 0.2  # how much (L1) the kernel may still change between the last two s
 
 @dataclass(frozen=True)
 class KernelEstimate:
-    """What :func:`estimate_kernel` found."""
+    """What :func:`estimate_kernel` found.
+
+    >>> found = estimate_kernel(torch.rand(3, 96, 96), 4, steps=1, progress=False, compatible=True)
+    >>> found.operator(64)(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 3, 16, 16])
+    """
 
     kernel: Tensor  # (13, 13), sum 1, for BlurDownsample(kernel, 2, size)
     kernel_x4: Tensor  # (25, 25), sum 1, for BlurDownsample(kernel_x4, 4, size)
@@ -66,6 +71,11 @@ def estimate_kernel(
     what there is, and says so. One gray channel (1, H, W) is taken three times; of RGBA, alpha is dropped, with a
     warning. TypeError for a dtype that is not floating point, ValueError for other shapes and scales, for images
     too small for the crops, constant, not finite or not in [0, 1].
+
+    >>> image = torch.rand(3, 96, 96)
+    >>> found = estimate_kernel(image, 2, steps=1, progress=False)  # 300 in earnest
+    >>> found.kernel.shape, round(float(found.kernel.sum()), 3)
+    (torch.Size([13, 13]), 1.0)
     """
     if compatible and recipe != REPAIRED:
         raise ValueError("compatible=True is a recipe of its own (PUBLISHED): give one or the other")

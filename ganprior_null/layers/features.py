@@ -19,6 +19,9 @@ class FeatureNet64(nn.Module):
     halved by means of 2 x 2 pixels, after the rectification: fine texture survives as energy, and is not aliased.
 
     Its weights come from :func:`ganprior_null.weights.load_features64`; a new one is random.
+
+    >>> len(layers.FeatureNet64().stages(torch.rand(1, 3, 64, 64)))
+    5
     """
 
     def __init__(self):

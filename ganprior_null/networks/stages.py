@@ -36,6 +36,10 @@ def enlarge(network: nn.Module, y: Tensor, *, memory_gb: float = 1.5, progress: 
     Where even that memory cannot be had, the tiles get smaller, and a line says so. progress: show a bar. Raises
     ValueError for a y that is no single picture and as :func:`check_memory`, RuntimeError when tiles of 16 pixels do
     not fit either.
+
+    >>> network, y = networks.load_network("bicubic-x4"), torch.rand(1, 3, 20, 30)
+    >>> torch.allclose(networks.enlarge(network, y, memory_gb=1e-4), network(y), atol=1e-6)
+    True
     """
     if y.ndim != 4 or len(y) != 1:
         raise ValueError(f"one picture at a time, (1, 3, h, w), got shape {tuple(y.shape)}")

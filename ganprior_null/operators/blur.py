@@ -30,6 +30,11 @@ class BlurDownsample(LinearOperator):
 
     Raises ValueError for a kernel that is not a finite matrix, sums to 0 or is larger than the image, and for a factor
     that does not divide the sides of ``size`` (HR side or (H, W)).
+
+    >>> A = BlurDownsample(torch.ones(4, 4) / 16, 4, 32)
+    >>> x = torch.rand(1, 3, 32, 32)
+    >>> torch.allclose(A(x), AveragePool(4)(x), atol=1e-6)
+    True
     """
 
     def __init__(self, kernel: Tensor, factor: int, size: int | tuple[int, int], *, rtol: float = 1e-4):

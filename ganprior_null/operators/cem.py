@@ -29,18 +29,23 @@ def cem_kernel(factor: int) -> Tensor:
 class CEM(nn.Module):
     r"""(x_r, y) -> :math:`x_r + A^\top g * (y - A x_r)`, g a finite filter that stands for :math:`(A A^\top)^{-1}`.
 
-    A blurs with ``kernel`` and keeps every s-th pixel, in :class:`BlurDownsample`'s orientation and sampling phase, but
-    borders repeat the outermost pixel. :math:`s^2 A A^\top` is a filter on the LR grid; g inverts it in Fourier space
-    (gains below 0.01 raised to 0.01) on its support and 18 zeros around it, and is then cut to the taps that matter.
-    Away from the border this is the pseudo-inverse up to that cut; near it, it is not. Hence ``margin``, in LR pixels:
-    with ``pad`` (their evaluation mode) both images are extended by it and the result is cropped; without (their
-    training mode) the border of the result is inconsistent. The kernel is used as given: their re-centring by the
-    centre of mass and crop to 99 % of the energy are for the caller to do, and to see.
+    A blurs with ``kernel`` and keeps every s-th pixel, in the orientation and sampling phase of
+    :class:`~ganprior_null.BlurDownsample`, but borders repeat the outermost pixel. :math:`s^2 A A^\top` is a filter on
+    the LR grid; g inverts it in Fourier space (gains below 0.01 raised to 0.01) on its support and 18 zeros around it,
+    and is then cut to the taps that matter. Away from the border this is the pseudo-inverse up to that cut; near it, it
+    is not. Hence ``margin``, in LR pixels: with ``pad`` (their evaluation mode) both images are extended by it and the
+    result is cropped; without (their training mode) the border of the result is inconsistent. The kernel is used as
+    given: their re-centring by the centre of mass and crop to 99 % of the energy are for the caller to do, and to see.
 
     Values are those of the published code; the work is a third of it (one upscaling of the residual, not two of the
     parts, and a downscaling that skips the pixels it would drop).
 
-    kernel: (k, k); factor: s; size: HR side or (H, W). Raises ValueError as :class:`BlurDownsample` does.
+    kernel: (k, k); factor: s; size: HR side or (H, W). Raises ValueError as BlurDownsample does.
+
+    >>> cem = CEM(torch.ones(4, 4) / 16, 4, 64)
+    >>> x_r, y = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 16, 16)
+    >>> cem(x_r, y).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(self, kernel: Tensor, factor: int, size: int | tuple[int, int], *, pad: bool = True):

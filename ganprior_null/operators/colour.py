@@ -15,6 +15,13 @@ class Grayscale(LinearOperator):
     its printed ``base = 1`` is no pseudo-inverse (A A^+ would be 1/3), the sum of squares is.
 
     Raises ValueError for weights that are not a finite, non-zero vector, or do not match the channels.
+
+    >>> A = Grayscale()
+    >>> colour = torch.tensor([0.9, 0.3, 0.0]).view(1, 3, 1, 1)
+    >>> A(colour).flatten()
+    tensor([0.4000])
+    >>> A.pinv(A(colour)).flatten()
+    tensor([0.4000, 0.4000, 0.4000])
     """
 
     def __init__(self, weights: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)):

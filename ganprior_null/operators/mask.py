@@ -15,6 +15,11 @@ class Inpaint(LinearOperator):
     where nothing was measured.
 
     Raises ValueError for other values, other ranks, and images of another size than the mask's.
+
+    >>> A = Inpaint(torch.tensor([[1, 0], [0, 1]]))
+    >>> A(torch.ones(1, 1, 2, 2))
+    tensor([[[[1., 0.],
+              [0., 1.]]]])
     """
 
     def __init__(self, mask: Tensor):

@@ -16,6 +16,10 @@ class Matrix(LinearOperator):
     of float64, the rule of ``torch.linalg.pinv`` and NumPy. A larger ``rtol`` truncates on purpose (notebook 01).
 
     Raises ValueError when A is not a finite matrix or rtol is outside [0, 1).
+
+    >>> A = Matrix(torch.tensor([[1.0, 1.0]]))
+    >>> A.pinv(torch.tensor([[2.0]]))  # of all x with x_1 + x_2 = 2 the shortest
+    tensor([[1., 1.]])
     """
 
     def __init__(self, A: Tensor, *, rtol: float | None = None):

@@ -16,6 +16,13 @@ class AveragePool(LinearOperator):
     keep the memory format of what they were made from.
 
     Raises ValueError for a factor that is no positive integer, and when it does not divide the image sides.
+
+    >>> A = AveragePool(2)
+    >>> A(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]))
+    tensor([[[[4.]]]])
+    >>> A.pinv(torch.tensor([[[[4.0]]]]))
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
     """
 
     def __init__(self, factor: int):

@@ -27,6 +27,13 @@ class Resize(LinearOperator):
     weights: a second call on its result, a step of iterative refinement, settles at 145 dB. In float64: about 300 dB.
 
     Raises ValueError for another kernel, a factor below 1 or beyond the image, and images that are not ``size``.
+
+    >>> A = Resize(64, 4)
+    >>> A
+    Resize(64x64 -> 16x16, kernel='bicubic')
+    >>> y = torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    >>> torch.allclose(A(A.pinv(y)), y)
+    True
     """
 
     def __init__(self, size: int | tuple[int, int], factor: float, kernel: str = "bicubic", antialias: bool = True):

@@ -18,6 +18,10 @@ class BlockSensing(LinearOperator):
 
     Raises ValueError for a ratio outside (0, 1], a block that is no positive integer, and when it does not divide the
     image sides.
+
+    >>> A = BlockSensing(block=8, ratio=0.25)
+    >>> A(torch.rand(1, 3, 16, 16)).shape  # 16 numbers for each block of 64 pixels
+    torch.Size([1, 48, 2, 2])
     """
 
     def __init__(self, block: int = 32, ratio: float = 0.25, seed: int = 0):

@@ -18,6 +18,10 @@ class SpatialColour(LinearOperator):
 
     Raises TypeError when ``colour`` is not a :class:`Grayscale`, or ``spatial`` is no operator on the pixels
     of a channel.
+
+    >>> A = SpatialColour(AveragePool(2), Grayscale())
+    >>> A(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 1, 4, 4])
     """
 
     def __init__(self, spatial: LinearOperator, colour: Grayscale):

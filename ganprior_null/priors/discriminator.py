@@ -19,6 +19,10 @@ class StyleGAN2Discriminator(nn.Module):
     it, at most; None makes the whole batch one group, as in GPEN, whose discriminator is the same otherwise.
 
     Raises ValueError for sizes that are no power of two, incomplete width tables and images of another shape.
+
+    >>> D = StyleGAN2Discriminator(16, channels={4: 8, 8: 8, 16: 8})
+    >>> D(torch.rand(4, 3, 16, 16)).shape
+    torch.Size([4, 1])
     """
 
     def __init__(self, size: int, channels: dict[int, int] | None = None, *, group: int | None = GROUP):

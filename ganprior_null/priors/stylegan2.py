@@ -69,6 +69,11 @@ class StyleGAN2(nn.Module):
     place, given with every call; "beside", such features as C more channels after the convolution's own, as in GPEN.
 
     Raises ValueError for other sizes, for incomplete width tables and for inputs whose shapes do not fit.
+
+    >>> G = StyleGAN2(16, style_dim=8, n_mlp=2, channels={4: 8, 8: 8, 16: 8})
+    >>> w = G.mapping(torch.randn(2, 8))
+    >>> G(w).shape
+    torch.Size([2, 3, 16, 16])
     """
 
     def __init__(

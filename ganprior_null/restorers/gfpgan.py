@@ -124,6 +124,10 @@ class GFPGAN(EnlargingRestorer):
     ``forward(y, noise=None)``: the bank's stored noise, unless noise is given as ``network.bank.fresh_noise`` makes it.
     :meth:`from_prior` fills the bank with a trained one (resample "fir"). Raises ValueError for sizes and width tables
     that do not fit and for y of another size.
+
+    >>> widths = dict.fromkeys((4, 8, 16, 32), 8)
+    >>> GFPGAN(8, 32, widths, style_dim=8, n_mlp=2)(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 32, 32])
     """
 
     def __init__(

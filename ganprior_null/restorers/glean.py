@@ -129,6 +129,11 @@ class GLEAN(PriorRestorer):
     StyleGAN2. The bank is frozen; :meth:`from_prior` fills it with a trained one, without which it is noise.
 
     Raises ValueError for sizes and width tables that do not fit and for y of another size.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> restorer = GLEAN.from_prior(prior, 8, rrdb_blocks=1, rrdb_channels=8)
+    >>> restorer(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(

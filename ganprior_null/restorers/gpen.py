@@ -102,6 +102,10 @@ class GPEN(EnlargingRestorer):
 
     ``forward(y, noise=None, generator=None)``: see :class:`GPENNetwork`; with encoder_size None there is no noise. The
     bank is trained along. Raises ValueError for sizes and width tables that do not fit and for y of another size.
+
+    >>> widths = dict.fromkeys((4, 8, 16, 32), 8)
+    >>> GPEN(8, 32, widths, style_dim=8, n_mlp=2)(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 32, 32])
     """
 
     def __init__(

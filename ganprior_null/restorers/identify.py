@@ -27,7 +27,12 @@ ROUNDING_DB = 140.0  # beyond it scores would compare the rounding of float32
 
 
 class Identified(NamedTuple):
-    """The answer of :func:`identify_downsampler`, best name first in ``scores``."""
+    """The answer of :func:`identify_downsampler`, best name first in ``scores``.
+
+    >>> x = torch.rand(2, 3, 32, 32)
+    >>> list(identify_downsampler(x, AveragePool(4)(x)).scores)[0]
+    'average'
+    """
 
     name: str
     A: LinearOperator
@@ -107,6 +112,11 @@ def identify_downsampler(x: Tensor, y: Tensor) -> Identified:
     apart by many dB; super-resolved images by a few, and only as far as their author knew the right one.
 
     Raises ValueError when the shapes do not fit or there is no image, TypeError for integer images.
+
+    >>> x = torch.rand(2, 3, 32, 32)
+    >>> found = identify_downsampler(x, Resize(32, 4, "bicubic")(x))
+    >>> found.name, found.sure
+    ('bicubic', 'certain')
     """
     check_image(x, "x")
     check_image(y, "y")

@@ -12,7 +12,12 @@ from ..operators.check import at_least_single, check_image
 
 
 class NoisyResult(NamedTuple):
-    """What :func:`enforce_noisy` did: the image, and per image the weight it gave to y and the noise it assumed."""
+    """What :func:`enforce_noisy` did: the image, and per image the weight it gave to y and the noise it assumed.
+
+    >>> y, A = torch.rand(2, 3, 8, 8), AveragePool(4)
+    >>> enforce_noisy(torch.rand(2, 3, 32, 32), y, A).sigma.shape
+    torch.Size([2])
+    """
 
     image: Tensor  # of x_r's shape
     kappa: Tensor  # (N,) in [0, 1]: 1 = plain null-space consistency, 0 = x_r as it was
@@ -23,8 +28,10 @@ def enforce_noisy(x_r: Tensor, y: Tensor, A: LinearOperator, sigma: float | Tens
     r"""x_r + kappa A^+ (y - A x_r) for y = A x + n, n white of standard deviation sigma, with kappa chosen per image.
 
     The correction d = A^+ r, r = y - A x_r, is a signal A^+ A (x - x_r) plus noise A^+ n. Of all multiples of d the one
-    nearest to the signal, on average, is kappa d with kappa = 1 - E|A^+ n|^2 / E|d|^2 (Wiener; James and Stein 1961).
-    E|A^+ n|^2 is sigma^2 |A^+|_F^2, and |d|^2 stands in for its mean. In units of one measurement:
+    nearest to the signal, on average, is kappa d with
+    :math:`\kappa = 1 - E\lVert A^\dagger n\rVert^2 / E\lVert d\rVert^2` (Wiener; James and Stein 1961). There
+    :math:`E\lVert A^\dagger n\rVert^2 = \sigma^2 \lVert A^\dagger\rVert_F^2`, and :math:`\lVert d\rVert^2` stands in
+    for its mean. In units of one measurement:
 
     .. math:: \kappa = \frac{v}{v + \sigma^2}, \qquad
               v = \max\Bigl(0,\; \frac{\lVert A^\dagger r\rVert^2}{\lVert A^\dagger\rVert_F^2}
@@ -40,6 +47,11 @@ def enforce_noisy(x_r: Tensor, y: Tensor, A: LinearOperator, sigma: float | Tens
     The derivation takes n and x_r to be independent: x_r was not fitted to this very noise.
 
     Raises ValueError for a negative or non-finite sigma, and when sigma is None but y is no image without holes.
+
+    >>> A, x = AveragePool(4), torch.rand(1, 3, 32, 32)
+    >>> found = enforce_noisy(torch.zeros_like(x), A(x), A, sigma=0.0)
+    >>> float(found.kappa)  # without noise y is followed
+    1.0
     """
     r = A.residual(x_r, y)
     trace, epsilon, holes = _pinv_energy(A, r)

@@ -14,6 +14,12 @@ def enforce_consistency(x_r: Tensor, y: Tensor, A: LinearOperator, *, inplace: b
 
     Raises ValueError when the shapes do not fit, a value is NaN or infinite, or ``inplace`` would overwrite an x_r that
     requires grad; TypeError for integer images.
+
+    >>> A = AveragePool(4)
+    >>> x_r, y = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 8, 8)
+    >>> x_hat = enforce_consistency(x_r, y, A)
+    >>> torch.allclose(A(x_hat), y, atol=1e-6)
+    True
     """
     return A.enforce(x_r, y, inplace=inplace)
 
@@ -22,6 +28,11 @@ class NullSpace(nn.Module):
     r"""y -> :math:`A^\dagger y + (I - A^\dagger A) D(y)`: a backbone D, consistent in its forward pass (Eq. 7, Fig. 2).
 
     Adds no parameters and no entries to the state dict beyond the backbone's own.
+
+    >>> D = torch.nn.Upsample(scale_factor=4, mode="bicubic")
+    >>> restorer, y = NullSpace(D, AveragePool(4)), torch.rand(1, 3, 8, 8)
+    >>> torch.allclose(restorer.A(restorer(y)), y, atol=1e-6)
+    True
     """
 
     def __init__(self, backbone: nn.Module, A: LinearOperator):

@@ -140,6 +140,11 @@ class Panini(PriorRestorer):
 
     Batch normalisation in the stem's attention makes training and evaluation mode differ: call ``eval()`` before use.
     Raises ValueError for sizes and width tables that do not fit and for y of another size.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> restorer = Panini.from_prior(prior, 8, rrdb_blocks=1, rrdb_channels=8)
+    >>> restorer.eval()(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(
@@ -161,6 +166,11 @@ class PaniniMFR(PriorRestorer):
     As :class:`Panini`, but the mixing depends on y, by way of ``network.deg_encoder``, which
     :class:`~ganprior_null.restorers.degradation.MomentumContrast` pre-trains; and the stem shrinks y eightfold before
     its features meet the bank: in_size is a power of two from 32 to out_size (512 -> 1024 in the published class).
+
+    >>> widths = dict.fromkeys((4, 8, 16, 32, 64), 8)
+    >>> restorer = PaniniMFR(32, 64, widths, style_dim=8, n_mlp=2)
+    >>> restorer.eval()(torch.rand(1, 3, 32, 32)).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(

@@ -88,7 +88,7 @@ class PDN(PriorRestorer):
     r"""y (N, 3, in_size, in_size) in [0, 1] -> x_hat (N, 3, out_size, out_size), about [0, 1], with A x_hat = y.
 
     ``forward(y, z=None, generator=None)``: z (N, D) or (1, D); None draws one for each image. A call with z and without
-    generator is deterministic: it uses the bank's stored noise. Sizes as in :class:`~.glean.GLEAN`, and:
+    generator is deterministic: it uses the bank's stored noise. Sizes as in :class:`~ganprior_null.GLEAN`, and:
 
     train_bank: let the bank learn too; False keeps the prior as it is, as GLEAN does. fuse_rgb: fuse the encoder's
     features into the bank's RGB sum as well, as GLEAN's code does and its paper does not say; here, without a decoder,
@@ -100,6 +100,12 @@ class PDN(PriorRestorer):
     and takes the same z and generator.
 
     Raises ValueError for sizes, width tables and z that do not fit, and for y of another size.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> pdn = PDN.from_prior(prior, 8, rrdb_blocks=1, rrdb_channels=8)
+    >>> y, z = torch.rand(1, 3, 8, 8), torch.randn(1, prior.style_dim)
+    >>> torch.allclose(pdn.A(pdn(y, z)), y, atol=1e-6)
+    True
     """
 
     def __init__(

@@ -20,7 +20,12 @@ CLEAR = 1.0  # dB by which another operator must explain y better before it is w
 
 
 class Restored(NamedTuple):
-    """A picture restored: what a file holds, what it was made of, and what was noticed."""
+    """A picture restored: what a file holds, what it was made of, and what was noticed.
+
+    >>> network, y = networks.load_network("bicubic-x4"), torch.full((1, 3, 16, 16), 0.4)
+    >>> restorers.restore_picture(network, y, "average").A
+    AveragePool(factor=4)
+    """
 
     image: Tensor  # (1, 3, s h, s w), multiples of 1/255
     x_r: Tensor  # the network's own answer
@@ -39,6 +44,11 @@ def restore_picture(
     standard deviation of white noise in y, or "auto", estimated; y is then followed only as far as it can be trusted.
     Raises ValueError for an unknown name, an operator that does not make y's size out of the result's, a y that is no
     RGB picture, and as :func:`check_noise`.
+
+    >>> network, y = networks.load_network("bicubic-x4"), torch.full((1, 3, 16, 16), 0.4)
+    >>> found = restorers.restore_picture(network, y, "average")
+    >>> torch.equal(images.to_uint8(found.A(found.image)), images.to_uint8(y))
+    True
     """
     if isinstance(operator, str) and operator != "auto":
         downsampler(operator, (1, 1), (1, 1))  # an unknown name is refused before the work

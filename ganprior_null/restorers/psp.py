@@ -83,6 +83,11 @@ class PSP(EnlargingRestorer):
 
     Batch normalisation makes training and evaluation mode differ: call ``eval()`` before use. Raises ValueError for
     sizes and width tables that do not fit and for y of another size.
+
+    >>> widths = dict.fromkeys((4, 8, 16, 32), 8)
+    >>> psp = PSP(8, 32, widths, style_dim=8, n_mlp=2, encoder_widths=(4, 4, 4, 4), reduction=2)
+    >>> psp.eval()(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 32, 32])
     """
 
     def __init__(

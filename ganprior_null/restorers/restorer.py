@@ -16,6 +16,12 @@ class Restorer(nn.Module):
 
     in_size, out_size: r and R, the network's own unless said. Raises TypeError for integer images and ValueError for
     NaN, infinity and sizes that the network does not take.
+
+    >>> restorer = weights.load_restorer("pdn-faces-8x")
+    >>> isinstance(restorer, Restorer)
+    True
+    >>> restorer(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 64, 64])
     """
 
     def __init__(self, network: nn.Module, *, in_size: int | None = None, out_size: int | None = None):

@@ -66,6 +66,11 @@ def convert(checkpoint: Mapping, layout: str, *, part: str | None = None) -> dic
 
     Raises ValueError for an unknown layout or part, when the layout finds no such network in the checkpoint, and for
     tensors with NaN or infinity.
+
+    >>> G = StyleGAN2(8, style_dim=8, n_mlp=2, channels={4: 8, 8: 8})
+    >>> tensors = weights.convert({"g_ema": G.state_dict()}, "rosinality")
+    >>> tensors.keys() == G.state_dict().keys()
+    True
     """
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}{did_you_mean(layout, LAYOUTS)}")
@@ -135,6 +140,13 @@ def convert_file(
 
     Raises FileNotFoundError, ValueError as :func:`convert` and ``load_checkpoint``, FileExistsError unless overwrite,
     OSError when the target cannot be written. Nothing is written unless all tensors fit.
+
+    >>> G = StyleGAN2(8, style_dim=8, n_mlp=2, channels={4: 8, 8: 8})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({"g_ema": G.state_dict()}, f"{folder}/theirs.pt")
+    ...     target = f"{folder}/ours.safetensors"
+    ...     weights.convert_file("rosinality", f"{folder}/theirs.pt", target).exact
+    True
     """
     source, target = Path(source), Path(target)
     check_outputs([target], inputs=[source], overwrite=overwrite)

@@ -34,12 +34,20 @@ ENLARGING = (PSPNetwork, GFPGANNetwork, GPENNetwork)  # take y enlarged
 
 
 def shipped() -> list[str]:
-    """The names of the weights that come with the course, in alphabetical order."""
+    """The names of the weights that come with the course, in alphabetical order.
+
+    >>> "faces64" in weights.shipped()
+    True
+    """
     return _names(FOLDER)
 
 
 def available() -> list[str]:
-    """The names that :func:`weights_path` knows: the course's, then the user's, each in alphabetical order."""
+    """The names that :func:`weights_path` knows: the course's, then the user's, each in alphabetical order.
+
+    >>> set(weights.shipped()) <= set(weights.available())
+    True
+    """
     return shipped() + _names(user_folder())
 
 
@@ -50,7 +58,11 @@ def _names(folder: Path) -> list[str]:
 
 
 def user_folder() -> Path:
-    """Where a user's own weights lie: GANPRIOR_WEIGHTS, else ``ganprior-null/weights`` in the platform's cache."""
+    """Where a user's own weights lie: GANPRIOR_WEIGHTS, else ``ganprior-null/weights`` in the platform's cache.
+
+    >>> weights.shipped_path("faces64").is_relative_to(weights.user_folder())
+    False
+    """
     return Path(os.environ.get("GANPRIOR_WEIGHTS") or platformdirs.user_cache_path("ganprior-null") / "weights")
 
 
@@ -61,7 +73,11 @@ def shipped_restorers(factor: int) -> list[str]:
 
 
 def shipped_path(name: str) -> Path:
-    """The file of these weights of the course. Raises ValueError, with the known names, when there is none."""
+    """The file of these weights of the course. Raises ValueError, with the known names, when there is none.
+
+    >>> weights.shipped_path("faces64").name
+    'faces64.safetensors'
+    """
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         raise ValueError(f"no weights named {name!r} come with the course{did_you_mean(name, shipped())}")
@@ -72,6 +88,9 @@ def weights_path(name: str) -> Path:
     """The file of the course's weights of this name, else of the user's.
 
     Raises ValueError when neither has any, with the known names, and when both have: which were meant?
+
+    >>> weights.weights_path("faces64") == weights.shipped_path("faces64")
+    True
     """
     places = [folder / f"{name}.safetensors" for folder in (FOLDER, user_folder())]
     found = [path for path in places if path.is_file()]
@@ -105,12 +124,22 @@ def load_prior(name: str) -> LoadedPrior:
 
     name: of the course's weights, or of the user's. Raises ValueError for an unknown name and for weights that are no
     StyleGAN2.
+
+    >>> G, w_mean = weights.load_prior("faces64")
+    >>> G(G.mapping(torch.randn(1, G.style_dim))).shape
+    torch.Size([1, 3, 64, 64])
     """
     return load_stylegan2(weights_path(name))
 
 
 def load_discriminator(name: str) -> StyleGAN2Discriminator:
-    """The discriminator that a prior was trained against. Raises ValueError for an unknown name."""
+    """The discriminator that a prior was trained against.
+
+    Raises ValueError for an unknown name.
+
+    >>> weights.load_discriminator("faces64").size
+    64
+    """
     return build(load_checkpoint(weights_path(name + CRITIC)))
 
 
@@ -118,6 +147,10 @@ def load_restorer(name: str) -> Restorer:
     """A restorer by name, y -> x_r, in float32 and evaluation mode; :func:`read_metadata` says how it was trained.
 
     Raises ValueError for an unknown name, and for weights of another kind or of which a part is missing.
+
+    >>> restorer = weights.load_restorer("panini-pd-faces-8x")
+    >>> restorer(torch.rand(1, 3, 8, 8)).shape
+    torch.Size([1, 3, 64, 64])
     """
     path = weights_path(name)
     tensors, rest = load_checkpoint(path), path.with_name(f"{name}{REST}.safetensors")
@@ -173,7 +206,11 @@ def nbytes(tensors: dict[str, Tensor]) -> int:
 
 
 def read_metadata(path: str | os.PathLike) -> dict:
-    """What :func:`~ganprior_null.weights.save_weights` stored beside the tensors; values that are JSON are parsed."""
+    """What :func:`~ganprior_null.weights.save_weights` stored beside the tensors; values that are JSON are parsed.
+
+    >>> weights.read_metadata(weights.shipped_path("faces64"))["model"]
+    'StyleGAN2'
+    """
     with safetensors.safe_open(path, framework="pt") as file:
         return {key: _parsed(text) for key, text in (file.metadata() or {}).items()}
 

@@ -33,6 +33,10 @@ def load_features64(path: str | os.PathLike | None = None) -> FeatureNet64:
     """The feature network that comes with the course, or one of yours.
 
     Raises as :func:`load_checkpoint`, and ValueError when the file holds another network.
+
+    >>> network = weights.load_features64()
+    >>> network(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 128])
     """
     path = shipped_path("features64") if path is None else Path(path)
     return _filled(FeatureNet64(), load_checkpoint(path), f"{path} holds no FeatureNet64")

@@ -18,7 +18,12 @@ from .report import build, check_finite_weights
 
 
 class LoadedPrior(NamedTuple):
-    """A generator with weights, and the mean of its w, (D,), which truncation pulls towards."""
+    """A generator with weights, and the mean of its w, (D,), which truncation pulls towards.
+
+    >>> prior = weights.load_prior("drawn64")
+    >>> prior.w_mean.shape == (prior.generator.style_dim,)
+    True
+    """
 
     generator: StyleGAN2
     w_mean: Tensor
@@ -29,6 +34,12 @@ def save_weights(path: str | os.PathLike, tensors: Mapping[str, Tensor], metadat
 
     metadata: strings stay, other values are stored as JSON text. Raises ValueError for another suffix, OSError when the
     disk is full or the folder cannot be written; the file that was there before is then still there.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/mine.safetensors"
+    ...     path = weights.save_weights(path, {"w": torch.zeros(2)}, {"steps": 5})
+    ...     weights.read_metadata(path)
+    {'steps': 5}
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -43,6 +54,10 @@ def load_stylegan2(path: str | os.PathLike) -> LoadedPrior:
     """A generator and its mean w from a .safetensors file of ours, in half precision or single; sizes are inferred.
 
     Raises as :func:`load_checkpoint`, and ValueError when the file holds no generator.
+
+    >>> prior = weights.load_stylegan2(weights.shipped_path("drawn64"))
+    >>> prior.generator.size
+    64
     """
     state_dict = load_checkpoint(path)
     w_mean = state_dict.pop(MEAN, None)

@@ -22,6 +22,10 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
 
     Raises FileNotFoundError, and ValueError for a truncated or foreign file, for one with pickled code, and for the tar
     archives of torch's first years.
+
+    >>> tensors = weights.load_checkpoint(weights.shipped_path("features64"))
+    >>> tensors["embed.weight"].shape
+    torch.Size([128, 192])
     """
     path = Path(path)
     if not path.is_file():

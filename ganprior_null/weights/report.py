@@ -12,7 +12,12 @@ from .infer import describe, infer
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a state dict and a module have in common. ``exact`` only if every tensor of each is in the other."""
+    """What a state dict and a module have in common. ``exact`` only if every tensor of each is in the other.
+
+    >>> G = StyleGAN2(8, style_dim=8, n_mlp=2, channels={4: 8, 8: 8})
+    >>> str(weights.compare(G, G.state_dict())).split(",")[0]
+    '33 tensors loaded'
+    """
 
     loaded: tuple[str, ...]  # names with equal shapes
     missing: tuple[str, ...]  # of the module, not in the state dict
@@ -77,6 +82,10 @@ def build(state_dict: Mapping[str, Tensor]) -> nn.Module:
     Panini, PaniniMFR, PDN, pSp, GFP-GAN or GPEN, which :class:`~ganprior_null.restorers.Restorer` takes to [0, 1].
 
     Raises ValueError when the tensors are not exactly those of one such network.
+
+    >>> G = StyleGAN2(8, style_dim=8, n_mlp=2, channels={4: 8, 8: 8})
+    >>> type(weights.build(G.state_dict())).__name__
+    'StyleGAN2'
     """
     kind, config = infer(state_dict)
     network = kind(**config)

@@ -11,7 +11,7 @@ import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import nbformat
 import pytest
@@ -93,11 +93,31 @@ def test_every_page_works(browser, address, served):
     site = served / SUBPATH
     pages = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts]
     lessons = {f"notebooks/{path.stem}.html" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert {"index.html", "intro.html", "made.html", "references.html"} | lessons <= set(pages)
+    assert {"index.html", "intro.html", "made.html", "references.html", "api.html"} | lessons <= set(pages)
     if address.startswith("http"):  # what a server changes is the address; the rest was seen in the folder
         pages = sorted({*pages} - lessons | {"notebooks/00_start_here.html", "notebooks/10_report.html"})
     wrong = {page: found for page in pages if (found := faults(browser, f"{address}/{page}", address))}
     assert not wrong
+
+
+def first_view(browser, page_file: Path) -> int:
+    """The bytes of all files of the site that a page asks for before the reader does anything."""
+    asked, page = set(), browser.new_page()
+    page.on("request", lambda request: asked.add(Path(unquote(urlsplit(request.url).path))))
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return sum(path.stat().st_size for path in asked if path.is_file())
+
+
+def test_the_reference_of_names_is_light(browser, served):
+    assert first_view(browser, served / SUBPATH / "api.html") < 1_500_000
+    assert first_view(browser, served / SUBPATH / "notebooks" / "01_range_null.html") > 1_500_000  # MathJax, pictures
+
+
+def test_names_are_found_by_the_search(served):
+    index = (served / SUBPATH / "searchindex.js").read_text("utf-8")
+    assert "load_prior" in index and "enforce_consistency" in index and "enforce_consistensy" not in index
 
 
 def test_equations_are_there_to_be_drawn(served):

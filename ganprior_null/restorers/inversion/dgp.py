@@ -41,8 +41,14 @@ def dgp(
     itself is left as it was; the fine-tuned copies are not kept, so latents alone do not give the images back. Images
     take their turn, as each has weights of its own. Of the result's fields for restarts there is one each.
 
-    lr: of the code, lr_weights: of the layers; steps and so on: :class:`~.search.SearchOptions`. Ctrl-C: images whose
+    lr: of the code, lr_weights: of the layers; steps and so on: :class:`SearchOptions`. Ctrl-C: images whose
     turn did not come are their best candidates. Raises what ``pulse`` raises.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> D = weights.load_discriminator("drawn64")
+    >>> y, A = torch.full((1, 3, 8, 8), 0.5), AveragePool(8)
+    >>> restorers.dgp(prior, D, y, A, steps=1, candidates=2, progress=False).images.shape
+    torch.Size([1, 3, 64, 64])
     """
     check_counts(candidates=candidates)
     check_positive(lr_weights=lr_weights)

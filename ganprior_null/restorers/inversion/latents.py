@@ -19,6 +19,10 @@ class LatentGaussian(NamedTuple):
 
     The mapping network ends in a leaky ReLU. Undone, its output is nearly Gaussian; so the codes that the generator
     knows are, nearly, the z of norm :math:`\sqrt D`, and a search that stays on that sphere stays near them.
+
+    >>> gaussian = restorers.LatentGaussian(mean=torch.zeros(2), std=torch.ones(2))
+    >>> gaussian.to_w(torch.tensor([1.0, -1.0]))
+    tensor([ 1.0000, -0.2000])
     """
 
     mean: Tensor  # (D,)
@@ -39,6 +43,12 @@ def fit_gaussian(prior: StyleGAN2, *, samples: int = 100_000, seed: int = 0) -> 
 
     The gain :math:`\sqrt 2` that follows the leaky ReLU in StyleGAN2 is a factor of both, as the leaky ReLU commutes
     with positive factors. Raises ValueError for fewer than two samples.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> gaussian = restorers.fit_gaussian(prior, samples=1000)
+    >>> w = prior.mapping(torch.randn(2, prior.style_dim))
+    >>> torch.allclose(gaussian.to_w(gaussian.to_z(w)), w, atol=1e-5)
+    True
     """
     if samples < 2:
         raise ValueError(f"a Gaussian is fitted to at least 2 samples, got {samples}")

@@ -32,15 +32,21 @@ def mganprior(
     codes: int = 8,
     resolution: int = 8,
 ) -> Composed:
-    r"""y (N, C, h, w) in [0, 1] -> images (N, 3, H, W): G = G_2(sum_k alpha_k * G_1(w_k)), fitted to y by |A x - y|^2.
+    r"""y (N, C, h, w) in [0, 1] -> images (N, 3, H, W): G = G_2(sum_k alpha_k * G_1(w_k)), fitted to y in mean squares.
 
     G_1 is the generator up to the features (C', r, r), r = ``resolution``, :math:`\alpha_k \in R^{C'}`, searched like
     the codes, weighs their channels; it starts at 1 / K. RGB sums are mixed by the mean of alpha over its channels. The
     paper's generators take one code at the input; StyleGAN2's upper layers need styles of their own, here the mean of
     the w_k. More codes reproduce y better and stay nearer to no face: nothing holds the mixture among them.
 
-    Further words: :class:`~.search.SearchOptions`. Raises what :func:`~ganprior_null.restorers.pulse` raises, and
+    Further words: :class:`SearchOptions`. Raises what :func:`~ganprior_null.restorers.pulse` raises, and
     ValueError for fewer than one code and for a resolution that the prior does not have.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> y, A = torch.full((1, 3, 8, 8), 0.5), AveragePool(8)
+    >>> found = restorers.mganprior(prior, y, A, codes=2, steps=1, progress=False)
+    >>> found.latents.shape[:2]  # two codes for the one image
+    torch.Size([1, 2])
     """
     check_counts(codes=codes)
     widths = prior.channels

@@ -26,7 +26,14 @@ ENFORCE = ("none", "after", "inside")
 
 @dataclass(frozen=True)
 class PulseResult:
-    """What a search found for N images with R restarts each; always returned, converged or not."""
+    """What a search found for N images with R restarts each; always returned, converged or not.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> y, A = torch.full((1, 3, 8, 8), 0.5), AveragePool(8)
+    >>> found = pulse(prior, y, A, steps=2, restarts=2, progress=False)
+    >>> found.restart_images.shape
+    torch.Size([1, 2, 3, 64, 64])
+    """
 
     images: Tensor  # (N, 3, H, W) in about [0, 1], not clamped: the best restart of each
     lr_error: Tensor  # (N,): mean square of A x - y that the search reached, before enforce="after"
@@ -59,7 +66,7 @@ def pulse(
     """y (N, C, h, w) in [0, 1] -> images (N, 3, H, W) of the prior with A x near y; N x restarts samples as one batch.
 
     loss: terms of :func:`~ganprior_null.restorers.inversion.loss.parse_loss`: L2, L1, GEOCROSS, REAL (needs the
-    discriminator). steps, seed, restarts, eps, lr and so on: :class:`~.search.SearchOptions`.
+    discriminator). steps, seed, restarts, eps, lr and so on: :class:`SearchOptions`.
 
     space: "sphere", PULSE; "free", z of any norm: it drifts off the faces; "w+", every layer's w itself, no sphere.
     tile: one code for all layers. noise: zero | fixed | trainable: the ``noise_layers`` coarsest maps are searched, on
@@ -74,6 +81,12 @@ def pulse(
     Ctrl-C ends the search, not the program: the best so far is returned, with a warning. So is a warning for a prior
     that was never trained. Raises ValueError for y that does not fit prior and A, or that A makes of no image in
     [0, 1], and for unknown names and numbers out of range; TypeError for an integer y.
+
+    >>> prior = weights.load_prior("drawn64").generator
+    >>> y, A = torch.full((1, 3, 8, 8), 0.5), AveragePool(8)
+    >>> found = pulse(prior, y, A, steps=2, enforce="after", progress=False)
+    >>> torch.allclose(A(found.images), y, atol=1e-5)
+    True
     """
     for value, known, what in ((space, SPACES, "space"), (noise, NOISES, "noise"), (enforce, ENFORCE, "enforce")):
         check_name(value, known, what)

@@ -21,6 +21,9 @@ class SearchOptions:
     """How a prior is searched; what is not given to ``pulse``, ``mganprior`` or ``dgp`` is as here, or as they say.
 
     Raises ValueError, with the name, for counts below 1, numbers that are not positive and an unknown schedule.
+
+    >>> restorers.SearchOptions(steps=50).schedule
+    'linear1cycledrop'
     """
 
     steps: int = 100  # updates of each sample
