@@ -22,6 +22,7 @@ from ..restorers.bank import PriorNetwork
 from ..restorers.restorer import EnlargingRestorer, Restorer
 from ..storage import check_writable
 from .files import LoadedPrior, load_stylegan2, save_weights
+from .infer import infer
 from .read import load_checkpoint
 from .report import build
 
@@ -156,22 +157,25 @@ def load_restorer(name: str) -> Restorer:
     tensors, rest = load_checkpoint(path), path.with_name(f"{name}{REST}.safetensors")
     if read_metadata(path).get("parts", 1) > 1:
         tensors |= load_checkpoint(rest)
+    kind, _ = infer(tensors)
+    if not issubclass(kind, (PriorNetwork, RRDBNet)):  # said before the tensors are counted: a prior's file has more
+        raise ValueError(f"{name} is a {kind.__name__}, which restores nothing")
     return around(build(tensors), name, read_metadata(path)).eval().requires_grad_(False)
 
 
 def around(network: nn.Module, name: str, about: dict) -> Restorer:
     """The restorer of a bare network, whose sizes the metadata give where the network does not know them.
 
-    Raises ValueError for a network that restores nothing.
+    Raises ValueError for a network without a prior whose sizes are not among them.
     """
     in_size = about.get("in_size", getattr(network, "in_size", None))
     if isinstance(network, ENLARGING) or isinstance(network, PriorNetwork) and in_size < network.in_size:
         return EnlargingRestorer(in_size, network)
-    if isinstance(network, RRDBNet) and "in_size" in about:
-        return ESRGAN(about["in_size"], about["out_size"], network=network)
-    if not isinstance(network, PriorNetwork):
-        raise ValueError(f"{name} is a {type(network).__name__}, which restores nothing")
-    return Restorer(network)
+    if isinstance(network, PriorNetwork):
+        return Restorer(network)
+    if not {"in_size", "out_size"} <= about.keys():
+        raise ValueError(f"{name} is a {type(network).__name__} that says nothing of in_size and out_size")
+    return ESRGAN(about["in_size"], about["out_size"], network=network)
 
 
 def restorer_files(folder: Path, name: str) -> list[Path]:

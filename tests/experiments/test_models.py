@@ -154,7 +154,7 @@ def test_esrgan_is_published_without_a_prior(tmp_path, monkeypatch):
     assert (loaded.in_size, loaded.out_size) == (4, 32)
     with pytest.raises(ValueError, match="y must be 4 x 4 pixels, got 8 x 8"):
         loaded(torch.rand(1, 3, 8, 8))
-    with pytest.raises(ValueError, match="of-no-size is a RRDBNet, which restores nothing"):
+    with pytest.raises(ValueError, match="of-no-size is a RRDBNet that says nothing of in_size and out_size"):
         load_restorer("of-no-size")
     with pytest.raises(ValueError, match="the network enlarges 8 times, not 4"):
         ESRGAN(8, 32, network=network.network)

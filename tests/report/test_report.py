@@ -11,8 +11,8 @@ from ganprior_null.cli import main
 from ganprior_null.profiles import NAMES
 from ganprior_null.report import measured
 
-C = [f"C{i}" for i in range(1, 20)]
-IDS = [*C[:13], "C14a", "C14b", *C[14:], *(f"B{i}" for i in range(1, 8))]
+C = [f"C{i}" for i in range(1, 21)]
+IDS = [*C[:13], "C14a", "C14b", *C[14:], *(f"B{i}" for i in range(1, 9))]
 
 
 @pytest.fixture(autouse=True)
