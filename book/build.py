@@ -30,6 +30,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 API = runpy.run_path(str(BOOK / "api.py"))
 NAME = re.compile(r"\]\(\.\./book/api\.md#([\w.]+)\)")  # a lesson's link to a name
+FOLDED = {"solution": "the solution", "law": "the check (it may give the answer away)"}  # a cell's tag: its name
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
 
 
@@ -153,13 +154,13 @@ def check_executed(name: str, lesson) -> None:
 
 
 def adapt_text(lesson) -> None:
-    """Links to pages of the book, which a lesson finds in book/, and to names; the name of a folded solution."""
+    """Links to pages of the book, which a lesson finds in book/, and to names; the names of folded cells."""
     for cell in lesson.cells:
         if cell.cell_type == "markdown":
             text = NAME.sub(lambda link: f"](#{API['anchor'](link[1])})", cell.source)
             cell.source = text.replace("](../book/", "](../")
-        elif "solution" in cell.metadata.get("tags", []):
-            names = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+        for tag in FOLDED.keys() & set(cell.metadata.get("tags", [])):
+            names = {"code_prompt_show": f"Show {FOLDED[tag]}", "code_prompt_hide": f"Hide {FOLDED[tag]}"}
             cell.metadata["mystnb"] = cell.metadata.get("mystnb", {}) | names
 
 

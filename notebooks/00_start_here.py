@@ -440,14 +440,33 @@ for name, images in sweep.items():
 #
 # ## Exercises
 #
+# Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium
+# needs some lines of algebra first, ★★★ hard an idea of your own. Two hints unfold one after the
+# other: the first says where to look, the second leaves only the writing. What checks your answer
+# is hidden too, since it may give the answer away. The solution is in a folded cell below each.
+#
 # ### Exercise 1 — one block by hand
+#
+# *★ easy · about 5 minutes*
 #
 # Write `repair_block(block, y)`: `block` holds the $s \times s$ pixels that a network guessed, `y` is the measured mean, one number.
 # Return a block with the mean `y` in which the *differences* between pixels are the network's. One line is enough. The check tells
 # you which of the two is not right yet.
+#
+# <details><summary>Hint 1</summary>
+#
+# Adding the same number to all pixels of a block leaves their differences alone.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The mean of the block is `block.mean()` and must become `y`: how much is missing?
+#
+# </details>
 
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true}
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def block_law(repair):
     first = torch.tensor([[0.9, 0.1], [0.3, 0.5]], dtype=torch.float64)
     for block, y in ((first, 0.6), (first.square(), 0.2)):
@@ -476,12 +495,27 @@ block_law(repair_block_solution)
 # %% [markdown]
 # ### Exercise 2 — what A cannot see
 #
+# *★ easy · about 10 minutes*
+#
 # Write `invisible(x, s)`: for pictures `x` of shape (N, 3, H, W), return the part of `x` that vanishes when `x` is shrunk by block means
 # of side `s`. `F.avg_pool2d` and `repeat_interleave` are all you need. The check shrinks your answer and expects zero; then it adds your
 # answer to the enlarged small picture and expects `x` back.
+#
+# <details><summary>Hint 1</summary>
+#
+# Shrink `x` and enlarge it again: that is the part of `x` that $A$ sees. What is left over?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# `F.avg_pool2d(x, s)` shrinks; `repeat_interleave(s, dim=2)` and the same once more with `dim=3`
+# enlarge.
+#
+# </details>
 
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true}
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def invisible_law(invisible):
     A = AveragePool(4)
     pictures = torch.rand(2, 3, 8, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -510,11 +544,27 @@ invisible_law(invisible_solution)
 # %% [markdown]
 # ### Exercise 3 — two witnesses who agree
 #
+# *★★ medium · about 15 minutes*
+#
 # Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`, that both shrink to
 # `y` and still differ by 0.1 or more on average over the pixels. Use [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
+#
+# <details><summary>Hint 1</summary>
+#
+# The blocks of `y`, `AveragePool(s).pinv(y)`, are one answer. Make the second from it: add
+# something that $A$ does not see.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Vertical stripes, one pixel wide, of $+0.2$ and $-0.2$: as `s` is even, their mean over every
+# block is 0, and they move each pixel by 0.2.
+#
+# </details>
 
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true}
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def two_answers_law(two_answers):
     A = AveragePool(4)
     y = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

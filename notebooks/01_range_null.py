@@ -675,11 +675,28 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
 #
 # ### Exercise 1 — weighted gray
 #
+# *★★ medium · about 10 minutes*
+#
 # The eye weighs colours: gray is often $y = w_1 R + w_2 G + w_3 B$ with $w = (0.299, 0.587, 0.114)$. Write its pseudo-inverse, from gray images `(N, 1, H, W)` to colour images
 # `(N, 3, H, W)`. At one pixel, $A$ is the row $w^\top$; what does (5) give for a matrix with one row? The check compares with the library, and tells you whether
 # $A A^\dagger y = y$.
+#
+# <details><summary>Hint 1</summary>
+#
+# At one pixel $A$ is the row $w^\top$. It has one singular value, its length $|w|$, with
+# $v = w / |w|$ and $u = 1$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# So $A^\dagger = v\,\sigma^{-1} u^\top = w / |w|^2$: each pixel of $y$ times a vector of three
+# numbers. `view(1, -1, 1, 1)` puts the three on the axis of colours.
+#
+# </details>
 
-# %%
+
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 WEIGHTS = (0.299, 0.587, 0.114)
 
 
@@ -691,6 +708,7 @@ def gray_law(gray_pinv):
     assert torch.allclose(ours, A.pinv(y)), "A A^+ y = y holds, but there is a smaller image with that property"
 
 
+# %%
 def gray_pinv(y, weights):
     """(N, 1, H, W) -> (N, 3, H, W)."""
     raise NotImplementedError
@@ -711,11 +729,26 @@ gray_law(gray_pinv_solution)
 # %% [markdown]
 # ### Exercise 2 — the nearest consistent image
 #
+# *★★ medium · about 10 minutes*
+#
 # Back to the drawing of section 1, in any number of pixels: the measurement is one weighted sum $y = \langle a, x \rangle$. Write the point nearest to $x_r$ that satisfies it,
 # with dot products only: no SVD, no matrix. The check looks at the measurement, then at the distance.
+#
+# <details><summary>Hint 1</summary>
+#
+# Draw it for two pixels: the line of all $x$ with $\langle a, x \rangle = y$ is perpendicular to
+# $a$, and the shortest way to a line is the perpendicular one.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Put $x_r + t\,a$ into $\langle a, x \rangle = y$ and solve for the number $t$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def nearest_law(nearest):
     a, x_r = torch.randn(2, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     y = torch.tensor(0.3, dtype=torch.float64)
@@ -726,6 +759,7 @@ def nearest_law(nearest):
     assert ratio < 1 + 1e-9, f"consistent, but {ratio:.2f} times as far from x_r as necessary"
 
 
+# %%
 def nearest(x_r, y, a):
     """The point nearest to x_r, (n,), with <a, x> = y."""
     raise NotImplementedError
@@ -745,12 +779,28 @@ nearest_law(nearest_solution)
 # %% [markdown]
 # ### Exercise 3 — an operator of your own
 #
+# *★★ medium · about 20 minutes*
+#
 # A mirror camera records the mean of the image and its left-right mirror image: $A x = \tfrac12 (x + \operatorname{flip} x)$, for images of any width. Fill in the
 # three methods. (Which images does it not see? What does it do when it is applied twice? `x.flip(-1)` mirrors a batch of images.) The check runs the dot test and the Penrose
 # conditions on your class.
+#
+# <details><summary>Hint 1</summary>
+#
+# What is $A$ of an image that is its own mirror image? Apply $A$ to $A x$. And compare
+# $\langle \operatorname{flip} x, y \rangle$ with $\langle x, \operatorname{flip} y \rangle$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $A$ is symmetric and $A A = A$: an orthogonal projection. Put $P = A$ into the four Penrose
+# conditions.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def mirror_law(Mirror):
     A = Mirror()
     flat = torch.full((1, 1, 2, 3), 0.7, dtype=torch.float64)
@@ -763,6 +813,7 @@ def mirror_law(Mirror):
         assert residual < 1e-14, f"Penrose condition {condition} fails by {residual:.2g}: pinv is not A^+"
 
 
+# %%
 class Mirror(LinearOperator):
     def forward(self, x):
         raise NotImplementedError
@@ -799,11 +850,27 @@ show([gray, part.range, from_signed(part.null)], ["x", "range: symmetric", "null
 # %% [markdown]
 # ### Exercise 4 — the best strength
 #
+# *★★ medium · about 10 minutes*
+#
 # In the panel, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$. For which $t$ is it nearest to $x$? Write a function of the two null parts, any two
 # tensors of equal shape, that returns the number. The check tries your $t$ against slightly larger and smaller ones.
+#
+# <details><summary>Hint 1</summary>
+#
+# Because $y = A x$, the range part of $\hat x(t)$ is that of $x$ for every $t$. So only the
+# distance of $t\,n_r$ to $n$ counts, where $n$ and $n_r$ are the two null parts.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $\lVert n - t\,n_r \rVert^2$ is a parabola in $t$; its derivative is zero where
+# $\langle n - t\,n_r, n_r \rangle = 0$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def strength_law(best_strength):
     A, x_r = AveragePool(4), guesses["another photograph"].double()
     null, null_r = A.project_null(x.double()), A.project_null(x_r)
@@ -813,6 +880,7 @@ def strength_law(best_strength):
     assert abs(float(best_strength(null, null)) - 1) < 1e-9, "with the truth as guess, t must be 1"
 
 
+# %%
 def best_strength(null, null_r):
     """The t for which t null_r is nearest to null."""
     raise NotImplementedError

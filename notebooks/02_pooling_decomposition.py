@@ -810,11 +810,27 @@ LivePD(factor=16, backbone="another face")
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below
 # each one.
 #
-# ### Exercise 1 - the pseudo-inverse of weighted pooling
+# ### Exercise 1 — the pseudo-inverse of weighted pooling
+#
+# *★★ medium · about 15 minutes*
 #
 # Let every LR pixel be a *weighted* sum of its block, $y = \sum_{ij} w_{ij} x_{ij}$ with a $2 \times 2$ kernel $w$ and stride 2 (as
 # `strided_pool` below does). Derive $A A^\top$ as in section 2 and write `pinv_strided(y, w)`: $(N, 1, h, w) \to (N, 1, 2h, 2w)$.
 # The check compares it with the SVD's pseudo-inverse, for a kernel that does not sum to 1.
+#
+# <details><summary>Hint 1</summary>
+#
+# The blocks do not overlap, so two different rows of $A$ are orthogonal and $A A^\top$ is
+# diagonal. What is the squared length of a row?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $A A^\top = \lVert w \rVert^2 I$, hence $A^\dagger = A^\top / \lVert w \rVert^2$. The transpose
+# of a strided convolution is `F.conv_transpose2d` with the same kernel and stride.
+#
+# </details>
 
 
 # %%
@@ -823,6 +839,7 @@ def strided_pool(x, w):
     return F.conv2d(x, w[None, None], stride=2)
 
 
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_pinv(pinv):
     w = torch.tensor([[0.9, 0.3], [0.1, -0.2]], dtype=torch.float64)
     mine = as_matrix(lambda y: pinv(y, w), (1, 3, 2))
@@ -831,6 +848,7 @@ def law_pinv(pinv):
     assert torch.allclose(mine, exact, atol=1e-12), "this is not the Moore-Penrose inverse of strided_pool"
 
 
+# %%
 def pinv_strided(y, w):
     raise NotImplementedError
 
@@ -848,11 +866,26 @@ law_pinv(pinv_strided_solution)
 print("Correct. With w = 1/s^2 everywhere, A^T / |w|^2 = s^2 A^T is replication again.")
 
 # %% [markdown]
-# ### Exercise 2 - bilinear upsampling is no pseudo-inverse
+# ### Exercise 2 — bilinear upsampling is no pseudo-inverse
+#
+# *★ easy · about 10 minutes*
 #
 # People often "put $y$ back" by smooth upsampling. If $U$ were a pseudo-inverse of $A$, then $P = U A$ would be a
 # projection: $P P x = P x$. Write `idempotence_gap(up, x)`, the largest $|P P x - P x|$ over the pixels, for $A$ = 4x average pooling. The
 # check wants zero for replication, and then tells you about bilinear upsampling.
+#
+# <details><summary>Hint 1</summary>
+#
+# Write $P$ first, as a function inside yours: `up(AveragePool(4)(v))`.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Apply it once and twice, and take the largest absolute difference:
+# `(P(P(x)) - P(x)).abs().max()`.
+#
+# </details>
 
 
 # %%
@@ -860,6 +893,7 @@ def bilinear_up(y):
     return F.interpolate(y, scale_factor=4, mode="bilinear")
 
 
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_gap(gap):
     sample = photos[:1, :, :64, :64].double()
     replication, bilinear = float(gap(AveragePool(4).pinv, sample)), float(gap(bilinear_up, sample))
@@ -867,6 +901,7 @@ def law_gap(gap):
     assert bilinear > 1e-3, f"bilinear upsampling is none, its gap must not vanish, got {bilinear:.1e}"
 
 
+# %%
 def idempotence_gap(up, x):
     raise NotImplementedError
 
@@ -889,14 +924,30 @@ print(
 )
 
 # %% [markdown]
-# ### Exercise 3 - make your own restorer consistent
+# ### Exercise 3 — make your own restorer consistent
+#
+# *★★ medium · about 20 minutes*
 #
 # Write `my_restorer(y)`, $(N, 3, h, w) \to (N, 3, 4h, 4w)$: upsample in any way you like, sharpen, add grain, paint, but return an
 # image whose $4 \times 4$ block means are $y$. No call of `NullSpace` or `enforce_consistency`: write the four steps of
 # section 1. The check wants consistency to $10^{-6}$, and something more than replication.
+#
+# <details><summary>Hint 1</summary>
+#
+# Begin with any enlargement `x_r` and change it as you like. Consistency comes from the last
+# lines of your function alone, whatever stands before them.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The last lines: take from `x_r` its own block means (`F.avg_pool2d`), each repeated over its
+# block (`F.interpolate(..., scale_factor=4)`), and add `y`, repeated in the same way.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_restorer(restorer):
     A4 = AveragePool(4)
     y4 = A4(photos[:2])
@@ -909,6 +960,7 @@ def law_restorer(restorer):
     assert error < 1e-6, f"max |A x_hat - y| is {error:.1e}, not below 1e-6"
 
 
+# %%
 def my_restorer(y):
     raise NotImplementedError
 
@@ -933,14 +985,31 @@ show(
 )
 
 # %% [markdown]
-# ### Exercise 4 - PD never moves away from the truth
+# ### Exercise 4 — PD never moves away from the truth
+#
+# *★★★ hard · about 20 minutes*
 #
 # Let $y = A x$. Prove that $\lVert \hat x - x \rVert \le \lVert x_r - x \rVert$, and give the gain exactly. Then write
 # `gain(x_r, y, s)`, which returns $\lVert x_r - x \rVert^2 - \lVert \hat x - x \rVert^2$ *without knowing $x$*. The check tries
 # random images.
+#
+# <details><summary>Hint 1</summary>
+#
+# Write $x_r - x = (\hat x - x) + (x_r - \hat x)$. In which of the two spaces, range or null, does
+# each bracket lie?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# They are orthogonal, so the gain is
+# $\lVert x_r - \hat x \rVert^2 = \lVert A^\dagger (A x_r - y) \rVert^2$. How long is
+# $A^\dagger v$, if it repeats every number of $v$ in a block of $s^2$ pixels?
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_gain(gain):
     generator = torch.Generator().manual_seed(1)
     for s in (2, 4):
@@ -952,6 +1021,7 @@ def law_gain(gain):
         assert abs(found - expected) < 1e-9 * expected, f"at {s}x the gain is {expected:.4f}, got {found:.4f}"
 
 
+# %%
 def gain(x_r, y, s):
     raise NotImplementedError
 

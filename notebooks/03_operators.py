@@ -781,11 +781,27 @@ LiveKernel(motion=8)
 #
 # ### Exercise 1 — gray and small at once
 #
+# *★★ medium · about 10 minutes*
+#
 # Old photographs are low-resolution *and* gray: $y$ = the mean over each $s \times s$ block and over the three channels. Write the pseudo-inverse of the whole, $(N, 1, h, w) \to (N, 3, s h, s w)$. Colour and space are different axes. The check
 # compares with an SVD.
+#
+# <details><summary>Hint 1</summary>
+#
+# Gray works on the axis of colours, averaging on rows and columns. Which of the two is done first
+# does not matter, and neither disturbs the other.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The pseudo-inverse of such a product is the product of the pseudo-inverses:
+# `AveragePool(s).pinv`, then `Grayscale(weights).pinv`.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def old_law(old_pinv):
     def old(x):
         return AveragePool(2)(Grayscale((0.3, 0.6, 0.1))(x))
@@ -796,6 +812,7 @@ def old_law(old_pinv):
     assert torch.allclose(mine, exact, atol=1e-12), "not the Moore-Penrose inverse of gray after averaging"
 
 
+# %%
 def old_pinv(y, weights, s):
     raise NotImplementedError
 
@@ -813,11 +830,28 @@ old_law(old_pinv_solution)
 # %% [markdown]
 # ### Exercise 2 — averages of a damaged image
 #
+# *★★★ hard · about 20 minutes*
+#
 # Now two maps on the *same* axes: pixels are lost (mask $m$), then blocks are averaged, lost pixels counting as zero: $A x = \mathrm{pool}(m \cdot x)$. A published system uses "replicate, then mask". The check shows how far that is
 # off; write the exact one. (The rows of $A$ do not overlap. What is the squared length of one? What if a block has lost all its pixels?)
+#
+# <details><summary>Hint 1</summary>
+#
+# The row of $A$ that belongs to a block holds $m / s^2$ there and zeros elsewhere, so $A A^\top$
+# is diagonal. With the share $p$ of pixels kept in the block, the squared length of the row is
+# $p / s^2$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $A^\dagger = A^\top (A A^\top)^\dagger$: divide each $y$ by the share of its block, repeat, and
+# multiply by $m$. Where the share is 0, the pseudo-inverse of 0 is 0: `torch.where`.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def damaged_law(damaged_pinv):
     m = (torch.rand(1, 1, 8, 12, generator=torch.Generator().manual_seed(3)) < 0.6).double()
     m[..., :4, :4] = 0  # nothing left of this block
@@ -829,6 +863,7 @@ def damaged_law(damaged_pinv):
     assert torch.allclose(mine, torch.linalg.pinv(A), atol=1e-12), "consistent, but not the smallest solution"
 
 
+# %%
 def damaged_pinv(y, m, s):
     raise NotImplementedError
 
@@ -849,10 +884,26 @@ check_answer(lambda y, m, s: m * AveragePool(s).pinv(y), damaged_law)  # the pub
 # %% [markdown]
 # ### Exercise 3 — largest remainder
 #
+# *★★ medium · about 15 minutes*
+#
 # Write `round_to_sum(v, total)`: $(n,)$ floats whose sum is the integer `total` → integers with exactly this sum, each the floor or the ceiling of its $v_i$, as near to $v$ as possible.
+#
+# <details><summary>Hint 1</summary>
+#
+# Begin with all entries rounded down. How much is the sum then below `total`? Every entry may be
+# raised by 1, once.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Raising entry $i$ changes the squared error by $1 - 2 f_i$, where $f_i$ is the part of $v_i$
+# behind the point. So raise those with the largest $f_i$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def rounding_law(round_to_sum):
     generator = torch.Generator().manual_seed(4)
     for n in (4, 16, 64):
@@ -868,6 +919,7 @@ def rounding_law(round_to_sum):
         assert cost < best + 1e-9, "there is a nearer vector of integers with this sum"
 
 
+# %%
 def round_to_sum(v, total):
     raise NotImplementedError
 

@@ -985,10 +985,26 @@ LiveKernel()
 #
 # ### Exercise 1 — collapse two layers
 #
+# *★★ medium · about 15 minutes*
+#
 # Write `collapse_two(first, second)`: filters $(c, 1, a, a)$ and $(1, c, b, b)$ of two convolutions, first to last, $\to$ the kernel $(a + b - 1, a + b - 1)$ for which one `conv2d` does the same. No delta: it is a sum over the $c$ channels of something that you know. The check runs both on random images.
+#
+# <details><summary>Hint 1</summary>
+#
+# Take $c = 1$ and write the two sums out: the pixel at offset $p + q$ gets the weight
+# $\mathrm{first}[p]\,\mathrm{second}[q]$, summed over all pairs with the same $p + q$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# That is the full convolution of the two kernels, summed over the channels;
+# `F.conv_transpose2d(second, first)` computes it, and its sides are $a + b - 1$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def collapse_law(collapse_two):
     generator = torch.Generator().manual_seed(5)
     for c, a, b in ((1, 3, 1), (4, 3, 3), (8, 5, 3)):
@@ -1002,6 +1018,7 @@ def collapse_law(collapse_two):
         assert torch.allclose(F.conv2d(image, k[None, None]), wanted), "not the same map (turned by 180 degrees?)"
 
 
+# %%
 def collapse_two(first, second):
     raise NotImplementedError
 
@@ -1020,11 +1037,27 @@ collapse_law(collapse_two_solution)
 # %% [markdown]
 # ### Exercise 2 — the shape of a kernel
 #
+# *★★ medium · about 15 minutes*
+#
 # How wide, how narrow, and at which angle is a kernel? Write `shape_of(k)`: $(n, n)$ $\to$ three floats, the larger and the smaller standard deviation of the weights seen as a probability distribution, in pixels, and the angle of the larger one in degrees, in $[0, 180)$, from right (rising column index)
 # towards down (rising row index), as `gaussian_kernel` counts it.
+#
+# <details><summary>Hint 1</summary>
+#
+# Take the weights, divided by their sum, as probabilities of positions (right, down). Compute the
+# mean position, then the $2 \times 2$ covariance matrix around it.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# `torch.linalg.eigh` gives the two variances, the smaller first, and the axes as columns. The
+# angle is `atan2(down, right)` of the last column, modulo 180 degrees.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def shape_law(shape_of):
     for wide, narrow, degrees in ((1.8, 0.9, 30.0), (1.5, 1.0, 120.0), (1.2, 0.8, 90.0)):
         found = tuple(map(float, shape_of(gaussian_kernel((wide**2, narrow**2), math.radians(degrees), side=21))))
@@ -1033,6 +1066,7 @@ def shape_law(shape_of):
         assert abs(found[2] - degrees) < 1, f"the angle is {degrees} degrees, got {found[2]:.1f}"
 
 
+# %%
 def shape_of(k):
     raise NotImplementedError
 
@@ -1062,10 +1096,25 @@ for name, k in {"the truth": truth, "the estimate": k_hat}.items():
 # %% [markdown]
 # ### Exercise 3 — how much can a wrong kernel cost?
 #
+# *★★ medium · about 10 minutes*
+#
 # Section 1: with the photograph itself as the guess, the wrong operator $B$ moves it to $\hat x$, though $y = A x$ is exact. Write `moved(x, A, B)`, the difference $\hat x - x$, *without* computing $y$'s restoration: as one linear map applied to $x$. Then say for which $x$ nothing is lost although $A \ne B$.
+#
+# <details><summary>Hint 1</summary>
+#
+# Write the formula for the consistent image with $B$ in it,
+# $\hat x = x_r + B^\dagger (y - B x_r)$, and put in what is given: $x_r = x$ and $y = A x$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $\hat x - x = B^\dagger (A x - B x)$. It vanishes where $A x = B x$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def moved_law(moved):
     generator = torch.Generator().manual_seed(6)
     image = torch.rand(1, 3, 32, 32, generator=generator, dtype=torch.float64)
@@ -1078,6 +1127,7 @@ def moved_law(moved):
     assert moved(constant, A, B).abs().max() < 1e-6, "a constant image is the same for both operators"
 
 
+# %%
 def moved(x, A, B):
     raise NotImplementedError
 

@@ -1053,10 +1053,26 @@ show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns
 #
 # ### Exercise 1 — who steers what
 #
+# *★★ medium · about 15 minutes*
+#
 # Write `first_seen(layer)`: the side in pixels of the first stage whose features or colours change when $w_\text{layer}$ changes. Use the indices in `synthesis` of section 2. The check changes each layer's code and looks.
+#
+# <details><summary>Hint 1</summary>
+#
+# Write down for the stages of 4, 8 and 16 pixels which indices their convolutions and their
+# colours take. Which index stands in two stages?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The stage of 4 pixels has the layers 0 and 1; every later stage brings two new ones: 8 pixels 2
+# and 3, 16 pixels 4 and 5.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_first_seen(first_seen):
     noise = list(G.noises)
     plain = synthesis(G.spread(w[:1]), noise)
@@ -1072,6 +1088,7 @@ def law_first_seen(first_seen):
         assert found == moved[0], f"layer {layer} first changes the stage of {moved[0]} pixels, you say {found}"
 
 
+# %%
 def first_seen(layer):
     raise NotImplementedError
 
@@ -1091,11 +1108,28 @@ print("Correct. Odd layers write the colours of one stage and steer the first co
 # %% [markdown]
 # ### Exercise 2 — one convolution for all images
 #
+# *★★★ hard · about 20 minutes*
+#
 # `modulated` builds one weight per image, which is slow. A style scales *input channels*, and demodulation scales *output channels*; both commute with the convolution's sums. Write `modulated_once(x, s, W)` with a single
 # call of `F.conv2d` for the whole batch: $x$ $(N, \text{in}, H, W)$, $s$ $(N, \text{in})$, $W$ $(\text{out}, \text{in}, 3, 3)$, without the factor $c$.
+#
+# <details><summary>Hint 1</summary>
+#
+# A convolution sums over input channels: $\sum_i (s_i W_{oi}) * x_i = \sum_i W_{oi} * (s_i x_i)$.
+# So scale the input, not the weight.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# What is left is to divide each output channel by its length,
+# $\sqrt{\sum_i s_i^2 \sum_{kl} W_{oikl}^2 + 10^{-8}}$: a matrix product of $s^2$,
+# $(N, \text{in})$, with `W.square().sum((2, 3)).T`.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_once(once):
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(3, 5, 8, 8, generator=generator, dtype=torch.float64)
@@ -1113,6 +1147,7 @@ def law_once(once):
     assert counted.call_count == 1, f"one call of F.conv2d is asked for, this makes {counted.call_count}"
 
 
+# %%
 def modulated_once(x, s, W):
     raise NotImplementedError
 
@@ -1133,11 +1168,26 @@ print("Correct. This is how the library computes it.")
 # %% [markdown]
 # ### Exercise 3 — the best discriminator
 #
+# *★★ medium · about 15 minutes*
+#
 # At some image let $p$ be the density of real images and $q$ that of generated ones. $D$'s share in (3) is $p \operatorname{softplus}(-s) + q \operatorname{softplus}(s)$. Derive the score $s$ that minimises it, and write `best_score(p, q)`. What score does a perfect $D$ give when $G$ is
 # perfect too?
+#
+# <details><summary>Hint 1</summary>
+#
+# The derivative of $\operatorname{softplus}(s)$ is $\sigma(s)$, that of
+# $\operatorname{softplus}(-s)$ is $-\sigma(-s)$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# At the minimum $q\,\sigma(s) = p\,\sigma(-s)$. And $\sigma(s) / \sigma(-s) = e^s$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_best_score(best_score):
     for p, q in ((0.5, 0.5), (0.9, 0.1), (1e-3, 2.0), (3.0, 0.7)):
         s = torch.tensor(float(best_score(p, q)), dtype=torch.float64)
@@ -1145,6 +1195,7 @@ def law_best_score(best_score):
         assert loss[1] < min(loss[0], loss[2]), f"at p = {p}, q = {q} the loss has no minimum at {s:.3f}"
 
 
+# %%
 def best_score(p, q):
     raise NotImplementedError
 

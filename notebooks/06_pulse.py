@@ -857,10 +857,24 @@ show(
 #
 # ### Exercise 1 — along the sphere
 #
+# *★ easy · about 10 minutes*
+#
 # PULSE steps off the sphere and scales back. Others first remove the part of the gradient that points away from it. Write `tangent(v, z)` for $v, z$ $(N, m)$: of each row of $v$ the part that is orthogonal to the same row of $z$, whatever the length of $z$. It is a projection; the check asks what a projection must do.
+#
+# <details><summary>Hint 1</summary>
+#
+# The part of $v$ along $z$ is $z$ times the number $\langle v, z \rangle / \langle z, z \rangle$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Subtract it from $v$, row by row: `sum(1, keepdim=True)` makes both products one number a row.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def tangent_law(tangent):
     generator = torch.Generator().manual_seed(3)
     v, z = (torch.randn(5, 16, dtype=torch.float64, generator=generator) for _ in range(2))
@@ -873,6 +887,7 @@ def tangent_law(tangent):
     assert (along.norm(dim=1) > 0.1).all(), "the result is zero: nothing would move"
 
 
+# %%
 def tangent(v, z):
     raise NotImplementedError
 
@@ -893,11 +908,26 @@ print("Correct.")
 # %% [markdown]
 # ### Exercise 2 — infinitely many faces
 #
+# *★★ medium · about 10 minutes*
+#
 # Section 2 averaged a few answers. How good would the mean of infinitely many be? Take the answers as independent draws from one distribution with mean $\mu$ and variance $\sigma^2$, summed over all pixels (not the $\mu$ and $\sigma$ of (3)). On average a single one has the squared error $e_1 = \|x - \mu\|^2 + \sigma^2$, and the mean of $K$ has $e_K = \|x - \mu\|^2 + \sigma^2 / K$. Write `limit(e_1, e_K, K)`: the
 # squared error of the mean of infinitely many. The check draws many answers itself.
+#
+# <details><summary>Hint 1</summary>
+#
+# For $K \to \infty$ only $\lVert x - \mu \rVert^2$ is left of $e_K$. You have two equations in
+# the two unknowns $\lVert x - \mu \rVert^2$ and $\sigma^2$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# In $K e_K - e_1$ the variance drops out.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def limit_law(limit):
     generator = torch.Generator().manual_seed(4)
     for K, sigma, far in ((2, 1.0, 2.0), (8, 3.0, 0.5)):
@@ -912,6 +942,7 @@ def limit_law(limit):
         )
 
 
+# %%
 def limit(e_1, e_K, K):
     raise NotImplementedError
 
@@ -936,10 +967,26 @@ print(f"of infinitely many about {decibels(best):.1f} dB")
 # %% [markdown]
 # ### Exercise 3 — foretell the PSNR
 #
+# *★★ medium · about 15 minutes*
+#
 # Before PD is applied you know two numbers: the PSNR of $x_r$ to the truth, and the mean square $e$ of $A x_r - y$. Write `psnr_after(psnr_before, e)`, the PSNR after PD, for average pooling, in dB. Which length has $A^\dagger (y - A x_r)$, if $A^\dagger$ repeats every number in a block?
+#
+# <details><summary>Hint 1</summary>
+#
+# Pythagoras, divided by the number of pixels: the mean square before is the mean square after
+# plus that of $A^\dagger (y - A x_r)$. Repeating numbers does not change their mean square, so
+# the last one is $e$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# A PSNR of $p$ dB is a mean square of $10^{-p/10}$. Go there, subtract, and come back.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def psnr_after_law(psnr_after):
     generator = torch.Generator().manual_seed(5)
     for factor in (2, 4, 8):
@@ -951,6 +998,7 @@ def psnr_after_law(psnr_after):
         assert abs(got - wanted) < 1e-6, f"at factor {factor} PD gives {wanted:.4f} dB, you say {got:.4f}"
 
 
+# %%
 def psnr_after(psnr_before, e):
     raise NotImplementedError
 

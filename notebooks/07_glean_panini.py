@@ -1303,10 +1303,25 @@ record("C17", lead, profile=profile, runs=names(glean_runs), control=fair, **in_
 #
 # ### Exercise 1 — concatenation is a sum
 #
+# *★ easy · about 10 minutes*
+#
 # GLEAN concatenates, Panini-Net interpolates. How different is that? Write `fuse(g, f, weight, bias)`: what a $3 \times 3$ convolution with `weight` $(C, 2C, 3, 3)$ does to $[g, f]$, *without* concatenating.
+#
+# <details><summary>Hint 1</summary>
+#
+# A convolution is a sum over its input channels. Cut the sum in two: the channels of $g$, and
+# those of $f$.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# `weight[:, :C]` belongs to $g$, `weight[:, C:]` to $f$. The bias is added once.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def fuse_law(fuse):
     generator = torch.Generator().manual_seed(1)
     g, f = (torch.randn(2, 5, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2))
@@ -1317,6 +1332,7 @@ def fuse_law(fuse):
     assert torch.allclose(found, wanted), "not the same map (is the bias added twice?)"
 
 
+# %%
 def fuse(g, f, weight, bias):
     raise NotImplementedError
 
@@ -1336,10 +1352,26 @@ print("Correct. Equation (2) is the special case whose first convolution is diag
 # %% [markdown]
 # ### Exercise 2 — what PD does to the gradient
 #
+# *★★ medium · about 15 minutes*
+#
 # A loss gives the gradient $g = \partial \mathcal L / \partial \hat x$. Write `gradient(g, s)`, the gradient with respect to $x_r$, for PD with blocks of $s \times s$ pixels, with no call of autograd. What does it say about the block means of $x_r$?
+#
+# <details><summary>Hint 1</summary>
+#
+# $\hat x = A^\dagger y + (I - A^\dagger A)\, x_r$ is linear in $x_r$. What does the chain rule
+# multiply $g$ by?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# By the transpose of $I - A^\dagger A$, which for pooling is the matrix itself. It takes block
+# means away: do that to $g$.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def gradient_law(gradient):
     generator = torch.Generator().manual_seed(2)
     for s in (2, 4):
@@ -1352,6 +1384,7 @@ def gradient_law(gradient):
         assert torch.allclose(found, wanted), f"not what autograd says at s = {s}"
 
 
+# %%
 def gradient(g, s):
     raise NotImplementedError
 
@@ -1371,10 +1404,27 @@ print("Correct. No loss ever tells x_r what its block means should be.")
 # %% [markdown]
 # ### Exercise 3 — how many times faster?
 #
+# *★★ medium · about 20 minutes*
+#
 # Write `faster(without, with_)`: two lists of (step, PSNR), in order of steps, both rising, the first evaluation at step 0. The result is steps without over steps with PD, to the PSNR that `without` ends with, interpolated linearly between evaluations; 0 if `with_` never gets there. (The case that `with_` is there before its first step does not occur.)
+#
+# <details><summary>Hint 1</summary>
+#
+# The level to reach is the last PSNR of `without`. Go through neighbouring evaluations of `with_`
+# until the later one has reached it.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Between $(t_0, v_0)$ and $(t_1, v_1)$ the level is passed at
+# $t_0 + (t_1 - t_0)(\text{level} - v_0) / (v_1 - v_0)$. The answer is the last step of `without`
+# over that.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def faster_law(faster):
     slow = [(0, 10.0), (100, 14.0), (200, 18.0)]
     assert abs(faster(slow, slow) - 1) < 1e-9, "a run is once as fast as itself"
@@ -1383,6 +1433,7 @@ def faster_law(faster):
     assert faster(slow, [(0, 10.0), (100, 12.0), (200, 17.0)]) == 0, "a run that never gets there: 0"
 
 
+# %%
 def faster(without, with_):
     raise NotImplementedError
 

@@ -758,11 +758,27 @@ table(["", "claim", "paper", "ours", "verdict"], verdicts)
 #
 # ### Exercise 1 — pairs without pairs
 #
+# *★★ medium · about 15 minutes*
+#
 # The mean *squared* distance over all pairs of $K$ answers needs no loop over pairs. Write `mean_square_of_pairs(answers)`: answers $(K, D)$, the result the mean over $i < j$ of $\lVert a_i - a_j \rVert^2$, from the mean and variance alone. Then explain with equation (2) why, for a perfect
 # sampler, two answers are as far apart as an answer and the truth.
+#
+# <details><summary>Hint 1</summary>
+#
+# Of two independent draws from one distribution, the squared distance is on average twice the
+# variance, summed over the coordinates.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# `answers.var(dim=0)` divides by $K - 1$. With that, twice its sum is the mean over pairs
+# exactly, not only on average: write out $\sum_{i<j} (a_i - a_j)^2$ for numbers to see it.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_pairs(mean_square):
     generator = torch.Generator().manual_seed(1)
     for count in (2, 5, 9):
@@ -774,6 +790,7 @@ def law_pairs(mean_square):
         )
 
 
+# %%
 def mean_square_of_pairs(answers):
     raise NotImplementedError
 
@@ -793,10 +810,27 @@ print("Correct. The truth is one more draw from the same distribution, so it is 
 # %% [markdown]
 # ### Exercise 2 — how much averaging buys back
 #
+# *★★ medium · about 15 minutes*
+#
 # You average $K$ answers of a perfect sampler. Write `decibels_gained(K)`: by how much does the PSNR rise against a single answer, on average over squared errors? What does it tend to?
+#
+# <details><summary>Hint 1</summary>
+#
+# Let every draw, the truth included, have the same mean and the variance $\sigma^2$,
+# independently. What is the mean squared distance of the truth to that mean, and of the average
+# of $K$ answers to it?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The two add: $\sigma^2 + \sigma^2 / K$ for the average of $K$, and $\sigma^2 + \sigma^2$ for one
+# answer. Decibels are ten times the logarithm of their ratio.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_average(gained):
     n = draw_null(20_000, offset=70)
     for count in (1, 2, 4, 16):
@@ -806,6 +840,7 @@ def law_average(gained):
         assert abs(wanted - got) < 0.15, f"{count} answers: measured {wanted:.2f} dB, you say {got:.2f} dB"
 
 
+# %%
 def decibels_gained(K):
     raise NotImplementedError
 
@@ -825,10 +860,25 @@ print("Correct. It tends to 3.01 dB: many answers and their mean contain the reg
 # %% [markdown]
 # ### Exercise 3 — what the discriminator's gradient becomes
 #
+# *★ easy · about 10 minutes*
+#
 # The adversary sends back a gradient $g = \partial \mathcal L / \partial \hat x$. Write `gradient_at_x_r(g, A)`: what reaches the network's own output $x_r$? What follows for the range part of $x_r$, and for claim C6?
+#
+# <details><summary>Hint 1</summary>
+#
+# It is exercise 2 of lesson 07 for any $A$: how does $\hat x$ depend on $x_r$?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# By $I - A^\dagger A$, an orthogonal projection and therefore its own transpose. The operator has
+# a method for it.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_gradient(gradient):
     A = AveragePool(4)
     generator = torch.Generator().manual_seed(3)
@@ -840,6 +890,7 @@ def law_gradient(gradient):
     assert got.shape == wanted.shape and torch.allclose(got, wanted), "not what autograd finds"
 
 
+# %%
 def gradient_at_x_r(g, A):
     raise NotImplementedError
 

@@ -510,10 +510,26 @@ print("not farther from the truth than the raw answer:", won >= 0)
 #
 # ### Exercise 1 — the gain before the fact
 #
+# *★★ medium · about 10 minutes*
+#
 # Write `gain(psnr_raw, psnr_lr)`: what the exact operator of an average will add, in decibels.
+#
+# <details><summary>Hint 1</summary>
+#
+# Pythagoras in mean squares, per pixel: after $=$ raw $-$ lr, where lr is the mean square of
+# $A x_r - y$. (For an average $A^\dagger$ only repeats, which keeps the mean square.)
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# The gain is $-10 \log_{10}(\text{after} / \text{raw})$, and $\text{lr} / \text{raw}$ follows
+# from the difference of the two decibels.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_gain(gain):
     generator = torch.Generator().manual_seed(4)
     x, error = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64, generator=generator)
@@ -525,6 +541,7 @@ def law_gain(gain):
         assert abs(wanted - got) < 1e-4, f"measured {wanted:.4f}, you say {got:.4f} dB"
 
 
+# %%
 def gain(psnr_raw, psnr_lr):
     raise NotImplementedError
 
@@ -544,10 +561,24 @@ print("Correct. A picture that is right in the null space and wrong by a constan
 # %% [markdown]
 # ### Exercise 2 — the price of the wrong operator
 #
+# *★ easy · about 10 minutes*
+#
 # $y = A x$ is bicubic, and PD is applied to the *truth*. Write `lost(x, y, P)`: the mean square that PD puts into a perfect answer, without calling `enforce_consistency`. It is the level below which no network can be brought by PD.
+#
+# <details><summary>Hint 1</summary>
+#
+# Put $x_r = x$ into $\hat x = x_r + P^\dagger (y - P x_r)$: what is $\hat x - x$?
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# $P^\dagger$ repeats each number over a block. What does that do to a mean square?
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_lost(lost):
     generator = torch.Generator().manual_seed(5)
     x = torch.rand(1, 3, 32, 32, dtype=torch.float64, generator=generator)
@@ -557,6 +588,7 @@ def law_lost(lost):
     assert abs(wanted - got) < 1e-9, f"it is {wanted:.6f}, you say {got:.6f}"
 
 
+# %%
 def lost(x, y, P):
     raise NotImplementedError
 
@@ -575,10 +607,27 @@ print("Correct. PSNR(LR) of the truth under the average is a ceiling; a network 
 # %% [markdown]
 # ### Exercise 3 — a backbone of your own
 #
+# *★★★ hard · about 25 minutes*
+#
 # Any module $y \to x_r$ will do. Write a class or function `sharper(y)`, 4x, from nothing but interpolation, whose answer **with the exact operator** beats that of bicubic interpolation with it, on the photograph of a cat.
+#
+# <details><summary>Hint 1</summary>
+#
+# After the exact operator only the null part of your answer counts. The consistent image made
+# from bicubic interpolation is already nearer to the truth than what went in: use it inside your
+# function.
+#
+# </details>
+#
+# <details><summary>Hint 2</summary>
+#
+# Apply the exact operator to bicubic interpolation, smooth the result a little (for example 70 %
+# of it and 30 % of its mean over $3 \times 3$ pixels), and return that.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input", "law"] jupyter={"source_hidden": true}
 def law_sharper(sharper):
     cat = photograph("chelsea")[..., 20:276, 100:356]
     operator = Resize(256, 4)
@@ -590,6 +639,7 @@ def law_sharper(sharper):
     assert ours > theirs, f"yours {ours:.3f} dB, bicubic interpolation {theirs:.3f} dB"
 
 
+# %%
 def sharper(y):
     raise NotImplementedError
 
