@@ -4,6 +4,7 @@
 # make lab      JupyterLab on the first notebook
 # make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
 # make pdf      the text as one PDF, from the site (needs Chromium)
+# make measure  how much of each lesson is open code, where its figures are, what is too wide (needs Chromium)
 # make handout  the lessons for a class: without solutions, answers and outputs
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff and the import floors
@@ -37,7 +38,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf handout release test lab notebooks lint sweep bench lines clean
+.PHONY: help setup course pdf measure handout release test lab notebooks lint sweep bench lines clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -87,6 +88,9 @@ pdf: $(BUILD)/ganprior-null.pdf
 
 $(BUILD)/ganprior-null.pdf: $(SITE) book/print.py | .venv/dev.stamp
 	@$(BIN)/python book/print.py $(BUILD)/site $@
+
+measure: $(SITE) | .venv/dev.stamp
+	@$(BIN)/python book/measure.py $(BUILD)/site
 
 handout: .venv/course.stamp
 	@$(BIN)/python book/handout.py build/handout

@@ -29,6 +29,7 @@ ROOT = BOOK.parent
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 API = runpy.run_path(str(BOOK / "api.py"))
+FIGURES = runpy.run_path(str(BOOK / "figures.py"))
 NAME = re.compile(r"\]\(\.\./book/api\.md#([\w.]+)\)")  # a lesson's link to a name
 FOLDED = {"solution": "the solution", "law": "the check (it may give the answer away)"}  # a cell's tag: its name
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
@@ -99,11 +100,14 @@ def assemble(notebooks: Path, book: Path, repository: str = "") -> None:
     shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.py", "__pycache__", "_build"))
     (book / "notebooks").mkdir()
     lessons = lessons_of(notebooks)
+    check_figures(lessons)
     for path in lessons:
         lesson = nbformat.read(path, as_version=4)
         check_executed(path.name, lesson)
+        size_pictures(lesson)
         still_widgets(lesson)
         adapt_text(lesson)
+        FIGURES["wrap_captions"](lesson)
         mark_claims(lesson, path.stem)
         copy_results(lesson, book)
         save_cover(lesson, book)
@@ -153,6 +157,22 @@ def check_executed(name: str, lesson) -> None:
             raise ValueError(f"{name}: code cell {number} ended with an error")
 
 
+def check_figures(lessons: list[Path]) -> None:
+    """Raises ValueError for two figures of one number, a mention of none, or a caption below nothing."""
+    read = [nbformat.read(path, as_version=4) for path in lessons]
+    text = "\n".join(cell.source for lesson in read for cell in lesson.cells if cell.cell_type == "markdown")
+    FIGURES["check"]([number for lesson in read for number in FIGURES["captioned"](lesson)], text)
+
+
+def size_pictures(lesson) -> None:
+    """A picture with more pixels than it takes on a page says its width there; the book asks its cell for it."""
+    for cell in lesson.cells:
+        for output in cell.get("outputs", []):
+            if width := output.get("metadata", {}).get("image/jpeg", {}).get("width"):
+                image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
+                image["width"] = f"{width}px"
+
+
 def adapt_text(lesson) -> None:
     """Links to pages of the book, which a lesson finds in book/, and to names; the names of folded cells."""
     for cell in lesson.cells:
@@ -197,8 +217,11 @@ def save_cover(lesson, book: Path) -> None:
     """The figure of a cell tagged ``cover`` is the picture of the landing page: made by a lesson, like all others."""
     for cell in lesson.cells:
         if "cover" in cell.metadata.get("tags", []):
-            (figure,) = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-            (book / "cover.png").write_bytes(base64.b64decode(figure))
+            kinds = ("image/png", "image/jpeg")
+            (figure,) = [
+                output.data[kind] for output in cell.outputs for kind in kinds if kind in output.get("data", {})
+            ]
+            (book / "cover.png").write_bytes(base64.b64decode(figure))  # browsers look into the file, not at its name
 
 
 def save_front(lesson, book: Path) -> None:
@@ -258,6 +281,10 @@ def lean(signature: str) -> str:
     return signature
 
 
+FIGURE = (  # the output of a cell that makes a figure, and the caption below it
+    r'(?s)(<div class="cell [^"]*tag_figure.*?<div class="cell_output[^"]*")'
+    r'(.*?<div class="figure-caption[^"]*" id="([\w-]+)")'
+)
 # what a screen reader misses in the theme's pages: names without the words one sees, a sidebar that is no region, empty
 # corners of tables, entries of a bibliography that are no items of their list, parameters in a list without terms; and
 # pictures far below the first view wait until the reader is near
@@ -272,6 +299,7 @@ MENDED = [
     (r'<dd>(<em class="sig-param">.*?)</dd>', r'<span class="sig-line">\1</span>'),
     (r'<dl>\s*(<span class="sig-line">)', r"\1"),
     (r'</dl>(\s*<span class="sig-paren">)', r"\1"),
+    (FIGURE, r'\1 role="figure" aria-labelledby="\3"\2'),
     (r'<img (?![^>]*(?:loading=|class="live-still"))', r'<img loading="lazy" '),
 ]
 

@@ -128,6 +128,8 @@ def relink(article, name: str, names: list[str]) -> None:
     """Make ids unique, links to pages links within this one, and addresses relative to the root."""
     for tag in article.find_all(id=True):
         tag["id"] = mark(name, tag["id"])
+    for tag in article.find_all(attrs={"aria-labelledby": True}):
+        tag["aria-labelledby"] = mark(name, tag["aria-labelledby"])
     for tag in article.find_all(href=True):
         address, place = urldefrag(tag["href"])
         target = from_root(address, name) if address else name

@@ -97,7 +97,7 @@ print("its null part         ", null_part.flatten().numpy().round(1))
 print("result                ", x_hat_block.flatten().numpy().round(1))
 print("mean of the result    ", f"{x_hat_block.mean():.1f}  (y = {y_block.item():.1f})")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Four steps on a block of 2 x 2 pixels: average, replicate, subtract from the guess, add the replicated measurement"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Four steps on a block of 2 x 2 pixels: average, replicate, subtract from the guess, add the replicated measurement"}}
 figure, axes = plt.subplots(figsize=(10, 3.2), layout="constrained")
 
 
@@ -176,7 +176,7 @@ torch.testing.assert_close(big_pinv, 4 * big.T)
 print("one block: A", tuple(A_row.shape), " A+", tuple(A_column.shape), " A A+ =", (A_row @ A_column).item())
 print("4 x 6 image: A", tuple(big.shape), " A+", tuple(big_pinv.shape), " A A^T = I/4 and A+ = 4 A^T: True")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three matrices: A with a run of equal weights in each row, its transpose-like pseudo-inverse, and their product with square blocks on the diagonal"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three matrices: A with a run of equal weights in each row, its transpose-like pseudo-inverse, and their product with square blocks on the diagonal"}}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), width_ratios=(24, 6, 24), layout="constrained")
 names = "$A$  (6 x 24)", r"$A^\dagger$  (24 x 6)", r"$A^\dagger A$  (24 x 24), the projection onto the range"
 for ax, M, name in zip(axes, (big, big_pinv, big_pinv @ big), names, strict=True):

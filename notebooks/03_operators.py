@@ -482,7 +482,7 @@ record(
 #
 # LR images come without a birth certificate. [`identify_downsampler(x, y)`](../book/api.md#identify_downsampler) tries the named ones and ranks them by PSNR$(A x, y)$, with an $x$ that may be the ground truth or any restored image. A folded-away cell made `mystery`; guess before you look.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] jupyter={"source_hidden": true}
 small = [
     Image.fromarray(p.permute(1, 2, 0).numpy()).resize((size // s,) * 2, Image.Resampling.BILINEAR)
     for p in to_uint8(photos)

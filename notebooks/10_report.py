@@ -91,7 +91,7 @@ for field, value in vars(report.load_claims()["C1"]).items():
 # One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
 # N not reproduced, … anything still open; a question mark behind it, that the control explains the figure.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
 rows = report.rows()
 LOOK = {"reproduced": ("R", "#005F99"), "partly": ("P", "#8A5A00"), "not reproduced": ("N", "#B03A00")}
 figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
@@ -106,7 +106,7 @@ axes.set(xlim=(0, len(rows)), ylim=(-0.5, 1), aspect="equal")
 axes.axis("off")
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 for word, count in Counter(row["verdict"] for row in rows).most_common():
     print(f"{count:3d}  {word}")
 
@@ -118,7 +118,7 @@ for word, count in Counter(row["verdict"] for row in rows).most_common():
 # runs or images it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell
 # that measures the claim, to the stored value with all its details, and to the runs behind it.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 
 # %% [markdown]
@@ -135,7 +135,7 @@ Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 #
 # Each rule applies to the one number that the metric names.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 lines = [
     "| | metric | reproduced if | partly if | control, which must be | profile that decides |",
     "|---|---|---|---|---|---|",

@@ -7,7 +7,7 @@
   const HEADING = "h1, h2, h3";
   // shown at once; the rest is said. Paragraphs that begin bold or slanted are theorems, questions and captions.
   const TABLE = "table, .pst-scrollable-table-container, figure";
-  const SHOWN = `${HEADING}, ${TABLE}, div.math, div.admonition, ul, ol, details`;
+  const SHOWN = `${HEADING}, ${TABLE}, div.math, div.admonition, .figure-caption, ul, ol, details`;
   const outputs = (node) => node.matches("div.cell:not(.tag_solution)") && node.querySelector(":scope > .cell_output");
   const task = (node) => /^Exercise/.test(node.parentElement.querySelector(HEADING)?.textContent ?? "");
   const leads = (node) => node.matches("p") && (/^(EM|STRONG)$/.test(node.firstChild?.nodeName ?? "") || task(node));
@@ -30,7 +30,7 @@
       nodes.push(node);
       const next = own[i + 1];
       // a caption, or the answer to a question, stays with its figure
-      const kept = next && (next.matches("details") || (leads(next) && /^The (figure|map)/.test(next.textContent)));
+      const kept = next && (next.matches("details, .figure-caption") || (leads(next) && /^The (figure|map)/.test(next.textContent)));
       if (nodes.some(looked) && !kept) close();
     });
     close();

@@ -1,13 +1,53 @@
-"""Rows of images in one look for the whole course."""
+"""Rows of images and plots in one look for the whole course.
 
-import matplotlib.pyplot as plt
+On a page a figure is as wide as the column at most, ``WIDTH`` inches of 96 pixels, so that its labels keep their size.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from IPython.display import SVG, Image, display
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..images import to_uint8
 
-DPI = 100
+WIDTH = 8.0  # inches, the column of a page
+_SCREEN = 96  # pixels of a page to an inch
+_DPI = 2 * _SCREEN  # a fine screen has two where an ordinary one has one
+_LOOK = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "legend.fontsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.hashsalt": "ganprior-null",  # the same plot, the same bytes
+}
 _FRAME = "#ff9f1c"  # orange, seen on light and dark images, also by colour-blind readers
+
+
+@contextmanager
+def plot(
+    rows: int = 1, columns: int = 1, *, height: float = 2.8, width: float = WIDTH, **layout
+) -> Iterator[Axes | np.ndarray]:
+    """Axes in the look of the course, shown when the block ends: ``with plot(1, 2) as (left, right):``.
+
+    height: of a row, in inches; width: of all, ``WIDTH`` at most. ``layout`` goes on to ``Figure.subplots``
+    (``sharey=True``, ``width_ratios=[2, 1]``). Curves become SVG; where axes hold a picture the figure is one, with
+    twice the pixels of a page. Nothing is shown if the block raises. Raises ValueError for a width of more.
+    """
+    if not 0 < width <= WIDTH:
+        raise ValueError(f"width must be at most the column, {WIDTH} inches, got {width}")
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(width, rows * height), layout="constrained")
+        yield figure.subplots(rows, columns, **layout)
+        _display(figure)
 
 
 def show(
@@ -20,9 +60,10 @@ def show(
 ) -> None:
     """Images side by side: a list of (C, H, W) or (1, C, H, W), or one (N, C, H, W); C = 1 (gray) or 3, in [0, 1].
 
-    All are drawn equally high (``height`` inches), so that y lies beside x_hat; values outside [0, 1] are clamped
-    for the screen only. ``columns`` defaults to all in one row, six at most. ``zoom = (top, left, side)``, in
-    fractions of the image, frames that square and repeats it enlarged in a row below.
+    All are drawn equally high (``height`` inches, or less where a row would be wider than ``WIDTH``), so that y lies
+    beside x_hat; values outside [0, 1] are clamped for the screen only. ``columns`` defaults to all in one row, six at
+    most. ``zoom = (top, left, side)``, in fractions of the image, frames that square and repeats it enlarged in a row
+    below.
 
     Raises ValueError for other shapes, a wrong number of titles, or a zoom that leaves the image.
     """
@@ -32,9 +73,11 @@ def show(
     columns = columns or min(len(pictures), 6)
     layers = 1 if zoom is None else 2
     rows = -(-len(pictures) // columns) * layers
-    width = height * max(p.shape[2] / p.shape[1] for p in pictures)
-    size = (columns * width, rows * height + 0.3 * rows / layers)
-    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, layout="constrained")
+    aspect = max(p.shape[2] / p.shape[1] for p in pictures)
+    height = min(height, WIDTH / (columns * aspect))
+    size = (columns * height * aspect, rows * height + 0.3 * rows / layers)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for i, picture in enumerate(pictures):
@@ -44,11 +87,27 @@ def show(
             axes[row, column].set_title(titles[i], fontsize=9)
         if zoom is not None:
             left, top, side = _square(zoom, picture)
-            frame = plt.Rectangle((left, top), side, side, fill=False, edgecolor=_FRAME, linewidth=1.2)
+            frame = Rectangle((left, top), side, side, fill=False, edgecolor=_FRAME, linewidth=1.2)
             axes[row, column].add_patch(frame)
             _draw(axes[row + 1, column], picture, height * picture.shape[1] / side)
             axes[row + 1, column].set(xlim=(left, left + side), ylim=(top + side, top))
-    plt.show()
+    _display(figure)
+
+
+def _display(figure: Figure) -> None:
+    """Curves as SVG; a picture as JPEG, a third of the bytes of PNG, with its width on a page beside it."""
+    if any(ax.images for ax in figure.axes):
+        width = round(figure.get_figwidth() * _SCREEN)
+        pixels = _saved(figure, "jpeg", dpi=_DPI, pil_kwargs={"quality": 88, "subsampling": 0, "optimize": True})
+        display(Image(pixels, format="jpeg", width=width))
+    else:
+        display(SVG(_saved(figure, "svg", dpi=_DPI, metadata={"Date": None})))
+
+
+def _saved(figure: Figure, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, **options)
+    return file.getvalue()
 
 
 def as_pictures(images: Tensor | list[Tensor]) -> list[Tensor]:
@@ -72,7 +131,7 @@ def as_pictures(images: Tensor | list[Tensor]) -> list[Tensor]:
 def _draw(ax: Axes, picture: Tensor, height: float) -> None:
     pixels = to_uint8(picture).permute(1, 2, 0).numpy()
     # a measurement of few pixels must look like one: no smoothing when a picture is enlarged
-    interpolation = "nearest" if pixels.shape[0] < height * DPI else "antialiased"
+    interpolation = "nearest" if pixels.shape[0] < height * _DPI else "antialiased"
     gray = pixels.shape[2] == 1
     ax.imshow(pixels[..., 0] if gray else pixels, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
 

@@ -155,6 +155,24 @@ def test_a_formula_in_a_summary_is_noticed():
     assert not formulas_in_summaries("<details><summary>Why?</summary> since $z$ is long")
 
 
+def half_folded(lesson) -> list[str]:
+    """Cells that are folded on the site and open in JupyterLab, or the other way round."""
+    folded = [
+        (cell, {"hide-input", "hide-cell"} & {*cell.metadata.get("tags", [])}, cell.metadata.get("jupyter", {}))
+        for cell in lesson.cells
+        if cell.cell_type == "code"
+    ]
+    return [cell.source for cell, tags, lab in folded if bool(tags) != bool(lab.get("source_hidden"))]
+
+
+@every_source
+def test_what_is_folded_on_the_site_is_folded_in_jupyterlab(source):
+    lesson = jupytext.read(source)
+    assert half_folded(lesson) == []
+    lesson.cells.append(nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["hide-input"]}))
+    assert half_folded(lesson) == ["1 + 1"]
+
+
 @every_source
 def test_size(source):
     assert source.with_suffix(".ipynb").stat().st_size <= LIMIT

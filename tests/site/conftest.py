@@ -38,22 +38,35 @@ def builder():
 
 
 @pytest.fixture(scope="session")
-def live_site(builder, tmp_path_factory):
-    """figures -> a folder with live.html, built by Jupyter Book with the course's settings, and no kernel."""
+def lesson_site(builder, tmp_path_factory):
+    """lesson -> a folder with NAME.html, built by Jupyter Book as a lesson of the course is, and no kernel."""
 
-    def build(figures: list) -> Path:
-        book = tmp_path_factory.mktemp("live")
+    def build(lesson, name: str = "lesson") -> Path:
+        book = tmp_path_factory.mktemp(name)
         shutil.copytree(ROOT / "book" / "vendor", book / "vendor")
-        for name in ("_config.yml", "references.bib"):
-            shutil.copy(ROOT / "book" / name, book)
-        (book / "_toc.yml").write_text("format: jb-book\nroot: live\n", "utf-8")
-        lesson = notebook(figures)
+        for part in ("_config.yml", "references.bib"):
+            shutil.copy(ROOT / "book" / part, book)
+        (book / "_toc.yml").write_text(f"format: jb-book\nroot: {name}\n", "utf-8")
+        builder.size_pictures(lesson)
         builder.still_widgets(lesson)
-        nbformat.write(lesson, book / "live.ipynb")
+        builder.FIGURES["wrap_captions"](lesson)
+        nbformat.write(lesson, book / f"{name}.ipynb")
         jupyter_book = Path(sysconfig.get_path("scripts"), "jupyter-book")
         done = subprocess.run([jupyter_book, "build", book, "-W", "-q"], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         html = book / "_build" / "html"
+        builder.mend(html, repository="")
+        return html
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def live_site(builder, lesson_site):
+    """figures -> a folder with live.html and the networks that they run."""
+
+    def build(figures: list) -> Path:
+        html = lesson_site(notebook(figures), "live")
         builder.page.export(
             {name for f in figures for name in getattr(f, "networks", [])}, html / "_static" / "networks"
         )
