@@ -30,6 +30,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 API = runpy.run_path(str(BOOK / "api.py"))
 FIGURES = runpy.run_path(str(BOOK / "figures.py"))
+TERMS = runpy.run_path(str(BOOK / "terms.py"))
 NAME = re.compile(r"\]\(\.\./book/api\.md#([\w.]+)\)")  # a lesson's link to a name
 FOLDED = {"solution": "the solution", "law": "the check (it may give the answer away)"}  # a cell's tag: its name
 LIVE = '<p class="live-in-lab">The controls of this panel are live in JupyterLab: <code>make lab</code>.</p>'
@@ -99,7 +100,7 @@ def assemble(notebooks: Path, book: Path, repository: str = "") -> None:
     shutil.rmtree(book, ignore_errors=True)
     shutil.copytree(BOOK, book, ignore=shutil.ignore_patterns("*.py", "__pycache__", "_build"))
     (book / "notebooks").mkdir()
-    lessons = lessons_of(notebooks)
+    lessons, terms = lessons_of(notebooks), TERMS["entries"](TERMS["GLOSSARY"].read_text("utf-8"))
     check_figures(lessons)
     for path in lessons:
         lesson = nbformat.read(path, as_version=4)
@@ -107,6 +108,7 @@ def assemble(notebooks: Path, book: Path, repository: str = "") -> None:
         size_pictures(lesson)
         still_widgets(lesson)
         adapt_text(lesson)
+        TERMS["link_terms"](lesson, terms)
         FIGURES["wrap_captions"](lesson)
         mark_claims(lesson, path.stem)
         copy_results(lesson, book)
