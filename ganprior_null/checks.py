@@ -18,6 +18,11 @@ def holds(condition: Tensor) -> bool | None:
         return None
 
 
+def height_width(x: Tensor) -> tuple[int, int]:
+    """(H, W) of (..., H, W): x.shape[-2:] for those who check types."""
+    return x.shape[-2], x.shape[-1]
+
+
 def check_finite(y: Tensor, what: str) -> Tensor:
     """Return y; ValueError when it is known to hold NaN or infinity.
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +62,13 @@ def contrastive_loss(z: Tensor, groups: Tensor, *, temperature: float = 0.2) -> 
     return -(log_p.sum(1) / counts).mean()
 
 
-def perceptual_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
+class Staged(Protocol):
+    """A network that shows its intermediate features, such as ``VGG16`` and ``FeatureNet64``."""
+
+    def stages(self, x: Tensor) -> list[Tensor]: ...
+
+
+def perceptual_loss(x: Tensor, reference: Tensor, network: Staged) -> Tensor:
     """Mean squared difference of what ``network.stages`` makes of x and the reference, (N, 3, H, W) in [0, 1].
 
     The mean over the stages of plain means of squares, as GLEAN's term has it for its one stage of VGG16 (Chan et al.

@@ -6,7 +6,8 @@ they are there, and ``import ganprior_null`` should stay quick.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +47,8 @@ def ssim(x: Tensor, reference: Tensor) -> Tensor:
     x, reference = _pair(x, reference)
     if min(x.shape[-2:]) < 11:
         raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
-    return _each(lambda a, b: measure(a, b, data_range=1.0), x, reference)
+    # of its results, a tuple comes with options that are off here
+    return _each(lambda a, b: cast(Tensor, measure(a, b, data_range=1.0)), x, reference)
 
 
 def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
@@ -105,7 +107,8 @@ def comb(x: Tensor, *, period: int = 8) -> float:
     return float(torch.cat(ratios).mean())
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Mean (D,) and unbiased covariance (D, D) of the features of ``count`` images, float64."""
 
     mean: Tensor
@@ -159,7 +162,7 @@ def feature_moments(x: Tensor, network: nn.Module) -> Moments:
     check_image(x, "x")
     if len(x) < 2:
         raise ValueError(f"a covariance needs at least 2 images, got {len(x)}")
-    total, products = 0.0, 0.0
+    total = products = torch.zeros((), dtype=torch.float64, device=x.device)
     for some in x.split(AT_ONCE):
         features = check_finite(network(some), "the features").double()
         total, products = total + features.sum(0), products + features.T @ features

@@ -9,6 +9,10 @@ import difflib
 import math
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 NAMES = ("smoke", "laptop", "night", "gpu", "paper", "paper-text")
 ABOVE_ZERO = ("lr", "temperature")  # other floats may be 0: that switches something off
@@ -119,8 +123,16 @@ KERNELS = {  #       steps starts published
 }  # fmt: skip
 
 
-for _table in (LESSONS, PRIORS, KERNELS):
-    _table["paper-text"], _table["night"] = _table["paper"], _table["laptop"]
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
+def _complete(table: dict[str, Row]) -> None:
+    table["paper-text"], table["night"] = table["paper"], table["laptop"]
+
+
+_complete(LESSONS)
+_complete(PRIORS)
+_complete(KERNELS)
 PRIORS["night"] = dataclasses.replace(PRIORS["laptop"], images=1_000_000)
 RESTORERS["paper-text"] = dataclasses.replace(RESTORERS["paper"], lr=1e-3)  # "the same as GLEAN", whose file has 1e-4
 
@@ -164,7 +176,7 @@ def lesson(name: str | None = None, **overrides) -> Lesson:
     return override(LESSONS[profile_name(name)], **overrides)
 
 
-def override(profile, **changes):
+def override(profile: Row, **changes) -> Row:
     """A copy of a profile with fields replaced.
 
     Raises ValueError for an unknown field, a value of another type, and one out of range.

@@ -4,6 +4,8 @@ Face i of a seed is the same whatever range it is asked for in, and the same per
 face, the renderer only samples it. Nothing is downloaded and nothing resembles a real person.
 """
 
+from operator import itemgetter
+
 from torch import Tensor
 
 from .face_parts import LAYERS
@@ -34,7 +36,7 @@ def render(factors: FaceFactors, size: int) -> Tensor:
     rows = min(size, PIXELS_AT_ONCE // size)
     batch = PIXELS_AT_ONCE // (rows * size)
     for first in range(0, len(factors), batch):
-        some = factors.map(lambda t, first=first: t[first : first + batch])
+        some = factors.map(itemgetter(slice(first, first + batch)))
         for top in range(0, size, rows):
             _paint(images[first : first + batch, :, top : top + rows], some, size, top)
     return images

@@ -42,7 +42,7 @@ def load_folder_uint8(path: str | os.PathLike, size: int, *, skip_broken: bool =
     Each image is rounded as it is read, so that floats of the whole folder, four times the memory, are never made.
     """
     x = torch.empty(len(list_images(path)), 3, check_size(size), size, dtype=torch.uint8)
-    names = []
+    names: list[str] = []
     for name, image in _read(path, size, skip_broken):
         x[len(names)] = to_uint8(image[0])
         names.append(name)
@@ -80,14 +80,15 @@ def _read(path: str | os.PathLike, size: int | None, skip_broken: bool) -> Itera
     """(file name, (1, 3, H, W)) of one image after another; what was wrong with any is raised after the last."""
     if size is not None:
         check_size(size)
-    sides, broken = {}, []
+    sides: dict[str, tuple[int, int]] = {}
+    broken = []
     for file in list_images(path):
         try:
             x = load_image(file)
         except ValueError as error:
             broken.append(str(error).removeprefix(f"{printable(str(file.parent))}/"))
             continue
-        sides[file.name] = tuple(x.shape[-2:])
+        sides[file.name] = (x.shape[-2], x.shape[-1])
         if size is None:
             yield file.name, x
         elif min(x.shape[-2:]) >= size:

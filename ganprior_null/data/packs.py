@@ -43,7 +43,7 @@ def load_pack(folder: str | os.PathLike) -> Pack:
     if len(tiles) < meta["count"]:
         raise ValueError(f"{folder}: {len(tiles)} tiles for {meta['count']} images")
     tiles = np.ascontiguousarray(tiles[: meta["count"], ..., : meta["channels"]])  # (N, tile, tile, 1 or 3)
-    if hashlib.sha256(tiles).hexdigest() != meta["pixels_sha256"]:
+    if hashlib.sha256(tiles.data).hexdigest() != meta["pixels_sha256"]:
         raise ValueError(f"{folder}: the pixels differ from the checksum in pack.json; copy the pack again")
     try:
         with _part(folder, "index.csv").open(newline="", encoding="utf-8") as file:

@@ -48,10 +48,10 @@ def damage_distances(x: Tensor, network: FeatureNet64, *, seed: int = 0) -> dict
     half = len(x) // 2
     first, second = x[order[:half]], x[order[half : 2 * half]]
     distances = {"none": split_half_distance(x, network, seed=seed)}
-    mean, covariance, _ = feature_moments(second, network)
+    moments = feature_moments(second, network)
     for name, damage in damages().items():
         damaged = feature_moments(from_uint8(to_uint8(damage(first))), network)
-        distances[name] = frechet_distance(damaged.mean, damaged.covariance, mean, covariance)
+        distances[name] = frechet_distance(damaged.mean, damaged.covariance, moments.mean, moments.covariance)
     return distances
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from ..names import printable
@@ -67,23 +68,23 @@ def read_pixels(path: str | os.PathLike) -> np.ndarray:
     return pixels
 
 
-def _refused(image: Image.Image) -> str:
+def _refused(image: ImageFile.ImageFile) -> str:
     """Why an opened image is not read, before it is decoded; empty for one that is."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         return f"has {frames} frames or pages; save the one that is meant as a file of its own"
     if (bits := _bits(image)) > 8:
         return f"has more than 8 bits per channel ({bits}, mode {image.mode}); convert it to 8 bits first"
-    if image.format == "TIFF" and not set(image.tag_v2.get(SAMPLE_FORMAT, (1,))) <= set(UNSIGNED):
+    if isinstance(image, TiffImageFile) and not set(image.tag_v2.get(SAMPLE_FORMAT, (1,))) <= set(UNSIGNED):
         return "has signed or floating-point samples; convert it to 8 bits first"
     return ""
 
 
-def _bits(image: Image.Image) -> int:
+def _bits(image: ImageFile.ImageFile) -> int:
     """Bits per channel in the file, of which Pillow's mode may hold fewer."""
     if image.mode.startswith(("I", "F")):
         return 16 if "16" in image.mode else 32
-    if image.format == "TIFF":
+    if isinstance(image, TiffImageFile):
         return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))
     arguments = image.tile[0][3] if image.tile else ""
     if image.format == "PPM" and isinstance(arguments, tuple):
@@ -103,15 +104,15 @@ def _may_be_transparent(image: Image.Image) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def _notes(image: Image.Image) -> list[str]:
+def _notes(image: ImageFile.ImageFile) -> list[str]:
     """What people should know of an image that is read."""
-    notes = []
+    notes, shown = [], printable(os.fsdecode(image.filename))
     if _may_be_transparent(image):
         share = (np.asarray(image.convert("RGBA").getchannel("A")) < 255).mean()
         if share:
-            notes.append(f"{printable(image.filename)} has transparent pixels ({100 * share:.3g} %): laid over white")
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append(f"{printable(image.filename)} has {image.n_frames} frames; the first, the photograph, is read")
+            notes.append(f"{shown} has transparent pixels ({100 * share:.3g} %): laid over white")
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        notes.append(f"{shown} has {frames} frames; the first, the photograph, is read")
     if profile := _profile(image):  # without the file's name: of a folder of photographs it is said once
         notes.append(f"the colour profile {profile!r} is not applied: numbers are read as they are, as if sRGB")
     return notes

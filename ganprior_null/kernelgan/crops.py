@@ -22,7 +22,7 @@ def gradient_map(image: Tensor) -> Tensor:
     maps = [_strongest(right), _strongest(down), (down**2 + right**2).sqrt()]
     if not maps[-1].sum() > 0:
         raise ValueError("the image has no gradients away from its border: a constant image tells nothing of its blur")
-    total = _box(sum(m / m.sum() for m in maps if m.sum() > 0), 5)
+    total = _box(sum((m / m.sum() for m in maps if m.sum() > 0), torch.zeros_like(luma)), 5)
     return total / total.mean()
 
 

@@ -1,7 +1,7 @@
 """Generators against discriminators: one step of each, and the steps until their kernels come to rest."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from .recipe import PublishedSchedule, Recipe
 EVERY = 50  # steps between two snapshots
 STEADY, REST = 0.05, 3  # the kernel is at rest when it changes by less than this in each of so many snapshots
 NOISE = 1 / 255  # standard deviation, of the published program's noise
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Duel:
@@ -39,7 +41,7 @@ class Duel:
         self.optimisers = [
             torch.optim.Adam(net.parameters(), lr=recipe.lr, betas=(0.5, 0.999), fused=True) for net in (self.G, self.D)
         ]
-        self.schedules = [PublishedSchedule(recipe.lr) for _ in seeds] if recipe.published else None
+        self.schedules = [PublishedSchedule(recipe.lr) for _ in seeds if recipe.published]
 
     def kernels(self) -> Tensor:
         """The generators' kernels now, (m, 13, 13)."""
@@ -56,7 +58,7 @@ class Duel:
         judged, start = self._train_generators(x)
         losses = judged, self._train_discriminators(x, real)
         self.steps += 1
-        if self.schedules:
+        if start is not None:
             self._follow_schedules(start)
         else:
             self._set_lr(self.recipe.lr * min(1, 2 - 2 * self.steps / self.recipe.steps))
@@ -113,7 +115,7 @@ def fit(G: DeepLinearGenerator, kernel: Tensor, steps: int = 200) -> None:
         optimiser.step()
 
 
-def _company(build: Callable[[int], nn.Module], seeds: list[int]) -> nn.Module:
+def _company(build: Callable[[int], Network], seeds: list[int]) -> Network:
     """build(m) with the tensors of m networks built alone, each from its own seed."""
     with torch.random.fork_rng(devices=[]):  # networks draw from the global generator
         alone = []

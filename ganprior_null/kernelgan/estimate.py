@@ -119,7 +119,11 @@ def unsearched_kernel(image: Tensor, scale: int = 2, *, recipe: Recipe = REPAIRE
 
 
 def _start(image: Tensor, recipe: Recipe) -> Tensor | None:
-    starts = {"matched": lambda: matched_gaussian(image), "bicubic": bicubic_kernel, "small": lambda: None}
+    starts: dict[str, Callable[[], Tensor | None]] = {
+        "matched": lambda: matched_gaussian(image),
+        "bicubic": bicubic_kernel,
+        "small": lambda: None,
+    }
     if recipe.start not in starts:
         raise ValueError(f"start must be one of {', '.join(starts)}, got {recipe.start!r}")
     return starts[recipe.start]()

@@ -30,6 +30,8 @@ class Blur(nn.Module):
     gain: the filter's sum, 4 where zeros were inserted before, so that constants keep their value.
     """
 
+    kernel: Tensor
+
     def __init__(self, pad: int, *, gain: float = 1.0, down: int = 1):
         super().__init__()
         self.pad, self.down = pad, down
@@ -41,6 +43,8 @@ class Blur(nn.Module):
 
 class Upsample(nn.Module):
     """(N, C, H, W) -> (N, C, 2H, 2W): zeros inserted, then filtered with gain 4, which keeps constants."""
+
+    kernel: Tensor
 
     def __init__(self):
         super().__init__()

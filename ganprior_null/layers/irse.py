@@ -56,9 +56,8 @@ class Unit(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, reduction: int):
         super().__init__()
-        if in_channels == out_channels:
-            self.shortcut_layer = nn.MaxPool2d(1, stride)  # every stride-th pixel
-        else:
+        self.shortcut_layer: nn.Module = nn.MaxPool2d(1, stride)  # every stride-th pixel
+        if in_channels != out_channels:
             conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
             self.shortcut_layer = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
         self.res_layer = nn.Sequential(

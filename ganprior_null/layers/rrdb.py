@@ -55,16 +55,11 @@ class DenseBlock(nn.Module):
         if plus:
             self.conv1x1 = nn.Conv2d(channels, growth, 1, bias=False)
         self.plus = plus
-        for i in range(1, 6):
-            conv = nn.Conv2d(channels + (i - 1) * growth, growth if i < 5 else channels, 3, padding=1)
-            nn.init.kaiming_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
-            with torch.no_grad():
-                conv.weight.mul_(0.1)
-            self.add_module(f"conv{i}", conv)
+        widths = [(channels + i * growth, growth if i < 4 else channels) for i in range(5)]
+        self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = (_small_conv(*width) for width in widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen, second = x, None
+        seen = second = x
         for i, conv in enumerate((self.conv1, self.conv2, self.conv3, self.conv4), start=1):
             new = F.leaky_relu(conv(seen), SLOPE)  # (N, growth, H, W)
             if self.plus and i == 2:
@@ -73,3 +68,12 @@ class DenseBlock(nn.Module):
                 new = new + second
             seen = torch.cat([seen, new], dim=1)
         return x + RESIDUAL * self.conv5(seen)
+
+
+def _small_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    nn.init.kaiming_normal_(conv.weight)
+    nn.init.zeros_(conv.get_parameter("bias"))
+    with torch.no_grad():
+        conv.weight.mul_(0.1)
+    return conv

@@ -15,11 +15,15 @@ class VGG16(nn.Module):
     Panini do; those constants are meant for x itself, the default.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, *, signed: bool = False):
         super().__init__()
-        layers, channels = [], 3
+        layers: list[nn.Module] = []
+        channels = 3
         for width in WIDTHS:
-            if width == "pool":
+            if isinstance(width, str):
                 layers.append(nn.MaxPool2d(2))
                 continue
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]

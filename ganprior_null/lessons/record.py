@@ -5,9 +5,10 @@
 
 import hashlib
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_type_hints
 
 from .. import __version__
 from ..storage import read_json, write_json
@@ -50,7 +51,7 @@ def read_record(executed: Path, source: Path) -> RunRecord:
         raise ValueError("there is no record of its run") from error
     except (OSError, ValueError, TypeError) as error:
         raise ValueError("the record of its run is damaged") from error
-    if not all(isinstance(getattr(record, field.name), field.type) for field in fields(record)):
+    if not all(isinstance(getattr(record, name), kind) for name, kind in get_type_hints(RunRecord).items()):
         raise ValueError("the record of its run is damaged")
     if record.executed != sha256(executed):
         raise ValueError("the record of its run speaks of another executed copy")

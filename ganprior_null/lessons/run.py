@@ -12,7 +12,8 @@ from ..storage import check_outputs, check_writable
 from .record import RunRecord, record_path, sha256, versions, write_record
 
 CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
-_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+Kinds = type | tuple[type, ...]
+_TYPES: dict[str, Kinds] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
 
 
 def read_value(text: str):

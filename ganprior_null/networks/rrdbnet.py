@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.rrdb import GROWTH, SLOPE, RRDBExtractor
-from .stages import Stage
+from .stages import Stage, Staged
 
 
-class RRDBNet(nn.Module):
+class RRDBNet(Staged):
     """(N, 3, h, w) -> (N, 3, s h, s w), RGB in [0, 1]; modules stand in the order in which they run.
 
     factor: s, a power of two. Below 4, y is folded to s/4 of its side and the network of 4x takes it, as in BasicSR;
@@ -31,8 +31,9 @@ class RRDBNet(nn.Module):
         self.factor, self.fold = factor, max(1, 4 // factor)
         self.features = RRDBExtractor(channels, blocks, in_channels=3 * self.fold**2, growth=growth, plus=plus)
         self.doublings = [f"conv_up{i}" for i in range(1, (self.fold * factor).bit_length())]
-        for name in [*self.doublings, "conv_hr"]:
+        for name in self.doublings:
             self.add_module(name, nn.Conv2d(channels, channels, 3, padding=1))
+        self.conv_hr = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_last = nn.Conv2d(channels, 3, 3, padding=1)
 
     def forward(self, y: Tensor) -> Tensor:
@@ -50,8 +51,7 @@ class RRDBNet(nn.Module):
 
     def stages(self) -> list[Stage]:
         """:meth:`forward` at 4x in steps, block by block; between them stand (first features | x), (N, 2C, h, w)."""
-        C = self.conv_up1.in_channels
-        parts = self.features
+        parts, C = self.features, self.conv_hr.in_channels
 
         def start(y: Tensor) -> Tensor:
             return parts.conv_first(y).repeat(1, 2, 1, 1)

@@ -4,21 +4,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .stages import Stage
+from .stages import Stage, Staged
 
 
-class SPAN(nn.Module):
+class SPAN(Staged):
     """(N, 3, h, w) -> (N, 3, s h, s w), RGB in [0, 1]; modules stand in the order in which they run.
 
     The published training branches are folded into one 3 x 3 convolution each, as in the deployed networks.
     """
 
+    mean: Tensor
+
     def __init__(self, channels: int = 48, factor: int = 4):
         super().__init__()
         self.register_buffer("mean", torch.zeros(3, 1, 1))  # of the training images; the weights bring it
         self.conv_1 = nn.Conv2d(3, channels, 3, padding=1)
-        for i in range(1, 7):
-            self.add_module(f"block_{i}", Block(channels))
+        self.block_1, self.block_2, self.block_3 = (Block(channels) for _ in range(3))
+        self.block_4, self.block_5, self.block_6 = (Block(channels) for _ in range(3))
         self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_cat = nn.Conv2d(4 * channels, channels, 1)
         self.upsampler = nn.Conv2d(channels, 3 * factor**2, 3, padding=1)

@@ -23,8 +23,18 @@ class Stage(NamedTuple):
     floats: int  # of memory at work, per pixel that comes in
 
 
+class Staged(nn.Module):
+    """A network y -> x_r that says of which stages it is made, and how many times larger x_r is."""
+
+    factor: int
+
+    def stages(self) -> list[Stage]:
+        """What :func:`enlarge` runs one after the other."""
+        raise NotImplementedError
+
+
 @torch.inference_mode()
-def enlarge(network: nn.Module, y: Tensor, *, memory_gb: float = 1.5, progress: bool = False) -> Tensor:
+def enlarge(network: Staged, y: Tensor, *, memory_gb: float = 1.5, progress: bool = False) -> Tensor:
     """network(y) for y (1, 3, h, w) of any size, equal up to the rounding of float32, in tiles of bounded memory.
 
     A network is a row of stages (``network.stages()``). Each runs over the whole picture before the next begins, in
@@ -48,7 +58,7 @@ def enlarge(network: nn.Module, y: Tensor, *, memory_gb: float = 1.5, progress: 
     work = [stage.floats * (1 + stage.reach) for stage in stages]  # a rough share of the time
     with tqdm(total=sum(work), disable=not progress, unit="", bar_format=BAR) as bar:
         for stage, share in zip(stages, work, strict=True):
-            y = _whole(stage, y, 1e9 * memory_gb, lambda part, share=share: bar.update(part * share))
+            y = _whole(stage, y, 1e9 * memory_gb, bar, share)
     return y
 
 
@@ -58,12 +68,13 @@ def check_memory(memory_gb: float) -> None:
         raise ValueError(f"the memory for tiles must be finite and above 0 GB, got {memory_gb}")
 
 
-def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], None]) -> Tensor:
+def _whole(stage: Stage, v: Tensor, memory: float, bar: tqdm, share: float) -> Tensor:
     h, w = v.shape[-2:]
     side = math.isqrt(int(memory / v.element_size() / stage.floats)) - 2 * stage.reach
     if h * w * stage.floats * v.element_size() <= memory:
         side = max(h, w)
-    done, out, cuts = 0, None, list(_cuts(h, w, max(side, LEAST)))
+    out: Tensor | None = None
+    done, cuts = 0, list(_cuts(h, w, max(side, LEAST)))
     while done < len(cuts):
         rows, columns = cuts[done]
         try:
@@ -79,7 +90,8 @@ def _whole(stage: Stage, v: Tensor, memory: float, advance: Callable[[float], No
             out = tile.new_empty(*tile.shape[:2], stage.factor * h, stage.factor * w)
         out[..., _scaled(rows, stage.factor), _scaled(columns, stage.factor)] = tile
         done += 1
-        advance(1 / len(cuts))
+        bar.update(share / len(cuts))
+    assert out is not None  # there is one tile at least
     return out
 
 
@@ -88,8 +100,9 @@ def _tile(stage: Stage, v: Tensor, rows: slice, columns: slice) -> Tensor:
     h, w = v.shape[-2:]
     top, left = max(rows.start - stage.reach, 0), max(columns.start - stage.reach, 0)
     seen = v[..., top : min(rows.stop + stage.reach, h), left : min(columns.stop + stage.reach, w)]
-    inner = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-    return stage.function(seen)[..., *(_scaled(part, stage.factor) for part in inner)]
+    inner_rows = slice(rows.start - top, rows.stop - top)
+    inner_columns = slice(columns.start - left, columns.stop - left)
+    return stage.function(seen)[..., _scaled(inner_rows, stage.factor), _scaled(inner_columns, stage.factor)]
 
 
 def _cuts(h: int, w: int, side: int) -> Iterator[tuple[slice, slice]]:

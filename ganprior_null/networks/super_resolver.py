@@ -1,13 +1,13 @@
 """What all backbones have in common: the range of y, its size, the factor."""
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..operators.check import check_image
-from .stages import Stage
+from .stages import Stage, Staged
 
 
-class SuperResolver(nn.Module):
+class SuperResolver(Staged):
     """y (N, 3, h, w) in [0, 1] -> x_r (N, 3, s h, s w): a published network, whatever it asks of its input.
 
     y is clamped to [0, 1] for the network: a float y made by a bicubic filter overshoots, and SPAN answers to values
@@ -15,7 +15,7 @@ class SuperResolver(nn.Module):
     channels.
     """
 
-    def __init__(self, network: nn.Module, factor: int):
+    def __init__(self, network: Staged, factor: int):
         super().__init__()
         self.network, self.factor = network, factor
 
@@ -23,14 +23,13 @@ class SuperResolver(nn.Module):
         return self.network(_seen(y))
 
     def stages(self) -> list[Stage]:
-        """What :func:`~ganprior_null.networks.enlarge` runs one after the other."""
         return [Stage(_seen, 1, 0, 6), *self.network.stages()]
 
     def extra_repr(self) -> str:
         return f"factor={self.factor}"
 
 
-class Bicubic(nn.Module):
+class Bicubic(Staged):
     """y (N, 3, h, w) -> (N, 3, s h, s w): plain interpolation, the network that knows nothing."""
 
     def __init__(self, factor: int):

@@ -50,7 +50,7 @@ class LinearOperator(nn.Module):
         """
         buffers, self._buffers = self._buffers, {}
         super()._apply(fn, recurse)
-        self._buffers = {name: buffer.to(fn(buffer.new_empty(0)).device) for name, buffer in buffers.items()}
+        self._buffers = {name: b if b is None else b.to(fn(b.new_empty(0)).device) for name, b in buffers.items()}
         return self
 
     def forward(self, x: Tensor) -> Tensor:

@@ -37,6 +37,9 @@ class BlurDownsample(LinearOperator):
     True
     """
 
+    spectrum: Tensor
+    inverse: Tensor
+
     def __init__(self, kernel: Tensor, factor: int, size: int | tuple[int, int], *, rtol: float = 1e-4):
         super().__init__()
         self.factor, self.size = check_factor(factor), check_size(size)

@@ -48,6 +48,9 @@ class CEM(nn.Module):
     torch.Size([1, 3, 64, 64])
     """
 
+    kernel: Tensor
+    inverse: Tensor
+
     def __init__(self, kernel: Tensor, factor: int, size: int | tuple[int, int], *, pad: bool = True):
         super().__init__()
         self.factor, self.size, self.pad = check_factor(factor), check_size(size), pad

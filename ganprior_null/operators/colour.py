@@ -24,13 +24,16 @@ class Grayscale(LinearOperator):
     tensor([0.4000, 0.4000, 0.4000])
     """
 
+    weights: Tensor
+    inverse: Tensor
+
     def __init__(self, weights: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)):
         super().__init__()
-        weights = torch.as_tensor(weights, dtype=torch.float64)
-        if weights.ndim != 1 or holds(torch.isfinite(weights).all() & weights.any()) is False:
-            raise ValueError(f"weights must be a finite, non-zero vector, one per channel, got {weights.tolist()}")
-        self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("inverse", weights / weights.square().sum(), persistent=False)
+        w = torch.as_tensor(weights, dtype=torch.float64)
+        if w.ndim != 1 or holds(torch.isfinite(w).all() & w.any()) is False:
+            raise ValueError(f"weights must be a finite, non-zero vector, one per channel, got {w.tolist()}")
+        self.register_buffer("weights", w, persistent=False)
+        self.register_buffer("inverse", w / w.square().sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         check_image(x, "x")

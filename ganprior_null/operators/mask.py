@@ -22,6 +22,8 @@ class Inpaint(LinearOperator):
               [0., 1.]]]])
     """
 
+    mask: Tensor
+
     def __init__(self, mask: Tensor):
         super().__init__()
         mask = torch.as_tensor(mask)

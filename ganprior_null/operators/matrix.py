@@ -22,6 +22,9 @@ class Matrix(LinearOperator):
     tensor([[1., 1.]])
     """
 
+    matrix: Tensor
+    inverse: Tensor
+
     def __init__(self, A: Tensor, *, rtol: float | None = None):
         super().__init__()
         A = torch.as_tensor(A)

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from .banded import across, banded_pinv, down, spans
+from .banded import Spans, across, banded_pinv, down, spans
 from .base import LinearOperator
 from .check import at_least_single, check_finite, check_inplace, check_sides, check_size, full_precision
 from .resample import KERNELS, resample_matrix
@@ -36,14 +36,19 @@ class Resize(LinearOperator):
     True
     """
 
+    W_h: Tensor
+    W_w: Tensor
+    P_h: Tensor
+    P_w: Tensor
+
     def __init__(self, size: int | tuple[int, int], factor: float, kernel: str = "bicubic", antialias: bool = True):
         super().__init__()
         self.size = check_size(size)
         if kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
-        self.lr_size = tuple(lr_side(side, factor) for side in self.size)
+        self.lr_size = (lr_side(self.size[0], factor), lr_side(self.size[1], factor))
         self.factor, self.kernel, self.antialias = factor, kernel, antialias
-        self.spans = {}
+        self.spans: dict[str, Spans] = {}
         for axis, side, shorter in zip("hw", self.size, self.lr_size, strict=True):
             W = self.axis_matrix(side, shorter)
             P = banded_pinv(W)

@@ -24,6 +24,8 @@ class BlockSensing(LinearOperator):
     torch.Size([1, 48, 2, 2])
     """
 
+    rows: Tensor
+
     def __init__(self, block: int = 32, ratio: float = 0.25, seed: int = 0):
         super().__init__()
         if isinstance(block, bool) or not isinstance(block, int) or block < 1:

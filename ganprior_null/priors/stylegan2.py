@@ -13,7 +13,7 @@ RGB and *about* [-1, 1]: the network has no final squashing, and this file neith
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -141,8 +141,9 @@ class StyleGAN2(nn.Module):
         Stage i (from 0) takes latents 2i+1, 2i+2, 2i+3 and noises 2i+1, 2i+2; the 4 x 4 start is input, conv1 and
         to_rgb1 with latents 0, 1 and noise 0. A network that fuses encoder features is a loop over these.
         """
-        for i, to_rgb in enumerate(self.to_rgbs):
-            yield Stage(8 * 2**i, self.convs[2 * i], self.convs[2 * i + 1], to_rgb)
+        convs, to_rgbs = cast(list[StyledConv], self.convs), cast(list[ToRGB], self.to_rgbs)
+        for i, to_rgb in enumerate(to_rgbs):
+            yield Stage(8 * 2**i, convs[2 * i], convs[2 * i + 1], to_rgb)
 
     def spread(self, w: Tensor) -> Tensor:
         """w (N, D) -> w_plus (N, L, D), one code for all layers; w_plus passes through. ValueError for other shapes."""
@@ -163,7 +164,7 @@ class StyleGAN2(nn.Module):
     @torch.no_grad()
     def mean_w(self, samples: int = 4096, *, generator: torch.Generator | None = None) -> Tensor:
         """(D,): the mean of w over N(0, I), which truncation pulls towards (``latent_avg`` of published files)."""
-        weight = self.style[1].weight
+        weight = self.style[1].get_parameter("weight")
         z = torch.randn(samples, self.style_dim, generator=generator, device=generator.device if generator else None)
         return self.mapping(z.to(weight)).mean(0)
 
@@ -178,14 +179,15 @@ class StyleGAN2(nn.Module):
         stored = self.noise == "stored"
         if noise is None and stored:
             return list(self.noises)
-        got = [tuple(n.shape) for n in noise or ()]
+        given = list(noise or ())
+        got = [tuple(n.shape) for n in given]
         widths = [1 if stored else self.channels[r] for r in self.sides]
         fits = [{(count, c, r, r), (1, c, r, r)} for c, r in zip(widths, self.sides, strict=True)]
         if len(got) != len(fits) or any(shape not in fit for shape, fit in zip(got, fits, strict=True)):
             shapes = f"({count} or 1, {1 if stored else 'C'}, r, r) with r = {self.sides}"
             c = "" if stored else f" and C = {widths}"
             raise ValueError(f"noise must be {len(fits)} tensors {shapes}{c}, got {got}")
-        return list(noise)
+        return given
 
 
 def truncate(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
@@ -261,7 +263,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.conv = ModulatedConv2d(channels, 3, 1, style_dim, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
-        self.upsample = enlarge
+        self.upsample = enlarge or nn.Identity()
 
     def forward(self, x: Tensor, w: Tensor, rgb: Tensor | None = None) -> Tensor:
         y = self.conv(x, w) + self.bias  # under autocast this promotes: the RGB sum stays in float32

@@ -80,7 +80,8 @@ def measurements(id: str) -> tuple[list[Measurement], list[str]]:
 
     Of several of one profile the one that the lesson's present code made counts, and of two such the newer.
     """
-    code, found, damaged = code_hash(load_claims()[id].notebook), {}, []
+    code, damaged = code_hash(load_claims()[id].notebook), []
+    found: dict[str, Measurement] = {}
     folders = [claims_folder(folder) for folder in places.result_folders()]
     paths = [folder / f"{id}.{profile}.json" for profile in NAMES for folder in folders]
     for path in filter(Path.is_file, paths):

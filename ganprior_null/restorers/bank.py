@@ -17,6 +17,12 @@ class Grown(NamedTuple):
     rgb: Tensor | None  # (N, 3, size, size), the sum of all RGB images; None where it was not asked for
     features: list[Tensor]  # (N, C, r, r) for r = 8, 16, ..., size
 
+    @property
+    def image(self) -> Tensor:
+        """The RGB sum, which was asked for."""
+        assert self.rgb is not None
+        return self.rgb
+
 
 class PriorNetwork(nn.Module):
     """The base of the bare networks y -> x, both in [-1, 1]: a StyleGAN2 called ``bank``, and checks.

@@ -19,7 +19,8 @@ class DegradationEncoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        layers, before = [], 3
+        layers: list[nn.Module] = []
+        before = 3
         for width, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (DIM, 2), (DIM, 1)):
             layers += [nn.Conv2d(before, width, 3, stride, 1), nn.BatchNorm2d(width), nn.LeakyReLU(0.1)]
             before = width
@@ -44,6 +45,9 @@ class MomentumContrast(nn.Module):
     A call in training mode updates that average and the queue; in evaluation mode it changes nothing. queue: number of
     keys kept. Raises ValueError when a batch is larger than the queue or x_q and x_k differ in number.
     """
+
+    queue: Tensor
+    queue_ptr: Tensor
 
     def __init__(self, queue: int = 8192, *, momentum: float = 0.999, temperature: float = 0.07):
         super().__init__()

@@ -143,9 +143,18 @@ class GFPGAN(EnlargingRestorer):
         one_code: bool = False,
         train_bank: bool = False,
     ):
-        options = {"resample": resample, "half": half, "one_code": one_code, "train_bank": train_bank}
         check_in_size(in_size, out_size)
-        super().__init__(in_size, GFPGANNetwork(out_size, channels, style_dim, n_mlp, **options))
+        network = GFPGANNetwork(
+            out_size,
+            channels,
+            style_dim,
+            n_mlp,
+            resample=resample,
+            half=half,
+            one_code=one_code,
+            train_bank=train_bank,
+        )
+        super().__init__(in_size, network)
 
 
 def condition(in_channels: int, out_channels: int, *, start: float) -> nn.Sequential:

@@ -159,7 +159,7 @@ class PixelShuffle(nn.Module):
         super().__init__()
         self.upsample_conv = conv(in_channels, 4 * out_channels)
         with torch.no_grad():
-            for start in (self.upsample_conv.weight, self.upsample_conv.bias):
+            for start in self.upsample_conv.parameters():
                 start.copy_(start[::4].repeat_interleave(4, 0))
 
     def forward(self, x: Tensor) -> Tensor:

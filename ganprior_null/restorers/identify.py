@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..checks import height_width
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator, Resize
 from ..operators.check import check_image
@@ -52,7 +53,8 @@ class Downsamplers(Mapping[str, LinearOperator]):
     """Operators by name, each made when it is first asked for, and kept."""
 
     def __init__(self, makers: dict[str, Callable[[], LinearOperator]]):
-        self._makers, self._made = makers, {}
+        self._makers = makers
+        self._made: dict[str, LinearOperator] = {}
 
     def __getitem__(self, name: str) -> LinearOperator:
         if name not in self._made:
@@ -95,7 +97,8 @@ def downsamplers(size: tuple[int, int], lr_size: tuple[int, int]) -> Downsampler
             f"LR {lr_size[0]} x {lr_size[1]} is not HR {size[0]} x {size[1]} reduced by one factor for both axes"
         )
     pools = factor == size[1] / lr_size[1] == int(factor)
-    makers = {"average": partial(AveragePool, int(factor)) if pools else partial(Resize, size, factor, "box")}
+    makers: dict[str, Callable[[], LinearOperator]] = {}
+    makers["average"] = partial(AveragePool, int(factor)) if pools else partial(Resize, size, factor, "box")
     for kernel in ("bilinear", "bicubic", "lanczos3", "nearest"):
         makers[kernel] = partial(Resize, size, factor, kernel)
     for kernel in ("bilinear", "bicubic", "lanczos3"):
@@ -124,7 +127,7 @@ def identify_downsampler(x: Tensor, y: Tensor) -> Identified:
         raise ValueError(f"x and y must have the same images and channels, got {tuple(x.shape)} and {tuple(y.shape)}")
     if not len(x):
         raise ValueError("identify_downsampler needs at least one pair of images, got none")
-    operators = downsamplers(tuple(x.shape[-2:]), tuple(y.shape[-2:]))
+    operators = downsamplers(height_width(x), height_width(y))
     scores = {
         name: torch.cat([consistency_db(A, *pair) for pair in zip(x.split(1), y.split(1), strict=True)])
         for name, A in operators.items()

@@ -92,11 +92,11 @@ class PaniniNetwork(BankNetwork):
     def mix(self, features: list[Tensor], w_plus: Tensor, masks: list[Tensor]) -> Tensor:
         """The bank's image, its features interpolated with the encoder's."""
 
-        def fuse(k: int, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        def fuse(k: int, x: Tensor, image: Tensor | None) -> tuple[Tensor, Tensor | None]:
             f, alpha = self.fusion_out[k](features[k]), masks[k].to(x.dtype)
             return f + alpha * (x - f), image
 
-        return self.grow(w_plus, fuse).rgb
+        return self.grow(w_plus, fuse).image
 
 
 class PaniniMFRNetwork(PaniniNetwork):

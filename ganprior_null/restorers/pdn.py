@@ -69,7 +69,7 @@ class PDNNetwork(FusedBank):
         fresh = self.fresh_noise and noise is None and (z is None or generator is not None)
         z = self.draw(y, generator) if z is None else self.check_z(z, len(y)).to(y)
         noise = self.bank.fresh_noise(len(y), generator=generator) if fresh else noise
-        return self.grow_from(features, self.bank.mapping(z), noise=noise).rgb
+        return self.grow_from(features, self.bank.mapping(z), noise=noise).image
 
     def draw(self, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """z (N, D), one N(0, I) for each y, made on the generator's device."""
@@ -152,4 +152,4 @@ def let_through(fusion: nn.Conv2d) -> None:
     fusion.weight.mul_(0.1)
     fusion.weight[:, : len(kept)] = 0
     fusion.weight[kept, kept, 1, 1] = 1
-    fusion.bias.zero_()
+    fusion.get_parameter("bias").zero_()

@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..checks import height_width
 from ..images import dykstra_box, from_uint8, to_uint8, to_uint8_consistent
 from ..metrics import consistency_db
 from ..networks import enlarge
+from ..networks.stages import Staged
 from ..operators import AveragePool, LinearOperator
 from .identify import downsampler, identify_downsampler
 from .noise import enforce_noisy
@@ -34,7 +36,7 @@ class Restored(NamedTuple):
 
 
 def restore_picture(
-    network: nn.Module, y: Tensor, operator: str | LinearOperator = "auto", *, noise: float | str | None = None,
+    network: Staged, y: Tensor, operator: str | LinearOperator = "auto", *, noise: float | str | None = None,
     memory_gb: float = 1.5, progress: bool = False,
 ) -> Restored:  # fmt: skip
     """y (1, 3, h, w) in [0, 1], any size -> an 8-bit picture, network.factor times larger, of which A makes y again.
@@ -54,15 +56,16 @@ def restore_picture(
         downsampler(operator, (1, 1), (1, 1))  # an unknown name is refused before the work
     check_noise(noise)
     x_r, warnings = enlarge(network, y, memory_gb=memory_gb, progress=progress), []
-    A = operator
-    if isinstance(operator, str):
+    if isinstance(operator, LinearOperator):
+        A = operator
+    else:
         name = best_guess(x_r, y, network.factor) if operator == "auto" else operator
-        A = downsampler(name, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
+        A = downsampler(name, height_width(x_r), height_width(y))
         if operator != "auto":
             warnings += misfit(repr(name), A, x_r, y, network.factor)
     if noise is None or noise == 0:
         return Restored(consistent_file(x_r, y, A), x_r, A, warnings)
-    softened = enforce_noisy(x_r, y, A, None if noise == "auto" else noise)
+    softened = enforce_noisy(x_r, y, A, None if isinstance(noise, str) else noise)
     warnings.append(
         f"noise of {255 * float(softened.sigma):.1f} grey levels: y is followed to {100 * float(softened.kappa):.0f} %"
     )
@@ -81,14 +84,14 @@ def best_guess(x_r: Tensor, y: Tensor, factor: int) -> str:
     """The named downsampler under which the centre of x_r comes nearest to y."""
     h, w = y.shape[-2:]
     rows, columns = (slice((n - min(n, ASKED)) // 2, (n + min(n, ASKED)) // 2) for n in (h, w))
-    large = (slice(factor * part.start, factor * part.stop) for part in (rows, columns))
-    return identify_downsampler(x_r[..., *large], y[..., rows, columns]).name
+    high, wide = (slice(factor * part.start, factor * part.stop) for part in (rows, columns))
+    return identify_downsampler(x_r[..., high, wide], y[..., rows, columns]).name
 
 
 def misfit(what: str, A: LinearOperator, x_r: Tensor, y: Tensor, factor: int) -> list[str]:
     """A line for people where another downsampler makes much more of y out of x_r than A, which they chose."""
     best = best_guess(x_r, y, factor)
-    other = downsampler(best, tuple(x_r.shape[-2:]), tuple(y.shape[-2:]))
+    other = downsampler(best, height_width(x_r), height_width(y))
     ours, theirs = (float(consistency_db(operator, x_r, y)) for operator in (A, other))
     if theirs <= ours + CLEAR:
         return []

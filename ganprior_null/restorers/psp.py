@@ -31,6 +31,8 @@ class PSPNetwork(PriorNetwork):
     ``latents``, ``inject``, ``bank``.
     """
 
+    latent_avg: Tensor
+
     title = "pSp"
 
     def __init__(

@@ -1,6 +1,7 @@
 """From networks that speak [-1, 1] to restorers that speak [0, 1], and from a trained prior to a network around it."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Self, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from ..images import from_signed, to_signed
 from ..operators.check import check_finite, check_image, check_sides
 from ..priors import StyleGAN2
 from ..priors.stylegan2 import resolutions
+from .bank import PriorNetwork
 
 
 class Restorer(nn.Module):
@@ -27,8 +29,9 @@ class Restorer(nn.Module):
     def __init__(self, network: nn.Module, *, in_size: int | None = None, out_size: int | None = None):
         super().__init__()
         self.network = network
-        self.in_size = network.in_size if in_size is None else in_size
-        self.out_size = network.out_size if out_size is None else out_size
+        own = cast(PriorNetwork, network)  # asked for the sides that are not given
+        self.in_size: int = own.in_size if in_size is None else in_size
+        self.out_size: int = own.out_size if out_size is None else out_size
 
     def forward(self, y: Tensor, *code) -> Tensor:
         """code: what the network takes beside y; PDN's takes z, a generator and noise."""
@@ -43,13 +46,16 @@ class Restorer(nn.Module):
 class PriorRestorer(Restorer):
     """A restorer around a GAN prior."""
 
+    network: PriorNetwork
+
     @classmethod
     def from_prior(cls, prior: StyleGAN2, in_size: int, **options) -> Self:
         """The restorer in_size -> prior.size whose bank is a copy of ``prior``, sizes and widths being the prior's.
 
         options: the constructor's other arguments, such as rrdb_blocks and rrdb_channels.
         """
-        restorer = cls(
+        make: Callable[..., Self] = cls  # that of a subclass, which takes sizes and widths
+        restorer = make(
             in_size,
             prior.size,
             channels=prior.channels,
@@ -67,7 +73,7 @@ class EnlargingRestorer(PriorRestorer):
     in_size: the side of y, see :func:`check_in_size`. Raises ValueError for a y of another size.
     """
 
-    def __init__(self, in_size: int, network: nn.Module):
+    def __init__(self, in_size: int, network: PriorNetwork):
         super().__init__(network, in_size=in_size)
 
     def prepare(self, y: Tensor) -> Tensor:

@@ -137,9 +137,11 @@ def train(
 ) -> tuple[list[Scale], list[float]]:
     """A chain of scales for one picture in [-1, 1], and the error of each one's reconstruction."""
     reals, ratio = pyramid(real)
-    scales, errors = [], []
+    scales: list[Scale] = []
+    errors = []
     noise, rec = draw_noise(reals[0], planes=1), torch.zeros_like(reals[0])  # what reconstructs real_0
-    amplitude, before = 1.0, ((), None, None)
+    amplitude = 1.0
+    before: tuple[tuple[int, ...], SinGANGenerator, SinGANDiscriminator] | None = None
     for k, real in enumerate(reals):
         if progress:
             progress(k, len(reals))
@@ -148,7 +150,7 @@ def train(
             amplitude = float(NOISE * (real - rec).square().mean().sqrt())
         widths = (min(width * 2 ** (k // 4), WIDEST),) * 4
         G, D = SinGANGenerator(widths).to(real), SinGANDiscriminator(widths).to(real)
-        if before[0] == widths:
+        if before is not None and before[0] == widths:
             G.load_state_dict(before[1].state_dict())
             D.load_state_dict(before[2].state_dict())
         before = (widths, G, D)

@@ -63,7 +63,7 @@ def map_tiles(
     Raises ValueError when the shapes do not fit, before anything is written; an error of ``function`` stops the work,
     with the tiles before it written.
     """
-    cuts = list(tiles(*x_r.shape[-2:], factor, tile=tile))
+    cuts = list(tiles(x_r.shape[-2], x_r.shape[-1], factor, tile=tile))
     expected = (*x_r.shape[:-2], x_r.shape[-2] // factor, x_r.shape[-1] // factor)
     if y.shape != expected:
         raise ValueError(f"y has shape {tuple(y.shape)}, but an image of {tuple(x_r.shape)} needs {expected}")
@@ -75,4 +75,5 @@ def map_tiles(
             if out is None:
                 out = result.new_empty(x_r.shape)
             out[..., *cut.hr] = result
+    assert out is not None  # a picture has one tile at least
     return out

@@ -101,11 +101,11 @@ def load_published(path: str | os.PathLike, layout: str = "") -> PriorNetwork | 
     """
     checkpoint = load_checkpoint(path)
     flat = flatten(checkpoint)
-    if not layout and bank_of(flat):
-        return build(flat)
-    if not (layout := layout or next((name for name in ENLARGING if fits(flat, LAYOUTS[name])), "")):
-        return None
-    network = build(convert(checkpoint, layout))
+    if not layout and not bank_of(flat):
+        layout = next((name for name in ENLARGING if fits(flat, LAYOUTS[name])), "")
+        if not layout:
+            return None
+    network = build(convert(checkpoint, layout) if layout else flat)
     if not isinstance(network, PriorNetwork):
         raise ValueError(f"{path} holds a {type(network).__name__}, which restores nothing")
     return network
@@ -161,8 +161,9 @@ def convert_file(
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     metadata = {"model": kind.__name__, "config": config, "layout": layout, "source_sha256": digest}
-    extra = {MEAN: _mean(({MEAN: checkpoint.get(MEAN)} | flat | theirs)[MEAN], network)} if kind is StyleGAN2 else {}
-    save_weights(target, state_dict | extra, metadata)
+    if isinstance(network, StyleGAN2):
+        state_dict = state_dict | {MEAN: _mean(({MEAN: checkpoint.get(MEAN)} | flat | theirs)[MEAN], network)}
+    save_weights(target, state_dict, metadata)
     return report
 
 

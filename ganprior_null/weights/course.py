@@ -136,12 +136,16 @@ def load_prior(name: str) -> LoadedPrior:
 def load_discriminator(name: str) -> StyleGAN2Discriminator:
     """The discriminator that a prior was trained against.
 
-    Raises ValueError for an unknown name.
+    Raises ValueError for an unknown name, and for weights that are no discriminator.
 
     >>> weights.load_discriminator("faces64").size
     64
     """
-    return build(load_checkpoint(weights_path(name + CRITIC)))
+    path = weights_path(name + CRITIC)
+    network = build(load_checkpoint(path))
+    if not isinstance(network, StyleGAN2Discriminator):
+        raise ValueError(f"{path} holds a {type(network).__name__}, not a discriminator")
+    return network
 
 
 def load_restorer(name: str) -> Restorer:
@@ -168,12 +172,12 @@ def around(network: nn.Module, name: str, about: dict) -> Restorer:
 
     Raises ValueError for a network without a prior whose sizes are not among them.
     """
-    in_size = about.get("in_size", getattr(network, "in_size", None))
+    in_size: int = about.get("in_size", getattr(network, "in_size", 0))
     if isinstance(network, ENLARGING) or isinstance(network, PriorNetwork) and in_size < network.in_size:
         return EnlargingRestorer(in_size, network)
     if isinstance(network, PriorNetwork):
         return Restorer(network)
-    if not {"in_size", "out_size"} <= about.keys():
+    if not (isinstance(network, RRDBNet) and {"in_size", "out_size"} <= about.keys()):
         raise ValueError(f"{name} is a {type(network).__name__} that says nothing of in_size and out_size")
     return ESRGAN(about["in_size"], about["out_size"], network=network)
 
@@ -189,7 +193,9 @@ def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) ->
     Raises ValueError when two files are not enough.
     """
     half = {key: v.half() if v.is_floating_point() else v for key, v in network.network.state_dict().items()}
-    first, rest, room = {}, {}, LIMIT - OVERHEAD
+    first: dict[str, Tensor] = {}
+    rest: dict[str, Tensor] = {}
+    room = LIMIT - OVERHEAD
     for key, value in sorted(half.items(), key=lambda pair: -pair[1].nbytes):
         fits = value.nbytes <= room
         (first if fits else rest)[key] = value

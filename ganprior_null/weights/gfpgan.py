@@ -14,11 +14,12 @@ from torch import Tensor
 from ..layers import binomial
 from ..layers.equalized import GAIN
 from ..priors.stylegan2 import LR_MAPPING
-from .rename import AVERAGED, Layout, rename
+from .rename import AVERAGED, Layout, Names, rename
 
 CLEAN = "conv_body_first.weight"  # in the others: conv_body_first.0.weight
 
-BANK = (
+STRENGTH_BIAS = {"weight": "noise.weight", "bias": "activate.bias"}
+BANK: Names = (
     (r"^stylegan_decoder\.", "bank."),
     (r"\bconstant_input\.weight", "input.input"),
     (r"\bnoises\.noise(\d)", r"noises.noise_\1"),
@@ -26,8 +27,7 @@ BANK = (
     (r"\bstyle_conv(?=1|s\.)", "conv"),
     (r"\bmodulated_conv\.", "conv."),
 )
-STRENGTH_BIAS = {"weight": "noise.weight", "bias": "activate.bias"}
-EQUALISED_NAMES = (
+EQUALISED_NAMES: Names = (
     *BANK,
     (r"\bstyle_mlp\.", "style."),
     (r"(conv_body_up\.\d+)\.conv2\.weight", r"\1.conv2.1.weight"),
@@ -35,7 +35,7 @@ EQUALISED_NAMES = (
     (r"(conv_body_up\.\d+)\.skip\.weight", r"\1.skip.1.weight"),
     (r"(condition_\w+\.\d+)\.0\.bias", r"\1.1.bias"),
 )
-CLEAN_NAMES = (
+CLEAN_NAMES: Names = (
     *BANK,
     (r"\bstyle_mlp\.(\d+)", lambda m: f"style.{(int(m[1]) + 1) // 2}"),  # its activations are modules that count
     (r"(conv_body_first|final_conv|\.conv1)\.weight", r"\1.0.weight"),

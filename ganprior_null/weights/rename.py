@@ -14,6 +14,10 @@ AVERAGED = ("g_ema.", "g.", "")  # where StyleGAN2's trainers keep the generator
 MEAN = "latent_avg"  # the mean of w, beside the network's own tensors
 
 
+# (pattern, replacement), as re.sub takes them
+Names = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
+
+
 class Layout(NamedTuple):
     """A foreign layout.
 
@@ -24,7 +28,7 @@ class Layout(NamedTuple):
     """
 
     parts: dict[str, tuple[str, ...]]
-    names: tuple[tuple[str, str], ...] = ()
+    names: Names = ()
     landmarks: dict[str, tuple[str, ...]] = {}
     beside: tuple[str, ...] = ()
     adapt: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
@@ -93,7 +97,7 @@ def fits(flat: Mapping[str, Tensor], layout: Layout) -> bool:
     return any(prefix + name in flat for prefixes, names in marks for prefix in prefixes for name in names)
 
 
-def rename(state_dict: Mapping[str, Tensor], names: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+def rename(state_dict: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
     """The same tensors under our names. Raises ValueError when two names become one."""
     renamed = {}
     for key, value in state_dict.items():

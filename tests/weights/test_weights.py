@@ -24,6 +24,7 @@ from ganprior_null.weights import (
     infer_discriminator,
     infer_stylegan2,
     load_checkpoint,
+    load_discriminator,
     load_stylegan2,
     load_weights,
     save_weights,
@@ -162,6 +163,14 @@ def test_a_discriminator_file(tmp_path):
     assert same(load_file(tmp_path / "d.safetensors"), D.state_dict())
     with pytest.raises(ValueError, match="holds a StyleGAN2Discriminator, not a generator"):
         load_stylegan2(tmp_path / "d.safetensors")
+
+
+def test_a_generator_is_no_discriminator(tmp_path, monkeypatch):
+    G, _ = networks()
+    save_weights(tmp_path / "mine.discriminator.safetensors", G.state_dict(), {"model": "StyleGAN2"})
+    monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path))
+    with pytest.raises(ValueError, match="mine.discriminator.safetensors holds a StyleGAN2, not a discriminator"):
+        load_discriminator("mine")
 
 
 def test_half_precision_files_load_into_float32(tmp_path):

@@ -54,7 +54,8 @@ def fit_gaussian(prior: StyleGAN2, *, samples: int = 100_000, seed: int = 0) -> 
         raise ValueError(f"a Gaussian is fitted to at least 2 samples, got {samples}")
     weight = prior.input.input
     generator = torch.Generator().manual_seed(seed)
-    count, total, squares = 0, 0.0, 0.0
+    count = 0
+    total = squares = weight.new_zeros(prior.style_dim, dtype=torch.float64)
     while count < samples:
         z = torch.randn(min(CHUNK, samples - count), prior.style_dim, generator=generator)
         u = F.leaky_relu(prior.mapping(z.to(weight)), 1 / SLOPE).double()  # (chunk, D)

@@ -5,7 +5,9 @@ r"""PULSE (Menon et al. 2020): search the prior for an image that downscales to 
 It never sees a ground truth and promises nothing about A x_hat = y; :func:`enforce_consistency` on its result does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -123,15 +125,14 @@ class Forward:
     space: str
     frozen: list[Tensor]  # the finer noise maps (B, 1, r, r), which are not searched
     inside: bool  # the loss sees the image after PD
-    discriminator: StyleGAN2Discriminator | None = None
-    companions: Tensor | None = None
+    judge: Callable[[Tensor], Tensor] | None = None  # what REAL asks
 
     def judge_with(self, discriminator: StyleGAN2Discriminator, seed: int) -> None:
         """Let REAL ask this discriminator; three samples of the prior make up its groups."""
         z, maps = draw_starts(self.prior, COMPANIONS, 1, seed=seed, tile=True)
         with torch.no_grad():
-            self.companions = self.prior(self.prior.mapping(z[:, 0]), maps)
-        self.discriminator = discriminator
+            companions = self.prior(self.prior.mapping(z[:, 0]), maps)
+        self.judge = partial(realism, discriminator=discriminator, companions=companions)
 
     def __call__(self, variables: list[Tensor], rows: Tensor) -> Iterate:
         latent, *searched = variables
@@ -143,7 +144,7 @@ class Forward:
             x = enforce_consistency(x, self.y[rows], self.A)
         difference = self.A(x) - self.y[rows]
         values = {term.name: self._value(term.name, x, difference, w) for term in self.terms}
-        loss = sum(term.weight * values[term.name] for term in self.terms)
+        loss = sum((term.weight * values[term.name] for term in self.terms), x.new_zeros(len(x)))
         if not loss.requires_grad:
             raise ValueError("the loss does not depend on the latents: with one code for all layers GEOCROSS is 0")
         values["norm"] = self.gaussian.to_z(w.detach()).square().mean((1, 2)).sqrt()  # 1 on the sphere
@@ -153,7 +154,8 @@ class Forward:
         if name == "GEOCROSS":
             return geocross(w)
         if name == "REAL":
-            return realism(to_signed(x), self.discriminator, self.companions)
+            assert self.judge is not None  # pulse refuses REAL without a discriminator
+            return self.judge(to_signed(x))
         return (l2 if name == "L2" else l1)(difference, self.eps)
 
 

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,7 +49,8 @@ def takes_options(*, without: tuple[str, ...] = (), **defaults) -> Callable[[Cal
 
     without: fields that have no meaning for this function, and are refused. defaults: of fields where it has others.
     """
-    usual = {field.name: field.default for field in fields(SearchOptions) if field.name not in without} | defaults
+    usual: dict[str, Any] = {field.name: field.default for field in fields(SearchOptions) if field.name not in without}
+    usual |= defaults
 
     def decorate(function: Callable) -> Callable:
         own = inspect.signature(function)
@@ -62,7 +63,7 @@ def takes_options(*, without: tuple[str, ...] = (), **defaults) -> Callable[[Cal
             chosen = {name: named.pop(name) for name in usual if name in named}
             return function(*given, options=SearchOptions(**usual | chosen), **named)
 
-        call.__signature__ = shown
+        vars(call)["__signature__"] = shown  # what inspect shows, and help()
         return call
 
     return decorate
@@ -157,7 +158,8 @@ def search(
 
     forward: (variables, rows) -> Iterate for the samples ``rows`` of the batch. ``steps`` updates, so steps + 1 images.
     """
-    best, total, steps = None, len(samples.rows), options.steps
+    best: Best | None = None
+    total, steps = len(samples.rows), options.steps
     try:
         with torch.enable_grad(), _bar(steps, options.progress) as bar:
             for step in range(steps + 1):
@@ -180,6 +182,7 @@ def search(
             f"interrupted at step {len(best.history) - 1} of {steps}: the best so far is returned", stacklevel=4
         )
         return best, True
+    assert best is not None  # there is step 0
     return best, False
 
 
