@@ -17,11 +17,12 @@
 #
 # *About 75 minutes of reading and trying · runs in about a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
-# Lesson 02 made any backbone consistent with its input, even one that answers with noise. Consistency is therefore not the
-# hard part: it fixes the range part $A^\dagger y$, and the null part is free. **The null part has to come from somewhere.** A *prior* is a
-# model of which images are plausible, and a generative prior is a machine that makes them: numbers go in, an image comes out, and
-# every image it can make looks like those it was trained on. Whatever its null part is, it is the null part of *some face* (if it
-# was trained on faces). This lesson takes such a machine, StyleGAN2 {cite}`karras2020stylegan2`, apart; the next ones steer it towards a given $y$.
+# Lesson 02 made any backbone consistent with its input, even one that answers with noise. Consistency is therefore not
+# the hard part: it fixes the range part $A^\dagger y$, and the null part is free. **The null part has to come from
+# somewhere.** A *prior* is a model of which images are plausible, and a generative prior is a machine that makes them:
+# numbers go in, an image comes out, and every image it can make looks like those it was trained on. Whatever its null
+# part is, it is the null part of *some face* (if it was trained on faces). This lesson takes such a machine, StyleGAN2
+# {cite}`karras2020stylegan2`, apart; the next ones steer it towards a given $y$.
 #
 # **What you will learn**
 #
@@ -31,8 +32,8 @@
 # - write one training step, every loss in it derived, and watch a small network learn;
 # - load published weights, and prove that they are there.
 #
-# **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb). You should have seen a convolutional network
-# and `backward()` in PyTorch.
+# **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb). You should have seen a
+# convolutional network and `backward()` in PyTorch.
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -108,9 +109,9 @@ def picture(w, noise=None):
 # %% [markdown]
 # ## 1. What a prior is for
 #
-# Take a real face the prior has never seen, keep only its average over blocks, and ask four backbones for a proposal $x_r$: noise; one sample
-# of the prior, drawn blindly; the best of a few hundred samples, "best" meaning that its averages are nearest to $y$; and the prior's mean
-# face. The formula of lesson 02 makes all four consistent.
+# Take a real face the prior has never seen, keep only its average over blocks, and ask four backbones for a proposal
+# $x_r$: noise; one sample of the prior, drawn blindly; the best of a few hundred samples, "best" meaning that its
+# averages are nearest to $y$; and the prior's mean face. The formula of lesson 02 makes all four consistent.
 
 # %% mystnb={"image": {"alt": "A small measurement, four proposals and their consistent versions: noise stays noise, samples of the prior become the face of somebody"}}
 x = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (G.size, G.size), mode="area")
@@ -139,9 +140,10 @@ for name, x_hat in results.items():
     print(f"{name:12} agrees with y, PSNR(LR) at least 120 dB: {consistency_db(A, x_hat, y).item() >= 120}")
 
 # %% [markdown]
-# All four are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong
-# to somebody else. Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it
-# from $y$ lessons 07 and 08. Both need to know what there is to steer.
+# All four are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in the null part
+# alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else. Taking the best
+# of many samples already helps; *searching* for it is lesson 06, *predicting* it from $y$ lessons 07 and 08. Both need
+# to know what there is to steer.
 
 # %% tags=["live"]
 from ganprior_null.widgets.live import LivePrior
@@ -160,16 +162,18 @@ print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published net
 # %% [markdown]
 # ### $z \to w$: the mapping network
 #
-# $z \sim \mathcal N(0, I)$ is as featureless as can be: in $m$ dimensions, all directions are equally likely. Properties of images are not: a hat and a fringe rarely go together, so a
-# direct map from a round cloud to faces would have to warp. StyleGAN gives the warping to a small network of its own. It normalises $z$, so that only its direction counts, then applies
-# $K$ linear layers with leaky ReLUs:
+# $z \sim \mathcal N(0, I)$ is as featureless as can be: in $m$ dimensions, all directions are equally likely.
+# Properties of images are not: a hat and a fringe rarely go together, so a direct map from a round cloud to faces would
+# have to warp. StyleGAN gives the warping to a small network of its own. It normalises $z$, so that only its direction
+# counts, then applies $K$ linear layers with leaky ReLUs:
 #
 # $$h_0 = z \Big/ \sqrt{\textstyle\frac1m \sum_k z_k^2 + 10^{-8}},$$
 #
 # $$h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_K. \tag{1}$$
 #
-# Two habits of all StyleGAN layers show here. The factor $1/\sqrt m$, usually hidden in the initialisation, acts at run time, so that Adam's steps
-# mean the same for every layer (*equalised learning rate*); $\sqrt2$ makes up for what the leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
+# Two habits of all StyleGAN layers show here. The factor $1/\sqrt m$, usually hidden in the initialisation, acts at run
+# time, so that Adam's steps mean the same for every layer (*equalised learning rate*); $\sqrt2$ makes up for what the
+# leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
 
 
 # %% tags=["nbval-check-output"]
@@ -203,16 +207,19 @@ plt.show()
 #
 # ### $w$ steers every convolution: modulation and demodulation
 #
-# The image itself starts from a *constant*, a learned $4 \times 4$ array, the same for all images. All that is particular to one image enters through the weights: layer by layer an affine map turns $w$ into a
-# *style* $s$, one factor for each input channel, and the convolution's weight $W_{oikl}$ (output, input, row, column) is scaled by it:
+# The image itself starts from a *constant*, a learned $4 \times 4$ array, the same for all images. All that is
+# particular to one image enters through the weights: layer by layer an affine map turns $w$ into a *style* $s$, one
+# factor for each input channel, and the convolution's weight $W_{oikl}$ (output, input, row, column) is scaled by it:
 #
 # $$s = \tfrac{1}{\sqrt m}\, M w + b, \qquad W'_{oikl} = c\, s_i\, W_{oikl},$$
 #
 # $$W''_{oikl} = W'_{oikl} \Big/ \sqrt{\textstyle\sum_{ikl} {W'_{oikl}}^2 + 10^{-8}} . \tag{2}$$
 #
-# The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
-# Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised learning rate again; it
-# cancels, except in the layers that write colours, which are not demodulated. (In training $b$ starts at 1, so styles begin around 1.)
+# The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with
+# variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
+# Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised
+# learning rate again; it cancels, except in the layers that write colours, which are not demodulated. (In training $b$
+# starts at 1, so styles begin around 1.)
 
 
 # %% tags=["nbval-check-output"]
@@ -239,9 +246,11 @@ print(f"variance of the output, styles a hundred times as large: {interior.var()
 # %% [markdown]
 # ### Twice as large: zeros in between, then a filter
 #
-# Each stage doubles the side. Zeros are put between pixels, and the outer product of $\frac14(1, 3, 3, 1)$ with itself fills them in. Along one axis an output pixel then is
-# $\frac34$ of the nearer input pixel and $\frac14$ of the farther one, which away from the border is bilinear interpolation.
-# Colours are enlarged in just this way. For features, the stage's first convolution acts on the array with its zeros (a *transposed convolution*), and the filter smooths what it makes.
+# Each stage doubles the side. Zeros are put between pixels, and the outer product of $\frac14(1, 3, 3, 1)$ with itself
+# fills them in. Along one axis an output pixel then is $\frac34$ of the nearer input pixel and $\frac14$ of the farther
+# one, which away from the border is bilinear interpolation. Colours are enlarged in just this way. For features, the
+# stage's first convolution acts on the array with its zeros (a *transposed convolution*), and the filter smooths what
+# it makes.
 
 
 # %% tags=["nbval-check-output"]
@@ -278,8 +287,10 @@ show([*shown.values()], [*shown], height=1.5)
 #
 # ### The whole synthesis, one stage at a time
 #
-# A stage has two modulated convolutions, the first of which doubles the side, each followed by noise, a bias and a leaky ReLU. A third, $1 \times 1$, writes three colours, which are *added* to the enlarged colours of the stage before. So
-# the image is a sum of images: one for each resolution. The colours of a stage and the first convolution of the next share a code; that makes $L = 2 \log_2(\text{size}) - 2$ codes.
+# A stage has two modulated convolutions, the first of which doubles the side, each followed by noise, a bias and a
+# leaky ReLU. A third, $1 \times 1$, writes three colours, which are *added* to the enlarged colours of the stage
+# before. So the image is a sum of images: one for each resolution. The colours of a stage and the first convolution of
+# the next share a code; that makes $L = 2 \log_2(\text{size}) - 2$ codes.
 
 
 # %% tags=["nbval-check-output"]
@@ -324,12 +335,14 @@ show(
 )
 
 # %% [markdown]
-# *The figure:* first row, the features in false colours; second, what the stage adds (mid-gray is zero); third, the sum so far. The coarse stages decide where things are and what is light and dark, the fine ones draw. This is why the
+# *The figure:* first row, the features in false colours; second, what the stage adds (mid-gray is zero); third, the sum
+# so far. The coarse stages decide where things are and what is light and dark, the fine ones draw. This is why the
 # features of such a network can be *fed* by an encoder, level by level, as GLEAN and Panini-Net do (lesson 07).
 #
 # <details><summary>Quick check 1: where in the network is the information that makes one image differ from another?</summary>
 #
-# In the styles only (and a little in the noise, next section). The $4 \times 4$ input, all weights and all biases are the same for every image.
+# In the styles only (and a little in the noise, next section). The $4 \times 4$ input, all weights and all biases are
+# the same for every image.
 #
 # </details>
 #
@@ -337,8 +350,9 @@ show(
 #
 # ### Truncation
 #
-# Far from the middle of the cloud, codes were rare in training and images are poor. *Truncation* pulls $w$ towards its mean $\bar w$, by $\bar w + \psi\,(w - \bar w)$: less variety for more quality. It costs nothing, and published sample sheets nearly always use it: ask for $\psi$
-# when you see one.
+# Far from the middle of the cloud, codes were rare in training and images are poor. *Truncation* pulls $w$ towards its
+# mean $\bar w$, by $\bar w + \psi\,(w - \bar w)$: less variety for more quality. It costs nothing, and published sample
+# sheets nearly always use it: ask for $\psi$ when you see one.
 
 # %% mystnb={"image": {"alt": "Six samples, from the mean face at psi 0 to exaggerated versions at psi 1.5"}}
 psis = (0.0, 0.5, 1.0, 1.5)
@@ -353,8 +367,10 @@ show(
 # %% [markdown]
 # ### $\mathcal W^+$ and style mixing
 #
-# Nothing forces all layers to hear the same $w$. The set of all $(w_0, \dots, w_{L-1})$ is called $\mathcal W^+$; it has $L$ times as many dimensions. Its simplest use is *style mixing*: one person's $w$ for the layers before a crossover,
-# another's for the rest. StyleGAN is trained with such mixtures, so that neighbouring layers do not rely on each other.
+# Nothing forces all layers to hear the same $w$. The set of all $(w_0, \dots, w_{L-1})$ is called $\mathcal W^+$; it
+# has $L$ times as many dimensions. Its simplest use is *style mixing*: one person's $w$ for the layers before a
+# crossover, another's for the rest. StyleGAN is trained with such mixtures, so that neighbouring layers do not rely on
+# each other.
 
 # %% mystnb={"image": {"alt": "Two strips that go from face B to face A as more and more layers take the code of A"}}
 crossovers = range(0, G.latents + 1, 2)
@@ -363,9 +379,11 @@ names = ["all B", *(f"{k} of A" for k in crossovers[1:-1]), "all A"]
 show(strips, names * 2, columns=len(crossovers), height=1.2)
 
 # %% [markdown]
-# Each picture takes its first $k$ layers from A, the others from B. Early layers set the pose and the shape of the head, late ones mostly colours; there is no sharp line.
+# Each picture takes its first $k$ layers from A, the others from B. Early layers set the pose and the shape of the
+# head, late ones mostly colours; there is no sharp line.
 #
-# How far from real faces can one go in $\mathcal W^+$? Here every layer gets the $w$ of a *different* random face. Mixtures of two were seen in training, mixtures of so many were not.
+# How far from real faces can one go in $\mathcal W^+$? Here every layer gets the $w$ of a *different* random face.
+# Mixtures of two were seen in training, mixtures of so many were not.
 
 # %% mystnb={"image": {"alt": "Six samples with one code for all layers, above six samples with another code for each layer"}}
 scrambled = torch.stack([w[torch.arange(G.latents) * (k + 3) % images] for k in range(6)])  # (6, L, m)
@@ -374,12 +392,16 @@ show(torch.cat([picture(w[:6]), picture(scrambled)]), titles, columns=6, height=
 print(f"numbers that steer: W {G.style_dim}, W+ {G.latents * G.style_dim}, pixels {3 * G.size**2}")
 
 # %% [markdown]
-# In $\mathcal W$, with few numbers, whatever comes out is a likely face, but hardly yours. $\mathcal W^+$ can be bent much further, and is the less of a prior for it. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and needs a leash.
+# In $\mathcal W$, with few numbers, whatever comes out is a likely face, but hardly yours. $\mathcal W^+$ can be bent
+# much further, and is the less of a prior for it. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and
+# needs a leash.
 #
 # ### Noise
 #
-# Strands of hair and pores need random numbers, and it would be a waste to press them out of $w$. After each convolution (but not where colours are written) an $\mathcal N(0, 1)$ image is added to all channels, times one learned
-# strength per layer. The stored file holds one *fixed* noise image for each layer, which makes $G$ deterministic; fresh noise makes $w \to$ image random.
+# Strands of hair and pores need random numbers, and it would be a waste to press them out of $w$. After each
+# convolution (but not where colours are written) an $\mathcal N(0, 1)$ image is added to all channels, times one
+# learned strength per layer. The stored file holds one *fixed* noise image for each layer, which makes $G$
+# deterministic; fresh noise makes $w \to$ image random.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One code with fixed noise, without noise, with two fresh draws, and a map of how much the noise changes each pixel, compared with another code"}}
 fresh = [G.fresh_noise(1, generator=torch.Generator().manual_seed(seed + k)) for k in range(16)]
@@ -404,11 +426,13 @@ print("learned strengths, from 4 px on:", " ".join(f"{strength:+.3f}" for streng
 print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w {spread_codes.mean():.3f}")
 
 # %% [markdown]
-# *The figure:* the two maps show the standard deviation of a pixel, on the same scale (times 2). $w$ decides what is seen, the noise where its finest detail falls.
+# *The figure:* the two maps show the standard deviation of a pixel, on the same scale (times 2). $w$ decides what is
+# seen, the noise where its finest detail falls.
 #
 # ### Try it
 #
-# **Questions:** (a) At $\psi = 0$, which controls still change the picture? (b) Which layers move the head, and which only recolour it? (c) Find a $\psi$ at which the prior stops making faces.
+# **Questions:** (a) At $\psi = 0$, which controls still change the picture? (b) Which layers move the head, and which
+# only recolour it? (c) Find a $\psi$ at which the prior stops making faces.
 
 
 # %%
@@ -443,13 +467,15 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Only the noise: at $\psi = 0$ all persons are the mean. (b) The early layers move the head and change its shape; the last three or four hardly do. (c) It differs from person to person; between 1 and 2 colours burn out and
-# features tear.
+# (a) Only the noise: at $\psi = 0$ all persons are the mean. (b) The early layers move the head and change its shape;
+# the last three or four hardly do. (c) It differs from person to person; between 1 and 2 colours burn out and features
+# tear.
 #
 # </details>
 #
-# A walk through this prior, on the published page too. Every picture is a sample computed beforehand, at $z_0 + a z_1 + b z_2$; nothing is blended. *Question.* (d) Where do neighbours
-# differ most, and what does a smaller $\psi$ do to the differences?
+# A walk through this prior, on the published page too. Every picture is a sample computed beforehand, at
+# $z_0 + a z_1 + b z_2$; nothing is blended. *Question.* (d) Where do neighbours differ most, and what does a smaller
+# $\psi$ do to the differences?
 
 # %% tags=["live"]
 from ganprior_null.widgets.live import LiveWalk
@@ -459,14 +485,15 @@ LiveWalk(G, w_mean, count=7, seed=seed)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# (d) Near the middle, where $a$ and $b$ are small: there a step changes the direction of $z$ most, and only the direction counts. A smaller $\psi$ shrinks all differences, down to none at 0.
+# (d) Near the middle, where $a$ and $b$ are small: there a step changes the direction of $z$ most, and only the
+# direction counts. A smaller $\psi$ shrinks all differences, down to none at 0.
 #
 # </details>
 #
 # ### Interpolation, in $\mathcal Z$ and in $\mathcal W$
 #
-# Go from one face to another in 16 steps: along the great circle in $\mathcal Z$ (the straight line shows the same faces at uneven steps, since (1) divides by the length of $z$), or straight in
-# $\mathcal W$. The ends are the same.
+# Go from one face to another in 16 steps: along the great circle in $\mathcal Z$ (the straight line shows the same
+# faces at uneven steps, since (1) divides by the length of $z$), or straight in $\mathcal W$. The ends are the same.
 
 
 # %% mystnb={"image": {"alt": "Two rows of nine faces between the same two ends, through Z and through W"}}
@@ -504,15 +531,18 @@ print(f"through Z {lengths[:, 0].mean():.2f}, through W {lengths[:, 1].mean():.2
 print(f"shorter through W in {(lengths[:, 1] < lengths[:, 0]).sum().item()} of {len(lengths)}")
 
 # %% [markdown]
-# A path that wanders through faces which neither end resembles is long. The mapping network was free to bend $\mathcal Z$ so that straight lines in $\mathcal W$ are short; the printed numbers say whether it has. A
-# loss below asks for more: that equal steps in $\mathcal W$ change the image equally.
+# A path that wanders through faces which neither end resembles is long. The mapping network was free to bend
+# $\mathcal Z$ so that straight lines in $\mathcal W$ are short; the printed numbers say whether it has. A loss below
+# asks for more: that equal steps in $\mathcal W$ change the image equally.
 #
 # ## 4. What the discriminator sees
 #
-# $D$ is a convolutional network that halves the side from stage to stage and ends in one number, the *score*: high for what looks like the training images, low for what looks made.
+# $D$ is a convolutional network that halves the side from stage to stage and ends in one number, the *score*: high for
+# what looks like the training images, low for what looks made.
 #
-# One layer is unusual. If $G$ made the same good face again and again, no $D$ that sees one image at a time could object. So $D$ looks at groups of four: the standard deviation over the group, averaged to one number, is appended as one
-# more channel (*minibatch standard deviation*).
+# One layer is unusual. If $G$ made the same good face again and again, no $D$ that sees one image at a time could
+# object. So $D$ looks at groups of four: the standard deviation over the group, averaged to one number, is appended as
+# one more channel (*minibatch standard deviation*).
 
 
 # %% tags=["nbval-check-output"]
@@ -542,9 +572,11 @@ for name, group in groups.items():
     print(f"the first sample's score among {name}: {score(group)[0]:+.2f}")
 
 # %% [markdown]
-# The same picture, another score: it depends on the neighbours. And the score of a *single* image (its statistic is 0.0001) is a number $D$ was never trained to give. Below, all images are scored in groups of four different ones.
+# The same picture, another score: it depends on the neighbours. And the score of a *single* image (its statistic is
+# 0.0001) is a number $D$ was never trained to give. Below, all images are scored in groups of four different ones.
 #
-# The training photographs are not part of the course, so what does $D$ say about others? *2x blocks* is lesson 02's range part, $A^\dagger A x$; *shuffled* exchanges the four quarters.
+# The training photographs are not part of the course, so what does $D$ say about others? *2x blocks* is lesson 02's
+# range part, $A^\dagger A x$; *shuffled* exchanges the four quarters.
 
 
 # %%
@@ -595,14 +627,17 @@ show([x_k[0] for x_k in kinds.values()], list(kinds), columns=len(kinds), height
 show_scores(opinion)
 
 # %% [markdown]
-# *The figure:* each tick is an image, the dot the mean of its kind. Look first at the scatter: $D$ was trained to tell two *distributions* apart, and its word on one image is worth little. Then compare the kinds with the printed
-# percentages: which damage does this $D$ notice, and which that you would call grave does it let pass? It had to learn only what gave *this* $G$ away while it trained; of damage that $G$ never does, of drawings and of things it knows nothing,
-# and a high score there is no praise.
+# *The figure:* each tick is an image, the dot the mean of its kind. Look first at the scatter: $D$ was trained to tell
+# two *distributions* apart, and its word on one image is worth little. Then compare the kinds with the printed
+# percentages: which damage does this $D$ notice, and which that you would call grave does it let pass? It had to learn
+# only what gave *this* $G$ away while it trained; of damage that $G$ never does, of drawings and of things it knows
+# nothing, and a high score there is no praise.
 #
 # ### Try it
 #
-# The last picture is the gradient of the score with respect to the image: where $D$ would like a change. **Questions:** (a) Raise each corruption until you notice it. Has $D$ noticed before you? (b) Does a lower score always mean
-# a worse image?
+# The last picture is the gradient of the score with respect to the image: where $D$ would like a change. **Questions:**
+# (a) Raise each corruption until you notice it. Has $D$ noticed before you? (b) Does a lower score always mean a worse
+# image?
 
 
 # %%
@@ -635,23 +670,29 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) Measure a change of the score against the scatter between clean groups: without the clean picture beside it, nobody could notice a smaller one. (b) No. *Another face's detail* makes a picture that no viewer accepts, and the score may hardly
-# move, or rise. $D$ learned to tell what $G$ makes from photographs, nothing else; and the gradient says what would please it, not what would be right.
+# (a) Measure a change of the score against the scatter between clean groups: without the clean picture beside it,
+# nobody could notice a smaller one. (b) No. *Another face's detail* makes a picture that no viewer accepts, and the
+# score may hardly move, or rise. $D$ learned to tell what $G$ makes from photographs, nothing else; and the gradient
+# says what would please it, not what would be right.
 #
 # </details>
 
 # %% [markdown]
 # ## 5. The losses, written out
 #
-# Let $\sigma(s) = 1/(1 + e^{-s})$ be the probability that $D$ gives to "real" at the score $s$. $D$ minimises the cross-entropy of this classification {cite}`goodfellow2014gan`,
+# Let $\sigma(s) = 1/(1 + e^{-s})$ be the probability that $D$ gives to "real" at the score $s$. $D$ minimises the
+# cross-entropy of this classification {cite}`goodfellow2014gan`,
 #
 # $$\mathcal L_D = -\,\mathbb E_x \log \sigma\big(D(x)\big) - \mathbb E_z \log\big(1 - \sigma(D(G(z)))\big) . \tag{3}$$
 #
-# $G$ wants the opposite of the second term. Taken literally it would minimise $\mathbb E_z \log(1 - \sigma(D(G(z))))$, the *saturating* loss. Its slope is $-\sigma(s)$, which vanishes where $G$ is worst, and nothing is learned. So one minimises
+# $G$ wants the opposite of the second term. Taken literally it would minimise $\mathbb E_z \log(1 - \sigma(D(G(z))))$,
+# the *saturating* loss. Its slope is $-\sigma(s)$, which vanishes where $G$ is worst, and nothing is learned. So one
+# minimises
 #
 # $$\mathcal L_G = -\,\mathbb E_z \log \sigma\big(D(G(z))\big) \tag{4}$$
 #
-# instead, with the slope $-\sigma(-s)$: it pushes hardest where $D$ is surest. Both are softplus functions, $\operatorname{softplus}(s) = \log(1 + e^s)$, since $-\log\sigma(s) = \operatorname{softplus}(-s)$.
+# instead, with the slope $-\sigma(-s)$: it pushes hardest where $D$ is surest. Both are softplus functions,
+# $\operatorname{softplus}(s) = \log(1 + e^s)$, since $-\log\sigma(s) = \operatorname{softplus}(-s)$.
 
 # %% tags=["nbval-check-output"]
 real_scores, fake_scores = torch.randn(2, 16, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -673,18 +714,23 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# **R1.** With enough freedom $D$ becomes a cliff between the two kinds of images, and $G$ sees no slope on either side. R1 forbids cliffs at real images {cite}`mescheder2018r1`:
+# **R1.** With enough freedom $D$ becomes a cliff between the two kinds of images, and $G$ sees no slope on either side.
+# R1 forbids cliffs at real images {cite}`mescheder2018r1`:
 #
 # $$R_1 = \mathbb E_x\, \lVert \nabla_x D(x) \rVert^2, \qquad \mathcal L_D \leftarrow \mathcal L_D + \tfrac{\gamma}{2} R_1 . \tag{5}$$
 #
-# A gradient of a gradient is dear, so it is done *lazily*: every 16th step, 16 times as strong. The right $\gamma$ grows with the number of pixels. A rule of thumb is $\gamma = 0.0002\,\text{size}^2 / \text{batch}$, 0.05 at 64 pixels and a batch of 16; the value 10 of many
-# configurations belongs to 1024 pixels.
+# A gradient of a gradient is dear, so it is done *lazily*: every 16th step, 16 times as strong. The right $\gamma$
+# grows with the number of pixels. A rule of thumb is $\gamma = 0.0002\,\text{size}^2 / \text{batch}$, 0.05 at 64 pixels
+# and a batch of 16; the value 10 of many configurations belongs to 1024 pixels.
 #
-# **Path length.** Let $J_w$ be the Jacobian of the image with respect to $w$. Steps in $\mathcal W$ change images evenly if $\lVert J_w^\top v \rVert$ is the same for all $w$ and all random images $v$; so deviations from its running mean $a$ are punished {cite}`karras2020stylegan2`:
+# **Path length.** Let $J_w$ be the Jacobian of the image with respect to $w$. Steps in $\mathcal W$ change images
+# evenly if $\lVert J_w^\top v \rVert$ is the same for all $w$ and all random images $v$; so deviations from its running
+# mean $a$ are punished {cite}`karras2020stylegan2`:
 #
 # $$\mathbb E_{w, v} \big(\lVert J_w^\top v \rVert - a\big)^2, \qquad v \sim \mathcal N(0, I)/\sqrt{HW} . \tag{6}$$
 #
-# $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of its mean square over the layers.)
+# $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except
+# here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of its mean square over the layers.)
 
 # %% tags=["nbval-check-output"]
 a = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -707,13 +753,17 @@ print("path lengths from the whole Jacobian are those of one backward pass: True
 # %% [markdown]
 # <details><summary>Quick check 2: D has become perfect, every generated image scores -20. What do the saturating loss and (4) tell G?</summary>
 #
-# The saturating slope is $-\sigma(-20) \approx -2 \cdot 10^{-9}$: nothing. That of (4) is $-\sigma(20) \approx -1$, times the gradient of $D$ with respect to the image. If $D$ is a cliff, that gradient is zero, and (4) does not help either: hence R1.
+# The saturating slope is $-\sigma(-20) \approx -2 \cdot 10^{-9}$: nothing. That of (4) is $-\sigma(20) \approx -1$,
+# times the gradient of $D$ with respect to the image. If $D$ is a cliff, that gradient is zero, and (4) does not help
+# either: hence R1.
 #
 # </details>
 #
 # ## 6. One training step, whole
 #
-# A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that happens in a step is in the next cell; `recipe` only holds numbers (its $\gamma$ is far above the rule of thumb for 16 pixels: try the rule's).
+# A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that
+# happens in a step is in the next cell; `recipe` only holds numbers (its $\gamma$ is far above the rule of thumb for 16
+# pixels: try the rule's).
 
 # %%
 SIDE, WIDTHS = 16, {4: 32, 8: 32, 16: 16}
@@ -793,7 +843,8 @@ def training_step(t):
 
 
 # %% [markdown]
-# Is it the step the library trains with? Take two steps with each, from the same weights, and compare every weight of $G$, of $D$ and of the average.
+# Is it the step the library trains with? Take two steps with each, from the same weights, and compare every weight of
+# $G$, of $D$ and of the average.
 
 # %% tags=["nbval-check-output"]
 library = gan_state(copy.deepcopy(g), copy.deepcopy(d), recipe)
@@ -810,11 +861,14 @@ print("the step above is the library's gan_step: True")
 # %% [markdown]
 # ## 7. Watch it learn
 #
-# Losses do not tell whether a GAN gets better: each network's loss depends on how good the other is. So we measure the images. Shrink them to $8 \times 8$, describe real and generated ones by mean and covariance, and take the squared *Fréchet distance* of the two Gaussians,
+# Losses do not tell whether a GAN gets better: each network's loss depends on how good the other is. So we measure the
+# images. Shrink them to $8 \times 8$, describe real and generated ones by mean and covariance, and take the squared
+# *Fréchet distance* of the two Gaussians,
 #
 # $$d^2 = \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\big(C_1 + C_2 - 2\,(C_1 C_2)^{1/2}\big) . \tag{7}$$
 #
-# With the features of a classifier in place of 192 pixel values, this is the well-known FID. The yardstick is the distance of one half of the real images from the other: no generator can be asked to do better.
+# With the features of a classifier in place of 192 pixel values, this is the well-known FID. The yardstick is the
+# distance of one half of the real images from the other: no generator can be asked to do better.
 
 
 # %%
@@ -878,10 +932,13 @@ print("the distance to the real images has fallen, from the first step:", fell[-
 print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardstick:.2f}")
 
 # %% [markdown]
-# *The figures:* the same ten codes at different steps. See whether they learn from coarse to fine, as in section 2: colours, a head, hair. Compare the distance with the yardstick; this run takes seconds. As long as the
-# scores of real and of generated images stay in reach of each other, both learn; when they run apart for good, $D$ has won, and $G$ learns nothing more.
+# *The figures:* the same ten codes at different steps. See whether they learn from coarse to fine, as in section 2:
+# colours, a head, hair. Compare the distance with the yardstick; this run takes seconds. As long as the scores of real
+# and of generated images stay in reach of each other, both learn; when they run apart for good, $D$ has won, and $G$
+# learns nothing more.
 #
-# The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
+# The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that
+# $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
 #
 # ```bash
 # python -m ganprior_null train prior --data FOLDER --out runs/mine
@@ -889,15 +946,17 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 #
 # ## 8. Published weights, and whether they are really there
 #
-# Better priors than ours exist: 30 million parameters, 1024 pixels, trained for days on eight GPUs. Their files come in the layouts of two programs. [`convert`](../book/api.md#weights.convert) translates the names, tries whether *all* tensors fit, and writes a file
-# that [`load_stylegan2`](../book/api.md#weights.load_stylegan2) reads:
+# Better priors than ours exist: 30 million parameters, 1024 pixels, trained for days on eight GPUs. Their files come in
+# the layouts of two programs. [`convert`](../book/api.md#weights.convert) translates the names, tries whether *all*
+# tensors fit, and writes a file that [`load_stylegan2`](../book/api.md#weights.load_stylegan2) reads:
 #
 # ```bash
 # python -m ganprior_null convert rosinality 550000.pt ffhq256.safetensors
 # python -m ganprior_null convert mmagic stylegan2-ffhq-config-f.pth ffhq1024.safetensors
 # ```
 #
-# No download here: we write our prior in their layouts, and read it back. (`latent_avg` is $\bar w$; `args` stands for settings saved as objects, from which the reader never runs code.)
+# No download here: we write our prior in their layouts, and read it back. (`latent_avg` is $\bar w$; `args` stands for
+# settings saved as objects, from which the reader never runs code.)
 
 
 # %%
@@ -935,9 +994,12 @@ with tempfile.TemporaryDirectory() as folder:
 print(report)
 
 # %% [markdown]
-# The report counts. Why insist on it? Here is a true story. The GLEAN configurations of mmagic 1.x, a large and careful project, ask for the published StyleGAN2 weights for their *bank*, the StyleGAN2 inside GLEAN. But the file's names are those of the bank,
-# and they are offered to the whole GLEAN network, in which every one of them begins with `generator.`; and the loader is not strict. We ran it on a small model: **0 of 153 tensors changed**. The only sign is a line about unexpected keys in the log. The bank then is
-# random, *and frozen*, and all training works around it. In five lines:
+# The report counts. Why insist on it? Here is a true story. The GLEAN configurations of mmagic 1.x, a large and careful
+# project, ask for the published StyleGAN2 weights for their *bank*, the StyleGAN2 inside GLEAN. But the file's names
+# are those of the bank, and they are offered to the whole GLEAN network, in which every one of them begins with
+# `generator.`; and the loader is not strict. We ran it on a small model: **0 of 153 tensors changed**. The only sign is
+# a line about unexpected keys in the log. The bank then is random, *and frozen*, and all training works around it. In
+# five lines:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(seed)
@@ -953,7 +1015,9 @@ except ValueError as error:
     print("our loader:", str(error).split(";")[0])
 
 # %% [markdown]
-# A report can only speak of names and shapes. Look at the images as well, or at a number. Training images lie in $[-1, 1]$, and a trained generator has learned that; a random one knows no range. So: which share of the pixel values lies outside?
+# A report can only speak of names and shapes. Look at the images as well, or at a number. Training images lie in
+# $[-1, 1]$, and a trained generator has learned that; a random one knows no range. So: which share of the pixel values
+# lies outside?
 
 
 # %%
@@ -1008,13 +1072,17 @@ for name, row in rows.items():
     show(row, [name, *[""] * 8], columns=9, height=0.9)
 
 # %% [markdown]
-# Look for what is wrong: sides that do not match, smears for glasses and hands, teeth, backgrounds. A million parameters and 64 pixels are enough to learn how such priors behave; they
-# are no match for a published network. And a prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor here, and every restoration that leans on it inherits that.
+# Look for what is wrong: sides that do not match, smears for glasses and hands, teeth, backgrounds. A million
+# parameters and 64 pixels are enough to learn how such priors behave; they are no match for a published network. And a
+# prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor here, and every
+# restoration that leans on it inherits that.
 #
 # ### Does it only recite?
 #
-# A generator that had learned its training images by heart would be a poor prior. We cannot compare with them here, but we can use the *birthday paradox* {cite}`arora2018birthday`: of $n$ samples from a list of $N$ images, about $n(n-1)/2N$ pairs show the same image. So look for twins. As a control, a reciter: the same
-# number of images drawn from a list of $N$. What counts as the same? Pairs no farther apart than a picture and its copy shifted by one pixel.
+# A generator that had learned its training images by heart would be a poor prior. We cannot compare with them here, but
+# we can use the *birthday paradox* {cite}`arora2018birthday`: of $n$ samples from a list of $N$ images, about
+# $n(n-1)/2N$ pairs show the same image. So look for twins. As a control, a reciter: the same number of images drawn
+# from a list of $N$. What counts as the same? Pairs no farther apart than a picture and its copy shifted by one pixel.
 
 
 # %%
@@ -1043,8 +1111,9 @@ i, j = torch.triu_indices(images, images, 1)[:, apart.argsort()[:6]]  # the orde
 show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns=6, height=1.1)
 
 # %% [markdown]
-# *The figure:* the nearest pairs, each above the other. They agree in colours and light; see for yourself whether they are the same person. The test has limits: it would miss a generator that recites *part* of its list, or that recites with
-# variations. Whoever has the training images should also look up the nearest of them for each sample.
+# *The figure:* the nearest pairs, each above the other. They agree in colours and light; see for yourself whether they
+# are the same person. The test has limits: it would miss a generator that recites *part* of its list, or that recites
+# with variations. Whoever has the training images should also look up the nearest of them for each sample.
 
 # %% [markdown]
 # ## Exercises
@@ -1216,16 +1285,23 @@ print("Correct. When G is perfect, p = q and every score is 0: D can only guess.
 # ## Summary
 #
 # - Consistency fixes the range part; a prior is where a plausible null part comes from.
-# - $z \to w$ by a mapping network; $w$ becomes styles, which scale the input channels of every convolution, followed by demodulation; the image is a sum of images from 4 pixels to full size.
-# - $\mathcal W$ is small and safe, $\mathcal W^+$ large and free. Truncation trades variety for quality; noise adds what does not matter.
-# - A discriminator's score is relative: to the images it was trained on, to the generator it was trained against, to the other images of the group.
-# - A step is (3), lazily (5), (4), lazily (6), and a moving average. Judge progress by images and distances, never by the losses.
+# - $z \to w$ by a mapping network; $w$ becomes styles, which scale the input channels of every convolution, followed by
+#   demodulation; the image is a sum of images from 4 pixels to full size.
+# - $\mathcal W$ is small and safe, $\mathcal W^+$ large and free. Truncation trades variety for quality; noise adds
+#   what does not matter.
+# - A discriminator's score is relative: to the images it was trained on, to the generator it was trained against, to
+#   the other images of the group.
+# - A step is (3), lazily (5), (4), lazily (6), and a moving average. Judge progress by images and distances, never by
+#   the losses.
 # - Weights have arrived when *all* tensors are accounted for, and when a statistic that random weights fail says so.
 #
-# **References.** The network, its demodulation and path length are from {cite}`karras2020stylegan2`, adversarial training from {cite}`goodfellow2014gan`, R1 from {cite}`mescheder2018r1`, the birthday test from {cite}`arora2018birthday`; GLEAN is
-# {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, PULSE {cite}`menon2020pulse`, and the null-space method {cite}`wang2023gan`.
+# **References.** The network, its demodulation and path length are from {cite}`karras2020stylegan2`, adversarial
+# training from {cite}`goodfellow2014gan`, R1 from {cite}`mescheder2018r1`, the birthday test from
+# {cite}`arora2018birthday`; GLEAN is {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, PULSE
+# {cite}`menon2020pulse`, and the null-space method {cite}`wang2023gan`.
 #
-# **Run it in full**: more samples and steps in this lesson, or a prior of your own (hours on two cores; without `--data` it learns drawn faces):
+# **Run it in full**: more samples and steps in this lesson, or a prior of your own (hours on two cores; without
+# `--data` it learns drawn faces):
 #
 # ```bash
 # python -m ganprior_null run notebooks/05_gan_prior.ipynb --profile gpu

@@ -17,19 +17,23 @@
 #
 # *About 75 minutes of reading and trying · runs in about a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
-# Lesson 05 drew a few hundred samples of the prior and kept the one nearest to $y$. PULSE {cite}`menon2020pulse` does it properly: it takes the gradient of $\|A\,G(w) - y\|^2$ with respect to the code
-# and *searches*. No training, no pairs of images, any $A$. It returns sharp faces from $8 \times 8$ pixels, its results look convincing and mean little, and it is what the rest of
-# the course is measured against: how far does one get with a prior alone, and what does the null-space formula add?
+# Lesson 05 drew a few hundred samples of the prior and kept the one nearest to $y$. PULSE {cite}`menon2020pulse` does
+# it properly: it takes the gradient of $\|A\,G(w) - y\|^2$ with respect to the code and *searches*. No training, no
+# pairs of images, any $A$. It returns sharp faces from $8 \times 8$ pixels, its results look convincing and mean
+# little, and it is what the rest of the course is measured against: how far does one get with a prior alone, and what
+# does the null-space formula add?
 #
 # **What you will learn**
 #
 # - draw the feasible set and the manifold, and say why the best guess in decibels is a blurred face;
-# - write PULSE's ingredients down (the sphere, the Gaussian behind the mapping network, the loss, the step) and put them together;
+# - write PULSE's ingredients down (the sphere, the Gaussian behind the mapping network, the loss, the step) and put
+#   them together;
 # - watch a search, restart it, and see how many people fit one $y$;
 # - measure where it fails: other things than faces, a free norm, small factors;
 # - make a result consistent after the search and inside it, and predict to the last digit what that changes.
 #
-# **Before you start**: [the GAN prior](05_gan_prior.ipynb), above all $z$, $w$ and $\mathcal W^+$, and $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ of [lesson 02](02_pooling_decomposition.ipynb).
+# **Before you start**: [the GAN prior](05_gan_prior.ipynb), above all $z$, $w$ and $\mathcal W^+$, and
+# $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ of [lesson 02](02_pooling_decomposition.ipynb).
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -106,8 +110,10 @@ def decibels(mean_square):
 # %% [markdown]
 # ## 1. Two sets in the plane
 #
-# Shrink the problem to two pixels, $x = (x_1, x_2)$, and let $A$ be their mean. All $x$ with $A x = y$ lie on a line, the **feasible set** $\{A^\dagger y + (I - A^\dagger A)\, x_r\}$: this much the measurement knows.
-# Faces are few among all images; let them be a curve, $x = g(t)$, one code $t$ for each: the **manifold**. What we want lies in both sets. PULSE walks along the curve until it meets the line:
+# Shrink the problem to two pixels, $x = (x_1, x_2)$, and let $A$ be their mean. All $x$ with $A x = y$ lie on a line,
+# the **feasible set** $\{A^\dagger y + (I - A^\dagger A)\, x_r\}$: this much the measurement knows. Faces are few among
+# all images; let them be a curve, $x = g(t)$, one code $t$ for each: the **manifold**. What we want lies in both sets.
+# PULSE walks along the curve until it meets the line:
 #
 # $$\min_t \; \big(A\,g(t) - y\big)^2 . \tag{1}$$
 
@@ -165,8 +171,10 @@ print(f"their mean: {off_line:.3f} from y, {off_curve:.2f} from the manifold")
 print(f"after PD all {len(ends)} agree with y:", torch.allclose(A2(repaired2), y2.expand(len(ends), 1)))
 
 # %% [markdown]
-# Three things to keep. *Where you start decides where you end*: every crossing is an answer, and nothing in $y$ prefers one. *Some starts end nowhere*: at a bump of the curve that does not reach the line, the gradient is zero. And *the mean of answers is no answer*: it agrees with $y$, but no
-# face is there. The orange arrow is the null-space formula: it carries a point straight to the line, wherever that is, and leaves the curve for it.
+# Three things to keep. *Where you start decides where you end*: every crossing is an answer, and nothing in $y$ prefers
+# one. *Some starts end nowhere*: at a bump of the curve that does not reach the line, the gradient is zero. And *the
+# mean of answers is no answer*: it agrees with $y$, but no face is there. The orange arrow is the null-space formula:
+# it carries a point straight to the line, wherever that is, and leaves the curve for it.
 
 # %% tags=["live"]
 from ganprior_null.widgets.live import LivePulse
@@ -176,7 +184,9 @@ LivePulse()
 # %% [markdown]
 # ## 2. The mean of many faces
 #
-# The same with 12,288 numbers in place of two. As truth $x$ take a sample of the prior itself, so that both sets certainly meet; real faces come below. Only $4 \times 4$ block means are given. We ask for several answers at once, from random starts (`halving=False` finishes them all), and average them.
+# The same with 12,288 numbers in place of two. As truth $x$ take a sample of the prior itself, so that both sets
+# certainly meet; real faces come below. Only $4 \times 4$ block means are given. We ask for several answers at once,
+# from random starts (`halving=False` finishes them all), and average them.
 
 # %%
 x = samples(1, offset=1)
@@ -210,11 +220,14 @@ for name, v in table.items():
     print(f"{name:12}{fidelity}{detail(v).mean():21.3f}{seen}")
 
 # %% [markdown]
-# The mean is blurred, nobody would call it a photograph, and yet its PSNR is higher than that of the faces that went into it. That is no accident. For *any* images $x_1, \dots, x_K$ with mean $\bar x$, and any truth,
+# The mean is blurred, nobody would call it a photograph, and yet its PSNR is higher than that of the faces that went
+# into it. That is no accident. For *any* images $x_1, \dots, x_K$ with mean $\bar x$, and any truth,
 #
 # $$\frac1K \sum_k \|x - x_k\|^2 = \|x - \bar x\|^2 + \frac1K \sum_k \|x_k - \bar x\|^2 , \tag{2}$$
 #
-# so the mean gains exactly what the faces differ among themselves. A network that is trained to minimise squared error must therefore answer with the mean of all feasible faces, each weighted by its probability, $\mathbb E[x \mid y]$: the over-smoothing that the paper {cite}`wang2023gan` holds against pixel losses, and the reason why it wants a GAN.
+# so the mean gains exactly what the faces differ among themselves. A network that is trained to minimise squared error
+# must therefore answer with the mean of all feasible faces, each weighted by its probability, $\mathbb E[x \mid y]$:
+# the over-smoothing that the paper {cite}`wang2023gan` holds against pixel losses, and the reason why it wants a GAN.
 # $A$ is linear, so the mean of feasible images is feasible; only the null part averages out.
 
 # %% tags=["nbval-check-output"]
@@ -226,18 +239,22 @@ print("the mean has less detail than each single face:", bool(detail(mean) < det
 # %% [markdown]
 # <details><summary>Quick check 1: a new method beats PULSE by 3 dB of PSNR. Is it better?</summary>
 #
-# At guessing pixels, yes. But (2) says how to gain decibels without knowing anything more: average PULSE with itself. Ask also for a figure that a blurred image loses (a Fréchet distance, sharpness), and for PSNR(LR).
+# At guessing pixels, yes. But (2) says how to gain decibels without knowing anything more: average PULSE with itself.
+# Ask also for a figure that a blurred image loses (a Fréchet distance, sharpness), and for PSNR(LR).
 #
 # </details>
 #
 # ## 3. The ingredients
 #
-# The search in the plane had one code and a plain loss. In the prior of lesson 05 there are $L$ layers with a code each, thousands of numbers, and most of their values make no face at all. PULSE's ingredients keep the search among faces.
+# The search in the plane had one code and a plain loss. In the prior of lesson 05 there are $L$ layers with a code
+# each, thousands of numbers, and most of their values make no face at all. PULSE's ingredients keep the search among
+# faces.
 #
 # ### The sphere
 #
-# In many dimensions a Gaussian has a surprising shape. $\|z\|^2$ is a sum of $m$ squares with mean 1 and variance 2, so $\|z\|/\sqrt m$ is within about $1/\sqrt{2m}$ of 1: *all* the codes lie close to a sphere, and its centre, the most likely point, is where no code ever was.
-# So PULSE keeps $\|z\|$ fixed instead of penalising it.
+# In many dimensions a Gaussian has a surprising shape. $\|z\|^2$ is a sum of $m$ squares with mean 1 and variance 2, so
+# $\|z\|/\sqrt m$ is within about $1/\sqrt{2m}$ of 1: *all* the codes lie close to a sphere, and its centre, the most
+# likely point, is where no code ever was. So PULSE keeps $\|z\|$ fixed instead of penalising it.
 
 # %% mystnb={"image": {"alt": "Histograms of the norm of Gaussian vectors over the root of their dimension: wide for 2, narrow around 1 for the prior's dimension"}}
 fig, ax = plt.subplots(figsize=(7, 2), layout="constrained")
@@ -251,7 +268,9 @@ plt.show()
 # %% [markdown]
 # ### The Gaussian behind the mapping network
 #
-# We search per layer, in $\mathcal W^+$, and $w$ is not Gaussian. But the mapping network ends in a leaky ReLU of slope 0.2. Undo it, by a leaky ReLU of slope 5, and what was before it is nearly Gaussian. PULSE fits a mean $\mu$ and a standard deviation $\sigma$ to each coordinate, once, and replaces the whole network by
+# We search per layer, in $\mathcal W^+$, and $w$ is not Gaussian. But the mapping network ends in a leaky ReLU of slope
+# 0.2. Undo it, by a leaky ReLU of slope 5, and what was before it is nearly Gaussian. PULSE fits a mean $\mu$ and a
+# standard deviation $\sigma$ to each coordinate, once, and replaces the whole network by
 #
 # $$w = \operatorname{lrelu}_{0.2}(\mu + \sigma \odot z), \qquad \|z\| = \text{const}. \tag{3}$$
 
@@ -288,8 +307,11 @@ plt.show()
 #
 # ### The loss
 #
-# Two terms, $100\, L_2 + 0.05\, L_\text{geo}$. The first is (1) with a floor: $L_2 = \max\big(\overline{(A x - y)^2},\, \varepsilon\big)$ has no gradient once $y$ is met within $\varepsilon$. (Published: $\varepsilon = 2 \cdot 10^{-3}$, a PSNR(LR) of 27 dB; ours is $10^{-4}$, 40 dB.) The second is a leash: lesson 05 showed that in $\mathcal W^+$, with another $w$ for each layer, faces fall apart. So the
-# layers' codes are pulled together, by the mean squared angle between them:
+# Two terms, $100\, L_2 + 0.05\, L_\text{geo}$. The first is (1) with a floor:
+# $L_2 = \max\big(\overline{(A x - y)^2},\, \varepsilon\big)$ has no gradient once $y$ is met within $\varepsilon$.
+# (Published: $\varepsilon = 2 \cdot 10^{-3}$, a PSNR(LR) of 27 dB; ours is $10^{-4}$, 40 dB.) The second is a leash:
+# lesson 05 showed that in $\mathcal W^+$, with another $w$ for each layer, faces fall apart. So the layers' codes are
+# pulled together, by the mean squared angle between them:
 #
 # $$L_\text{geo} = \frac{m}{8 L^2} \sum_{i,j} \theta_{ij}^2, \qquad \theta_{ij} = 2 \operatorname{atan2}\big(\|w_i - w_j\|,\, \|w_i + w_j\|\big). \tag{4}$$
 #
@@ -325,7 +347,9 @@ print(f"one code for all layers: {geocross(w_plus[:, :1].expand(-1, G.latents, -
 # %% [markdown]
 # ### The step
 #
-# Adam moves $z$ wherever it likes; then each code is scaled back to the length it started with. That is all there is to the "spherical optimiser". (The gradient is not projected; exercise 1 asks what difference that makes.) The learning rate climbs from 0.04 to 0.4 and back over nine tenths of the steps, then fades out.
+# Adam moves $z$ wherever it likes; then each code is scaled back to the length it started with. That is all there is to
+# the "spherical optimiser". (The gradient is not projected; exercise 1 asks what difference that makes.) The learning
+# rate climbs from 0.04 to 0.4 and back over nine tenths of the steps, then fades out.
 
 
 # %% tags=["nbval-check-output"]
@@ -361,8 +385,9 @@ print("four steps and four rates are the library's: True")
 # %% [markdown]
 # ### All together
 #
-# Nothing else is needed, apart from the noise of lesson 05: the maps of the five coarsest convolutions are searched like the codes, on spheres of their own; the others stay as drawn, and the finest is zero.
-# (The published program searches a StyleGAN1 of 1024 pixels, and its $A$ is a bicubic reduction.)
+# Nothing else is needed, apart from the noise of lesson 05: the maps of the five coarsest convolutions are searched
+# like the codes, on spheres of their own; the others stay as drawn, and the finest is zero. (The published program
+# searches a StyleGAN1 of 1024 pixels, and its $A$ is a bicubic reduction.)
 
 
 # %% tags=["nbval-check-output"]
@@ -396,7 +421,9 @@ print("the search by hand is pulse(): True")
 # %% [markdown]
 # ## 4. A search, watched
 #
-# Two pictures at once, so that there is something to compare: the sample from above, whose truth the prior can make, and a photograph, whose truth it cannot. `watch` hands over the best images so far after every step; the strip grows as you look.
+# Two pictures at once, so that there is something to compare: the sample from above, whose truth the prior can make,
+# and a photograph, whose truth it cannot. `watch` hands over the best images so far after every step; the strip grows
+# as you look.
 
 # %%
 astronaut = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (G.size, G.size), mode="area")
@@ -433,12 +460,17 @@ for k, name in enumerate(("the sample", "the photograph")):
     print(f"PSNR {psnr(one.images[k : k + 1], pair[k : k + 1]).item():.1f} dB")
 
 # %% [markdown]
-# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start. Compare how far they close for the two: what the prior cannot make, layers that disagree can imitate. The result is *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent
-# complaint of its users, and where it is met it writes the last image instead of the best.)
+# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start.
+# Compare how far they close for the two: what the prior cannot make, layers that disagree can imitate. The result is
+# *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless
+# $\varepsilon$ is met, the most frequent complaint of its users, and where it is met it writes the last image instead
+# of the best.)
 #
 # ## 5. How many people fit?
 #
-# Back to the faces of section 2: one $y$, several answers. Where do they differ, and are they the same person? The second question goes to `features64`, this project's small network that was trained to tell people apart; 1 is the same picture.
+# Back to the faces of section 2: one $y$, several answers. Where do they differ, and are they the same person? The
+# second question goes to `features64`, this project's small network that was trained to tell people apart; 1 is the
+# same picture.
 
 # %% mystnb={"image": {"alt": "The measurement enlarged, the standard deviation of the found faces in each pixel, and the same of their block means, which is almost black"}}
 spread, spread_lr = found.std(0), A16(found).std(0)
@@ -465,8 +497,10 @@ shares = [(v - v.mean(0)).square().sum() for v in (A16.project_range(found), A16
 print(f"of the variance among the faces, {shares[1] / (shares[0] + shares[1]):.0%} lies in the null space")
 
 # %% [markdown]
-# The faces agree where $y$ speaks and differ where it is silent. To the measurement they are equally good; *none of them is a finding about who was in front of the camera*. And beware of the similarity: compare it with the line for $y$ itself, an enlarged blur that shows nobody. Colours and pose, which all these pictures share because $y$ holds them, count as
-# likeness for this network, and for a viewer too.
+# The faces agree where $y$ speaks and differ where it is silent. To the measurement they are equally good; *none of
+# them is a finding about who was in front of the camera*. And beware of the similarity: compare it with the line for
+# $y$ itself, an enlarged blur that shows nobody. Colours and pose, which all these pictures share because $y$ holds
+# them, count as likeness for this network, and for a viewer too.
 #
 # ## 6. Not a face
 #
@@ -492,11 +526,15 @@ for k, name in enumerate(strange):
     print(f"{name:11} PSNR(LR) {decibels(odd.lr_error[k]):.1f} dB, converged {bool(odd.converged[k])}")
 
 # %% [markdown]
-# A face prior sees faces. With thousands of free numbers it bends surprisingly far towards anything, and the way it bends (smeared features, burnt colours) is the warning in the *picture*. The *numbers* warn softly: compare PSNR(LR) with the sample's in section 4. Nothing in the method says "this is no face".
+# A face prior sees faces. With thousands of free numbers it bends surprisingly far towards anything, and the way it
+# bends (smeared features, burnt colours) is the warning in the *picture*. The *numbers* warn softly: compare PSNR(LR)
+# with the sample's in section 4. Nothing in the method says "this is no face".
 #
 # ## 7. Without the sphere
 #
-# Is the sphere worth its trouble? The same two pictures and starts, with the length of $z$ held or free (`space="free"`), at PULSE's learning rate and at one five times as large. *Norm* is $\|z\|/\sqrt m$ of the code that was returned, averaged over the layers.
+# Is the sphere worth its trouble? The same two pictures and starts, with the length of $z$ held or free
+# (`space="free"`), at PULSE's learning rate and at one five times as large. *Norm* is $\|z\|/\sqrt m$ of the code that
+# was returned, averaged over the layers.
 
 # %%
 runs = {("sphere", 0.4): one}
@@ -525,7 +563,10 @@ ax.legend(fontsize=7)
 plt.show()
 
 # %% [markdown]
-# Two pictures prove little. So here are the same four searches, 8x, on photographs of people whom the prior has never seen, three starts each: the same $y$, the same number of steps. They are stored by `python -m ganprior_null evaluate pulse`. *Identity* is the similarity to the truth of section 5, with the reservation made there.
+# Two pictures prove little. So here are the same four searches, 8x, on photographs of people whom the prior has never
+# seen, three starts each: the same $y$, the same number of steps. They are stored by
+# `python -m ganprior_null evaluate pulse`. *Identity* is the similarity to the truth of section 5, with the reservation
+# made there.
 
 
 # %%
@@ -570,18 +611,25 @@ for lr in (0.4, 2.0):
     print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, and is better in {wins:.0%} of the searches")
 
 # %% [markdown]
-# So the claim splits in two. *Does the norm drift* when it may? The column *norm* says how far from 1 it gets. *What does that cost?* Compare the two spaces at each rate, in the pictures and in the last two lines: a code a little outside the sphere may still make a face; far outside lie lengths at which the generator was
-# never trained. See whether the sphere is a safety rail, not felt until one leans on it.
+# So the claim splits in two. *Does the norm drift* when it may? The column *norm* says how far from 1 it gets. *What
+# does that cost?* Compare the two spaces at each rate, in the pictures and in the last two lines: a code a little
+# outside the sphere may still make a face; far outside lie lengths at which the generator was never trained. See
+# whether the sphere is a safety rail, not felt until one leans on it.
 #
 # <details><summary>Quick check 2: the mapping network normalises the length of <i>z</i> away (lesson 05, equation 1). Why does it matter in PULSE?</summary>
 #
-# Because PULSE has replaced the mapping network by (3), in which the length counts: twice the $z$ is twice the distance of $\mu + \sigma \odot z$ from $\mu$.
+# Because PULSE has replaced the mapping network by (3), in which the length counts: twice the $z$ is twice the distance
+# of $\mu + \sigma \odot z$ from $\mu$.
 #
 # </details>
 #
 # ## 8. Four, eight, sixteen
 #
-# The same evaluation over three factors. *search* is PULSE's image, *PD* the same after $A^\dagger y + (I - A^\dagger A)\,x_r$; both as the 8-bit file that one would keep, PSNR(LR) before rounding. *Reproduced* is the share of LR pixels that the 8-bit file gives back exactly; *SSIM* and *MS-SSIM* measure structural similarity, 1 for equal images; *fd_features64* is the Fréchet distance of lesson 05, in the features of the course's own small network: lower is better.
+# The same evaluation over three factors. *search* is PULSE's image, *PD* the same after
+# $A^\dagger y + (I - A^\dagger A)\,x_r$; both as the 8-bit file that one would keep, PSNR(LR) before rounding.
+# *Reproduced* is the share of LR pixels that the 8-bit file gives back exactly; *SSIM* and *MS-SSIM* measure structural
+# similarity, 1 for equal images; *fd_features64* is the Fréchet distance of lesson 05, in the features of the course's
+# own small network: lower is better.
 
 # %%
 print(f"{'':20}   PSNR    SSIM  MS-SSIM  identity  fd_features64  PSNR(LR)  reproduced")
@@ -651,10 +699,14 @@ print(f"lowest PSNR(LR) after PD, any image: {min(v['lowest PSNR(LR)'] for v in 
 print(f"LR pixels that the 8-bit files reproduce: {min(v['LR reproduced'] for v in exact_rows):.0%}")
 
 # %% [markdown]
-# Read the table from left to right. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling. By (2) one expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite (section 5 says why not to trust it).
-# *Realism*: set the distance of PULSE's faces to photographs beside bicubic's, and beside that of the prior's own samples. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they are met, down to $\varepsilon$ (40 dB), where a search stops. So the search looks best where least is asked of it.
-# This last comparison alone, 16x against 8x, decides claim C16; its other parts, realism and drift, are stored beside the number.
-# *PD* makes every row exact. Its gain in PSNR is the share of the error that lay in the range part (section 9); look also at what it does to the distance. Some results follow (the photographs are not part of the course).
+# Read the table from left to right. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling. By (2) one
+# expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite (section 5
+# says why not to trust it). *Realism*: set the distance of PULSE's faces to photographs beside bicubic's, and beside
+# that of the prior's own samples. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they
+# are met, down to $\varepsilon$ (40 dB), where a search stops. So the search looks best where least is asked of it.
+# This last comparison alone, 16x against 8x, decides claim C16; its other parts, realism and drift, are stored beside
+# the number. *PD* makes every row exact. Its gain in PSNR is the share of the error that lay in the range part (section
+# 9); look also at what it does to the distance. Some results follow (the photographs are not part of the course).
 
 # %% mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
 sheets = [load_image(stored_folder("faces64") / f"{factor}x.webp") for factor in (8, 16)]
@@ -665,7 +717,8 @@ show(sheets, ["8x: search, and PD below", "16x: search, and PD below"], columns=
 #
 # ### After
 #
-# Why does PD never lower the PSNR (before clamping)? Because $y = A x$ puts the truth into the feasible set, and $\hat x$ is the orthogonal projection of $x_r$ onto it. So Pythagoras holds, for every truth and every $x_r$:
+# Why does PD never lower the PSNR (before clamping)? Because $y = A x$ puts the truth into the feasible set, and
+# $\hat x$ is the orthogonal projection of $x_r$ onto it. So Pythagoras holds, for every truth and every $x_r$:
 #
 # $$\|x_r - x\|^2 = \|\hat x - x\|^2 + \|A^\dagger (y - A x_r)\|^2 . \tag{5}$$
 
@@ -683,11 +736,14 @@ for k, name in enumerate(("the sample", "the photograph")):
     print(f"the search had met y to {decibels(one.lr_error[k]):.1f} dB")
 
 # %% [markdown]
-# That is the honest size of it: PD repairs what can be repaired, the range part, and a search that has nearly met $y$ leaves it little to do. The wrong face remains the wrong face.
+# That is the honest size of it: PD repairs what can be repaired, the range part, and a search that has nearly met $y$
+# leaves it little to do. The wrong face remains the wrong face.
 #
 # ### Inside
 #
-# Then why not put PD into the loop, and search for a face that is good *after* the repair? Let $\hat x(w) = A^\dagger y + (I - A^\dagger A)\,G(w)$. Now $A \hat x(w) = y$ for **every** $w$; the first term of the loss is constant, and its gradient should vanish:
+# Then why not put PD into the loop, and search for a face that is good *after* the repair? Let
+# $\hat x(w) = A^\dagger y + (I - A^\dagger A)\,G(w)$. Now $A \hat x(w) = y$ for **every** $w$; the first term of the
+# loss is constant, and its gradient should vanish:
 
 # %% tags=["nbval-check-output"]
 start, maps = draw_starts(G64, 1, 1, seed=seed)
@@ -706,7 +762,9 @@ print("without PD: above 0.001:", gradient(False) > 1e-3)
 print("with PD inside: below 1e-15:", gradient(True) < 1e-15)
 
 # %% [markdown]
-# So nothing tells the search which face $y$ came from. Only a term that looks at the *picture* can: `REAL` asks the discriminator of lesson 05, $\operatorname{softplus}(-D(\hat x))$. Does it find the face whose null part belongs to this range part?
+# So nothing tells the search which face $y$ came from. Only a term that looks at the *picture* can: `REAL` asks the
+# discriminator of lesson 05, $\operatorname{softplus}(-D(\hat x))$. Does it find the face whose null part belongs to
+# this range part?
 
 # %%
 inside = {"enforce": "inside", "progress": False}
@@ -725,12 +783,16 @@ for name, v in results.items():
     print(f"{name:18} PSNR(LR) {consistency_db(A, v, y).item():6.1f} dB, PSNR {psnr(v, x).item():.1f} dB")
 
 # %% [markdown]
-# Without a judge the search returns the details of a random face in $y$'s colours, which do not fit it. See whether the judge mends that; lesson 05 showed how little one score says. If you search, search with the downscaling loss and apply PD *after*. Inside a *trained network* it is a
-# different story: there the loss compares $\hat x$ with a ground truth, and the gradient $(I - A^\dagger A)\,\partial \mathcal L/\partial \hat x$ is anything but zero. That is lesson 07.
+# Without a judge the search returns the details of a random face in $y$'s colours, which do not fit it. See whether the
+# judge mends that; lesson 05 showed how little one score says. If you search, search with the downscaling loss and
+# apply PD *after*. Inside a *trained network* it is a different story: there the loss compares $\hat x$ with a ground
+# truth, and the gradient $(I - A^\dagger A)\,\partial \mathcal L/\partial \hat x$ is anything but zero. That is
+# lesson 07.
 #
 # ## 10. The family
 #
-# PULSE is one of many ways to invert a generator; the GLEAN article {cite}`chan2021glean` names it beside mGANprior and DGP. All minimise a distance of $A x$ to $y$, and differ in *what may move*.
+# PULSE is one of many ways to invert a generator; the GLEAN article {cite}`chan2021glean` names it beside mGANprior and
+# DGP. All minimise a distance of $A x$ to $y$, and differ in *what may move*.
 #
 # | | what moves | what holds it |
 # |---|---|---|
@@ -762,13 +824,17 @@ for name, v in family.items():
     print(f"{name:10}{consistency_db(A, v, y_photo).item():10.1f}{rest}")
 
 # %% [markdown]
-# Hold the numbers against the pictures. The more may move, the more easily $y$ is met, and the less of a prior is left; and a picture may gain in PSNR just where its face dissolves, as (2) has it. PD brings all four to more than 140 dB, and they remain four different images: nearer to $y$ is not nearer to the face.
-# With a large prior, however, freedom is what makes the inversion of *photographs* possible at all; DGP's answer was to let go slowly, coarse layers first. (DGP was published for BigGAN, mGANprior for PGGAN and StyleGAN; these are their ideas on our StyleGAN2.)
+# Hold the numbers against the pictures. The more may move, the more easily $y$ is met, and the less of a prior is left;
+# and a picture may gain in PSNR just where its face dissolves, as (2) has it. PD brings all four to more than 140 dB,
+# and they remain four different images: nearer to $y$ is not nearer to the face. With a large prior, however, freedom
+# is what makes the inversion of *photographs* possible at all; DGP's answer was to let go slowly, coarse layers first.
+# (DGP was published for BigGAN, mGANprior for PGGAN and StyleGAN; these are their ideas on our StyleGAN2.)
 #
 # ## 11. Try it
 #
-# A short search for one picture at a time (it is remembered; a second or so each). **Questions:** (a) At which factor does the restart change the person? (b) Set the weight of the angles to 0, then to 1: what happens to PSNR(LR), and what to the face? (c) Which picture is met best at 16x, and does its
-# $\hat x$ deserve it?
+# A short search for one picture at a time (it is remembered; a second or so each). **Questions:** (a) At which factor
+# does the restart change the person? (b) Set the weight of the angles to 0, then to 1: what happens to PSNR(LR), and
+# what to the face? (c) Which picture is met best at 16x, and does its $\hat x$ deserve it?
 
 # %%
 PICTURES = {"sample": x, "another sample": samples(1, offset=2), "photograph": astronaut, "cat": aliens[:1]}
@@ -826,27 +892,42 @@ show(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) At 16x; at 4x, 256 block means leave little to choose. (b) Without it, $y$ is met better by layers that no longer agree; with 1 they are nearly one code, the face is clean and somebody else's, and $y$ is missed. (c) They are all met well: 16 numbers a channel suit anything with the right colours, also for the cat.
-# PSNR(LR) at 16x says very little about $\hat x$.
+# (a) At 16x; at 4x, 256 block means leave little to choose. (b) Without it, $y$ is met better by layers that no longer
+# agree; with 1 they are nearly one code, the face is clean and somebody else's, and $y$ is missed. (c) They are all met
+# well: 16 numbers a channel suit anything with the right colours, also for the cat. PSNR(LR) at 16x says very little
+# about $\hat x$.
 #
 # </details>
 #
 # ## 12. A note on faces of people
 #
-# In June 2020 a pixelated photograph of Barack Obama, put through PULSE, came out as a white man, and the picture was widely shared. What is on record:
+# In June 2020 a pixelated photograph of Barack Obama, put through PULSE, came out as a white man, and the picture was
+# widely shared. What is on record:
 #
-# - The authors pointed to the generator and its training photographs from Flickr, acknowledged that PULSE produced white faces much more often than faces of people of colour, and added a section on bias and a model card to the paper {cite}`menon2020v3`. On the project's page they wrote that it makes imaginary faces of people who do not exist, and cannot identify anyone.
-# - That the generator's own samples were skewed, towards the young and above all white women, had been counted on 10,000 of them {cite}`salminen2020bias`. Others tried to repair the search instead of the prior: the results became more diverse in age and gender, but not in ethnicity {cite}`sheng2020pulse`. A later comparison of several upsampling methods, on training sets of known composition, found none whose results were fair and diverse {cite}`laszkiewicz2024fair`.
+# - The authors pointed to the generator and its training photographs from Flickr, acknowledged that PULSE produced
+#   white faces much more often than faces of people of colour, and added a section on bias and a model card to the
+#   paper {cite}`menon2020v3`. On the project's page they wrote that it makes imaginary faces of people who do not
+#   exist, and cannot identify anyone.
+# - That the generator's own samples were skewed, towards the young and above all white women, had been counted on
+#   10,000 of them {cite}`salminen2020bias`. Others tried to repair the search instead of the prior: the results became
+#   more diverse in age and gender, but not in ethnicity {cite}`sheng2020pulse`. A later comparison of several
+#   upsampling methods, on training sets of known composition, found none whose results were fair and diverse
+#   {cite}`laszkiewicz2024fair`.
 #
-# This lesson shows the mechanism. At large factors the null space holds most of what tells people apart, $y$ says nothing about it, so **it is filled with what the prior saw most** (section 5), and a search has no means of noticing. PD changes none of this: a consistent face is *consistent*, not *right*. PSNR(LR) of 140 dB
-# is compatible with every face of section 2.
+# This lesson shows the mechanism. At large factors the null space holds most of what tells people apart, $y$ says
+# nothing about it, so **it is filled with what the prior saw most** (section 5), and a search has no means of noticing.
+# PD changes none of this: a consistent face is *consistent*, not *right*. PSNR(LR) of 140 dB is compatible with every
+# face of section 2.
 #
-# What this course therefore says: super-resolved faces are illustrations of what a model considers likely. They are no evidence, must not be used to identify or to describe a person, and results should be shown together with $y$, with several alternatives, and with the prior's training data named. Our prior comes from
-# a few thousand news photographs of public figures of the 2000s, with the imbalances that implies; its model card says so.
+# What this course therefore says: super-resolved faces are illustrations of what a model considers likely. They are no
+# evidence, must not be used to identify or to describe a person, and results should be shown together with $y$, with
+# several alternatives, and with the prior's training data named. Our prior comes from a few thousand news photographs
+# of public figures of the 2000s, with the imbalances that implies; its model card says so.
 #
 # <details><summary>Quick check 3: somebody applies PD to a PULSE result and says "now it is guaranteed to agree with the camera". Is that a reason to trust the face?</summary>
 #
-# It is true, and no reason. So is every other face of section 2 after PD, and a noise image after PD as well (lesson 02).
+# It is true, and no reason. So is every other face of section 2 after PD, and a noise image after PD as well (lesson
+# 02).
 #
 # </details>
 
@@ -1036,15 +1117,22 @@ print("Correct. From 20 dB and PSNR(LR) 34 dB:", f"{psnr_after_solution(20, 10**
 #
 # - Feasible set and manifold meet in many places. A search finds one of them, and the start decides which.
 # - The mean of the answers is feasible, has a better PSNR than they have, and is no face: squared error asks for blur.
-# - PULSE: codes on the sphere of a Gaussian that stands for the mapping network; a downscaling loss with a floor; angles that hold the layers together; Adam, and back to the sphere.
-# - A search always answers. Look at PSNR(LR) before you look at the picture, and at several restarts before you believe a feature.
-# - PD after the search makes any result exact, and raises the PSNR by an amount known beforehand. PD inside removes the gradient of the downscaling loss.
+# - PULSE: codes on the sphere of a Gaussian that stands for the mapping network; a downscaling loss with a floor;
+#   angles that hold the layers together; Adam, and back to the sphere.
+# - A search always answers. Look at PSNR(LR) before you look at the picture, and at several restarts before you believe
+#   a feature.
+# - PD after the search makes any result exact, and raises the PSNR by an amount known beforehand. PD inside removes the
+#   gradient of the downscaling loss.
 # - What $y$ does not say, the prior's training data says. Super-resolved faces are no evidence.
 #
-# **References.** PULSE: {cite}`menon2020pulse`, with the section on bias and the model card {cite}`menon2020v3`; the debate: {cite}`salminen2020bias`, {cite}`sheng2020pulse`, {cite}`laszkiewicz2024fair`. Relatives: {cite}`gu2020mganprior`, {cite}`pan2022dgp`; the case against searching is GLEAN's {cite}`chan2021glean`.
-# The prior: {cite}`karras2020stylegan2`. Consistency: {cite}`wang2023gan`. On the price of sharpness in general: {cite}`blau2018perception`.
+# **References.** PULSE: {cite}`menon2020pulse`, with the section on bias and the model card {cite}`menon2020v3`; the
+# debate: {cite}`salminen2020bias`, {cite}`sheng2020pulse`, {cite}`laszkiewicz2024fair`. Relatives:
+# {cite}`gu2020mganprior`, {cite}`pan2022dgp`; the case against searching is GLEAN's {cite}`chan2021glean`. The prior:
+# {cite}`karras2020stylegan2`. Consistency: {cite}`wang2023gan`. On the price of sharpness in general:
+# {cite}`blau2018perception`.
 #
-# **Run it in full**: the lesson with more steps, and the evaluation behind claim C16 (with a folder of aligned faces; without `--data`, drawn ones):
+# **Run it in full**: the lesson with more steps, and the evaluation behind claim C16 (with a folder of aligned faces;
+# without `--data`, drawn ones):
 #
 # ```bash
 # python -m ganprior_null run notebooks/06_pulse.ipynb -p steps 300 -p restarts 16
@@ -1054,4 +1142,5 @@ print("Correct. From 20 dB and PSNR(LR) 34 dB:", f"{psnr_after_solution(20, 10**
 # python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free --lr 2 --out build/results/pulse/faces64_free_lr2
 # ```
 #
-# **Next:** eighty steps for one image, and a face that is merely possible. Lesson 07 trains a network to give the answer in one pass, with the prior as its memory, and PD inside.
+# **Next:** eighty steps for one image, and a face that is merely possible. Lesson 07 trains a network to give the
+# answer in one pass, with the prior as its memory, and PD inside.

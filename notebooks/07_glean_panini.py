@@ -17,9 +17,12 @@
 #
 # *About 90 minutes of reading and trying · runs in about a minute on a two-core laptop · 1.5 GB of memory · no GPU*
 #
-# Searching a prior for an image that fits $y$ (lesson 06) takes a hundred steps per image and is not very faithful. Two networks *predict* how the prior must be steered, in one pass: GLEAN {cite}`chan2021glean` and Panini-Net {cite}`wang2022panini`. The paper of this course
-# {cite}`wang2023gan` puts pooling-based decomposition behind them, in training as in use, and says: higher PSNR and SSIM without less realism, consistent by construction, and faster to train. That is its main claim. This lesson takes both networks apart, writes their training step down, trains one for a
-# moment, and then asks the stored runs whether the claim holds at 64 pixels.
+# Searching a prior for an image that fits $y$ (lesson 06) takes a hundred steps per image and is not very faithful. Two
+# networks *predict* how the prior must be steered, in one pass: GLEAN {cite}`chan2021glean` and Panini-Net
+# {cite}`wang2022panini`. The paper of this course {cite}`wang2023gan` puts pooling-based decomposition behind them, in
+# training as in use, and says: higher PSNR and SSIM without less realism, consistent by construction, and faster to
+# train. That is its main claim. This lesson takes both networks apart, writes their training step down, trains one for
+# a moment, and then asks the stored runs whether the claim holds at 64 pixels.
 #
 # **What you will learn**
 #
@@ -29,7 +32,8 @@
 # - compare runs fairly: same seeds, same images, curves rather than end points, in steps rather than in opinions;
 # - say what limits PD when $y$ was not made by pooling.
 #
-# **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb) and [the GAN prior](05_gan_prior.ipynb).
+# **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb) and
+# [the GAN prior](05_gan_prior.ipynb).
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -131,15 +135,18 @@ x = samples(6, 1)
 y = measure(x)
 
 # %% [markdown]
-# The pictures of this lesson use images that the prior itself *made* as ground truth (the photographs it learned from are not part of the course). They play the part of $x$; $y$ is their bicubic reduction, antialiased, in 8 bits. The runs of sections 6 to 9
-# were trained and measured on real photographs.
+# The pictures of this lesson use images that the prior itself *made* as ground truth (the photographs it learned from
+# are not part of the course). They play the part of $x$; $y$ is their bicubic reduction, antialiased, in 8 bits. The
+# runs of sections 6 to 9 were trained and measured on real photographs.
 #
 # ## 1. GLEAN, opened
 #
 # ### The encoder: from $y$ to features and latents
 #
-# A small network made for super-resolution (*RRDB*: dense blocks within residuals {cite}`wang2018esrgan`) looks at $y$ and makes features of its size. Convolutions with stride 2 halve them down to $4 \times 4$. The coarsest end in a linear layer that writes
-# *all* latents at once, one $w$ for each layer of the prior: $\mathcal W^+$ of lesson 05. The mapping network is not used.
+# A small network made for super-resolution (*RRDB*: dense blocks within residuals {cite}`wang2018esrgan`) looks at $y$
+# and makes features of its size. Convolutions with stride 2 halve them down to $4 \times 4$. The coarsest end in a
+# linear layer that writes *all* latents at once, one $w$ for each layer of the prior: $\mathcal W^+$ of lesson 05. The
+# mapping network is not used.
 
 # %%
 torch.manual_seed(seed)
@@ -156,11 +163,16 @@ print("w_plus ", tuple(w_plus.shape))
 # %% [markdown]
 # ### The bank: a StyleGAN2 that is fed at every level
 #
-# The *generative latent bank* is the prior, frozen. Left alone, with one $w$ for all layers, it is the prior and nothing else. GLEAN lets the encoder interfere twice: the latents say *what kind* of image, and before each doubling, up to the side of $y$, a convolution mixes the encoder's features $f_k$ (of side $4 \cdot 2^k$) into the bank's features $g$:
+# The *generative latent bank* is the prior, frozen. Left alone, with one $w$ for all layers, it is the prior and
+# nothing else. GLEAN lets the encoder interfere twice: the latents say *what kind* of image, and before each doubling,
+# up to the side of $y$, a convolution mixes the encoder's features $f_k$ (of side $4 \cdot 2^k$) into the bank's
+# features $g$:
 #
 # $$g \leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \qquad g \leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}). \tag{1}$$
 #
-# (The $4 \times 4$ start takes $w_0$. The noise is the stored one, so there is one answer to each $y$.) Latents have no place for "the left eye is three pixels higher"; features do. The stages above the side of $y$ get nothing new but latents: there the prior invents.
+# (The $4 \times 4$ start takes $w_0$. The noise is the stored one, so there is one answer to each $y$.) Latents have no
+# place for "the left eye is three pixels higher"; features do. The stages above the side of $y$ get nothing new but
+# latents: there the prior invents.
 
 
 # %% tags=["nbval-check-output"]
@@ -189,8 +201,10 @@ print("sides that are fused:", *net.fused, "| sides that the bank invents:", *[r
 # %% [markdown]
 # ### The decoder: pixel shuffles
 #
-# The bank's own image is thrown away. Its *features* are kept, and a decoder climbs from the encoder's finest features to the full size. Each step is a convolution to four times the channels, which are then spread over $2 \times 2$ pixels (*pixel shuffle*), with the bank's features of that size laid
-# beside. There is no activation in between: up to the leaky ReLU before its last convolution the decoder is affine in what it receives.
+# The bank's own image is thrown away. Its *features* are kept, and a decoder climbs from the encoder's finest features
+# to the full size. Each step is a convolution to four times the channels, which are then spread over $2 \times 2$
+# pixels (*pixel shuffle*), with the bank's features of that size laid beside. There is no activation in between: up to
+# the leaky ReLU before its last convolution the decoder is affine in what it receives.
 
 
 # %% tags=["nbval-check-output"]
@@ -241,11 +255,13 @@ names = ["$y$", "encoder", "bank", "bank's RGB", "$x_r$", r"$\hat x$ with PD", "
 show(tiles, names + [""] * 14, columns=7, height=1.2)
 
 # %% [markdown]
-# *The figure:* before any training, the encoder's features already show the layout of $y$, and the bank, steered by random numbers, has left the faces. $x_r$ is a flat nothing; PD makes even that consistent, in blocks.
+# *The figure:* before any training, the encoder's features already show the layout of $y$, and the bank, steered by
+# random numbers, has left the faces. $x_r$ is a flat nothing; PD makes even that consistent, in blocks.
 #
 # <details><summary>Quick check 1: the bank is frozen. Is it therefore no use to compute gradients through it?</summary>
 #
-# On the contrary: encoder, latents and fusions receive their gradients *through* the bank. Frozen means that the bank's own weights stay.
+# On the contrary: encoder, latents and fusions receive their gradients *through* the bank. Frozen means that the bank's
+# own weights stay.
 #
 # </details>
 
@@ -258,13 +274,18 @@ LiveRestorers([name for name in shipped_restorers(factor=8) if not name.startswi
 # %% [markdown]
 # ## 2. Panini-Net: who speaks, channel by channel
 #
-# Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
+# Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block
+# attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder
+# knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
 #
 # $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \tag{2}$$
 #
 # $$\alpha_k = \mathrm{softmax}\text{ of a pair} \in (0, 1)^{C}.$$
 #
-# $\alpha_k$ comes out of a small network from a vector of 256 numbers. In the form for super-resolution that vector is a *learned constant*, so the masks are the same for every image; only in the form for unknown degradations are they read off $y$. (The paper on Panini-Net speaks of the second form, the published super-resolution model is the first.) And the bank is trained along.
+# $\alpha_k$ comes out of a small network from a vector of 256 numbers. In the form for super-resolution that vector is
+# a *learned constant*, so the masks are the same for every image; only in the form for unknown degradations are they
+# read off $y$. (The paper on Panini-Net speaks of the second form, the published super-resolution model is the first.)
+# And the bank is trained along.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(seed)
@@ -305,17 +326,23 @@ print(
 )
 
 # %% [markdown]
-# *The figure:* an untrained encoder, its share decreasing from left to right, with the latents of two random faces. At $\alpha = 1$ the prior speaks alone; a trained network has its masks somewhere in between, different ones for coarse and fine levels.
+# *The figure:* an untrained encoder, its share decreasing from left to right, with the latents of two random faces. At
+# $\alpha = 1$ the prior speaks alone; a trained network has its masks somewhere in between, different ones for coarse
+# and fine levels.
 #
 # <details><summary>Quick check 2: could Panini-Net copy the colours of y exactly, if the masks of all fused levels were 0?</summary>
 #
-# Not by construction. Its RGB sum is not fused with anything (GLEAN's is, though its decoder makes no use of it). What the encoder knows of colours must pass through features and through RGB layers that latents modulate; the colours of the $4 \times 4$ start are written before any feature enters. PD gives the colours directly.
+# Not by construction. Its RGB sum is not fused with anything (GLEAN's is, though its decoder makes no use of it). What
+# the encoder knows of colours must pass through features and through RGB layers that latents modulate; the colours of
+# the $4 \times 4$ start are written before any feature enters. PD gives the colours directly.
 #
 # </details>
 #
 # ## 3. PD around either: no parameters, hardly any time
 #
-# [`NullSpace(backbone, A)`](../book/api.md#NullSpace) puts equation (7) of the paper behind the network, in its forward pass. Nothing is learned in it, but what *is* learned changes: the gradient reaches $x_r$ only through $I - A^\dagger A$.
+# [`NullSpace(backbone, A)`](../book/api.md#NullSpace) puts equation (7) of the paper behind the network, in its forward
+# pass. Nothing is learned in it, but what *is* learned changes: the gradient reaches $x_r$ only through
+# $I - A^\dagger A$.
 
 
 # %% tags=["nbval-check-output"]
@@ -353,7 +380,8 @@ print(f"time of PD over time of GLEAN's forward pass, shortest of {rounds} calls
 print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD's share)")
 
 # %% [markdown]
-# That is the restorers' half of claim C19 (lesson 02 records it). `benchmarks/glean.py` times whole training steps, ours against a plain form, and PD's share of them.
+# That is the restorers' half of claim C19 (lesson 02 records it). `benchmarks/glean.py` times whole training steps,
+# ours against a plain form, and PD's share of them.
 #
 # ## 4. One training step, whole
 #
@@ -361,10 +389,19 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 #
 # $$\mathcal L = \lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 + \beta \operatorname{softplus}(-D(\hat x)), \tag{3}$$
 #
-# and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$, lesson 05's game without R1, path length and moving average. The weights $\lambda, \alpha, \beta$ are $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the squared norm too, so that no size enters the weights; pixels and scores are taken in $[-1, 1]$. $\phi$ are
-# features of a network that has learned to see: here the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main text names the second for both. The paper and the published configurations disagree in two places: the paper says a learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above. Our `paper` profile follows the configurations, `paper-text` has the text's learning rate.
+# and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$,
+# lesson 05's game without R1, path length and moving average. The weights $\lambda, \alpha, \beta$ are
+# $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the squared norm too, so that no size enters
+# the weights; pixels and scores are taken in $[-1, 1]$. $\phi$ are features of a network that has learned to see: here
+# the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel
+# loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main
+# text names the second for both. The paper and the published configurations disagree in two places: the paper says a
+# learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the
+# configurations use the one above. Our `paper` profile follows the configurations, `paper-text` has the text's learning
+# rate.
 #
-# Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls along a cosine.
+# Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls
+# along a cosine.
 
 # %%
 recipe = RestorerRecipe(
@@ -427,7 +464,8 @@ print("the step above is the library's, same losses, same weights after it: True
 # %% [markdown]
 # ## 5. A short training, with and without PD
 #
-# From the same weights, on the same images in the same order, with and without PD: a small network of one RRDB block, on images of the prior. PSNR is measured on other images of the prior.
+# From the same weights, on the same images in the same order, with and without PD: a small network of one RRDB block,
+# on images of the prior. PSNR is measured on other images of the prior.
 
 # %%
 held_out = samples(8, 3)
@@ -484,11 +522,13 @@ show(rows, titles, columns=6, height=1.3)
 
 
 # %% [markdown]
-# *The figure:* a short training. Without PD the network must learn, slowly, to say what it was told, the colours of $y$; with PD it starts from them and spends every step on the rest.
+# *The figure:* a short training. Without PD the network must learn, slowly, to say what it was told, the colours of
+# $y$; with PD it starts from them and spends every step on the rest.
 #
 # ### What the network itself says, and what PD makes of it
 #
-# As the paper shows it: the raw prediction $x_r$, its null-space part $x_r - A^\dagger A x_r$ (mid-gray is zero), the sum with $A^\dagger y$, and errors times five.
+# As the paper shows it: the raw prediction $x_r$, its null-space part $x_r - A^\dagger A x_r$ (mid-gray is zero), the
+# sum with $A^\dagger y$, and errors times five.
 
 
 # %%
@@ -522,11 +562,13 @@ print(f"PSNR(LR), under pooling: raw prediction {consistency_db(A, x_r, y_held_o
 print(f"with PD {consistency_db(A, x_hat, y_held_out).mean():.0f} dB")
 
 # %% [markdown]
-# Nobody asked $x_r$ for the right colours: PD removes its block means before any loss sees them (exercise 2). How far it has them all the same is claim C6, on the long runs below.
+# Nobody asked $x_r$ for the right colours: PD removes its block means before any loss sees them (exercise 2). How far
+# it has them all the same is claim C6, on the long runs below.
 #
 # ### Try it
 #
-# **Questions:** (a) Switch PD off in *use* for the network that was trained with it. What is lost? (b) Switch it on for the one trained without. What is gained? (c) At which step are the blocks strongest?
+# **Questions:** (a) Switch PD off in *use* for the network that was trained with it. What is lost? (b) Switch it on for
+# the one trained without. What is gained? (c) At which step are the blocks strongest?
 
 
 # %%
@@ -559,14 +601,20 @@ panel(
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# (a) The block means: the error map shows them, and PSNR(LR) falls from rounding level to that of the raw prediction. (b) Exactly the block means, though the rest does not fit them, since this network never saw itself with PD. (c) Early: at step 0 the null part is empty, and $A^\dagger y$ is all there is to see.
+# (a) The block means: the error map shows them, and PSNR(LR) falls from rounding level to that of the raw prediction.
+# (b) Exactly the block means, though the rest does not fit them, since this network never saw itself with PD. (c)
+# Early: at step 0 the null part is empty, and $A^\dagger y$ is all there is to see.
 #
 # </details>
 #
 # ## 6. The stored runs
 #
-# What follows was trained by `python -m ganprior_null train restorer` on real photographs of 64 pixels. The people of the test images are not among those trained on; cats and buildings are split image by image. Runs of one seed share initial weights and the order of images. Networks, batches and numbers of steps are those of the `laptop` profile (minutes) and of `night` (an hour or two): far smaller than the paper's, so compare
-# *differences* with the paper's, not levels. A table, and a claim, takes the `night` runs where all that it compares are stored, else the `laptop` ones; it never mixes the two, and says which.
+# What follows was trained by `python -m ganprior_null train restorer` on real photographs of 64 pixels. The people of
+# the test images are not among those trained on; cats and buildings are split image by image. Runs of one seed share
+# initial weights and the order of images. Networks, batches and numbers of steps are those of the `laptop` profile
+# (minutes) and of `night` (an hour or two): far smaller than the paper's, so compare *differences* with the paper's,
+# not levels. A table, and a claim, takes the `night` runs where all that it compares are stored, else the `laptop`
+# ones; it never mixes the two, and says which.
 
 # %%
 if retrain:
@@ -718,18 +766,19 @@ def gallery(labelled, count=5, height=1.0):
 # %% [markdown]
 # ### First of all: does a network beat what costs nothing?
 #
-# A table of networks alone cannot say. Four answers need no training: bicubic interpolation, the same with PD or with the exact
-# operator behind it, $A^\dagger y$, and one fixed picture, the mean of the training faces, with PD. They are on the same unseen
-# photographs as the networks; a network that does not beat them has learned nothing that counts in that column.
+# A table of networks alone cannot say. Four answers need no training: bicubic interpolation, the same with PD or with
+# the exact operator behind it, $A^\dagger y$, and one fixed picture, the mean of the training faces, with PD. They are
+# on the same unseen photographs as the networks; a network that does not beat them has learned nothing that counts in
+# that column.
 #
-# The runs of the `night` profile take an hour or two on one core. Their recipe differs from the paper's in four ways, each for a
-# reason that shows in the tables:
+# The runs of the `night` profile take an hour or two on one core. Their recipe differs from the paper's in four ways,
+# each for a reason that shows in the tables:
 #
-# - the adversary joins *half-way*. Before that the network learns from pixels and features alone, which is twice as fast and gives
-#   the PSNR; the second half turns what is left blurred into detail, and pays for it in PSNR;
+# - the adversary joins *half-way*. Before that the network learns from pixels and features alone, which is twice as
+#   fast and gives the PSNR; the second half turns what is left blurred into detail, and pays for it in PSNR;
 # - a *moving average* of the weights answers, since adversarial steps walk to and fro;
-# - a small weight (0.1) on $\lVert A x_r - y \rVert^2$. PD hides the block means of $x_r$ from every other loss (exercise 2), and a
-#   prediction that drifts there cannot be put behind another operator later;
+# - a small weight (0.1) on $\lVert A x_r - y \rVert^2$. PD hides the block means of $x_r$ from every other loss
+#   (exercise 2), and a prediction that drifts there cannot be put behind another operator later;
 # - the pixel shuffles of GLEAN start with four equal pixels a square, against checkerboards.
 #
 # The rows *exact in use* put the true bicubic operator behind a network that was trained with PD.
@@ -784,25 +833,30 @@ for run in headline:
     gallery([*free, (r"$x_r$", x_r), (r"$\hat x$", x_hat)])
 
 # %% [markdown]
-# *The figure:* unseen people, none chosen; the photographs themselves are not ours to show, but $y$ is all that a network was given.
-# Compare rows, not pictures: bicubic is blurred and safe, the mean face with PD is everybody, and the network is *somebody* with the
-# colours of $y$. PSNR alone would prefer the blur before the adversary joined.
+# *The figure:* unseen people, none chosen; the photographs themselves are not ours to show, but $y$ is all that a
+# network was given. Compare rows, not pictures: bicubic is blurred and safe, the mean face with PD is everybody, and
+# the network is *somebody* with the colours of $y$. PSNR alone would prefer the blur before the adversary joined.
 #
 # What is still wrong in it, and why:
 #
-# - *soft squares* in smooth, coloured backgrounds of $\hat x$ (most with Panini-Net, whose $x_r$ has other colours there): PD sets
-#   block means to a *bicubic* $y$, which is no block mean (section 9). The exact operator has no squares;
-# - *streaks* along hair and hats: eight pixels do not say which way hair falls, and the adversary prefers some texture to none;
-# - *mouths between open and closed*, hands and microphones turned into chins: two or three pixels of $y$ are all there is of them,
-#   and the prior knows faces only;
+# - *soft squares* in smooth, coloured backgrounds of $\hat x$ (most with Panini-Net, whose $x_r$ has other colours
+#   there): PD sets block means to a *bicubic* $y$, which is no block mean (section 9). The exact operator has no
+#   squares;
+# - *streaks* along hair and hats: eight pixels do not say which way hair falls, and the adversary prefers some texture
+#   to none;
+# - *mouths between open and closed*, hands and microphones turned into chins: two or three pixels of $y$ are all there
+#   is of them, and the prior knows faces only;
 # - *glasses that fade*: few of the training faces wear any, so the safe answer is half a frame.
 #
-# The tables that follow ask the paper's questions of pairs of runs, with and without PD, at the profile printed with each verdict.
+# The tables that follow ask the paper's questions of pairs of runs, with and without PD, at the profile printed with
+# each verdict.
 
 # %% [markdown]
 # ### Table 2: 8x
 #
-# In the paper, PD raises PSNR and SSIM of both networks in all three categories, and improves FID in five of six cases. [`fd_features64`](../book/api.md#metrics.fd_features64) is the course's own Fréchet distance, lower is better. **Claim C3.**
+# In the paper, PD raises PSNR and SSIM of both networks in all three categories, and improves FID in five of six cases.
+# [`fd_features64`](../book/api.md#metrics.fd_features64) is the course's own Fréchet distance, lower is better. **Claim
+# C3.**
 
 # %%
 AT_8 = {category: deciding(*both_ways(category, factor=8)) for category in PACKS}
@@ -836,7 +890,9 @@ record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, profile=profi
 # %% [markdown]
 # ### Is it the training?
 #
-# PD corrects the block means of *any* answer, also of a network that was never trained with it. How much of the gain is that, and how much does PD in *training* add? The control puts PD behind the networks trained without it, once, in use. Compare the last two columns.
+# PD corrects the block means of *any* answer, also of a network that was never trained with it. How much of the gain is
+# that, and how much does PD in *training* add? The control puts PD behind the networks trained without it, once, in
+# use. Compare the last two columns.
 
 # %%
 AFTER = {"PSNR": "PSNR, PD after", "SSIM": "SSIM, PD after", "fd_features64": "fd_features64, PD after"}
@@ -858,8 +914,12 @@ for metric, gains in worth.items():
 # %% [markdown]
 # ### Table 3: 16x
 #
-# From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it: SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. That changes two things
-# at once: a smaller $\beta$ alone may raise the PSNR, so read C5 together with the table at equal $\beta$ above its verdict, which changes PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task; take its levels with care.) **Claims C5 and C11.**
+# From $4 \times 4$ pixels! In the paper (faces) PD raises PSNR, SSIM and MS-SSIM of both networks (Panini without it:
+# SSIM 0.758, MS-SSIM 0.843), FID stays about the same. With PD the paper lowers the weight $\beta$ of the adversarial
+# loss to $10^{-3}$, and so do the rows *+ PD* here where such runs are stored. That changes two things at once: a
+# smaller $\beta$ alone may raise the PSNR, so read C5 together with the table at equal $\beta$ above its verdict, which
+# changes PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task;
+# take its levels with care.) **Claims C5 and C11.**
 
 # %%
 LOWER = {"gan_weight": 1e-3}
@@ -898,7 +958,10 @@ for category in PACKS:
 table(["PD, with its weight, changes by", *METRICS], lines)
 
 # %% [markdown]
-# Look at the last column. The paper's FID stays about the same; here the distance does so for GLEAN on faces only. The adversary is what pulls answers towards real images, and a tenth of its weight is a tenth of that pull: PSNR rises, since blurred is safe, and the distance rises with it, most for buildings, whose prior is the weakest. At equal $\beta$ (below) PD *lowers* the distance.
+# Look at the last column. The paper's FID stays about the same; here the distance does so for GLEAN on faces only. The
+# adversary is what pulls answers towards real images, and a tenth of its weight is a tenth of that pull: PSNR rises,
+# since blurred is safe, and the distance rises with it, most for buildings, whose prior is the weakest. At equal
+# $\beta$ (below) PD *lowers* the distance.
 
 # %%
 rises, seen = [], []
@@ -938,15 +1001,22 @@ record("C11", gain, profile=profile, runs=names(seen), worst=min(gains, default=
 # %% [markdown]
 # ### Table 3, whole: six ways of using one prior
 #
-# The paper's table has four more methods, and its Figure 1 shows what they lose. PULSE searches (lesson 06). **pSp** {cite}`richardson2021psp` predicts latents and nothing else: what $w^+$ cannot say about $y$ is gone. **GFP-GAN** {cite}`wang2021gfpgan` adds a scale and a shift for half of the bank's channels, from a U-Net. **GPEN** {cite}`yang2021gpen` puts features in the place of the noise and trains the prior along. None of them ever compares $A\hat x$ with $y$. **ESRGAN** {cite}`wang2018esrgan` has no prior at all.
-# Here all have the same prior, images, steps and batch, and their own losses as far as 64 pixels allow:
+# The paper's table has four more methods, and its Figure 1 shows what they lose. PULSE searches (lesson 06). **pSp**
+# {cite}`richardson2021psp` predicts latents and nothing else: what $w^+$ cannot say about $y$ is gone. **GFP-GAN**
+# {cite}`wang2021gfpgan` adds a scale and a shift for half of the bank's channels, from a U-Net. **GPEN**
+# {cite}`yang2021gpen` puts features in the place of the noise and trains the prior along. None of them ever compares
+# $A\hat x$ with $y$. **ESRGAN** {cite}`wang2018esrgan` has no prior at all. Here all have the same prior, images, steps
+# and batch, and their own losses as far as 64 pixels allow:
 
 # %%
 print(systems.__doc__.partition("\n\n")[2].strip())
 
 # %% [markdown]
-# Each system has up to three rows: its own answer; the same answer with PD put *after* it, in use; and trained with PD (GLEAN and Panini at $\beta = 10^{-2}$, as without). The last two columns are measured on *drawn* faces, whose every factor is known: how far the mean colour of the irises, and of the teeth, is from the truth, in levels of 255.
-# `identity` is a cosine of the course's own feature network, with which pSp and GFP-GAN are also trained: it flatters those two.
+# Each system has up to three rows: its own answer; the same answer with PD put *after* it, in use; and trained with PD
+# (GLEAN and Panini at $\beta = 10^{-2}$, as without). The last two columns are measured on *drawn* faces, whose every
+# factor is known: how far the mean colour of the irises, and of the teeth, is from the truth, in levels of 255.
+# `identity` is a cosine of the course's own feature network, with which pSp and GFP-GAN are also trained: it flatters
+# those two.
 
 
 # %%
@@ -988,9 +1058,13 @@ for factor_3 in (16, 8):
         print(f"best PSNR first, ours: {', '.join(ours)}; the paper's order of these: {', '.join(theirs)}")
 
 # %% [markdown]
-# PULSE was given pooled $y$, of fewer people. Read each system's first two rows against each other, then the second against *mean image + PD*: what PD after it cannot mend was lost before.
+# PULSE was given pooled $y$, of fewer people. Read each system's first two rows against each other, then the second
+# against *mean image + PD*: what PD after it cannot mend was lost before.
 #
-# **Claim C20** counts metrics that rise when PD is put behind a method trained (or searched) without it. A cheaper explanation would be that the answers merely have the wrong colour over all: its control shifts each answer to $y$'s mean colour, and no more, and asks how much PSNR PD adds to that, for the method that profits least. **Claim B8** divides the error of the iris with PD by that without, and is held against the same shift.
+# **Claim C20** counts metrics that rise when PD is put behind a method trained (or searched) without it. A cheaper
+# explanation would be that the answers merely have the wrong colour over all: its control shifts each answer to $y$'s
+# mean colour, and no more, and asks how much PSNR PD adds to that, for the method that profits least. **Claim B8**
+# divides the error of the iris with PD by that without, and is held against the same shift.
 
 # %%
 rises, margins, iris, beyond, seen = [], [], [], [], []
@@ -1034,8 +1108,11 @@ gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=0.62)
 #
 # ### Consistent by construction, in the file too?
 #
-# PSNR(LR) *raw* is that of the network's own answer $x_r$, the other columns are those of $\hat x$: *enforced* under the operator whose null space is used, plain *PSNR(LR)* under the bicubic one that made $y$ (as is *raw*). With PD these two differ, since $y$ is bicubic and PD enforces pooling. *8 bit* is plain PSNR(LR) after clamping and rounding.
-# **Claim C6** is the mean of *raw* over runs with PD whose recipe does not ask for it: the `night` runs pay for a distance of $A x_r$ to $y$, so theirs is no merit of PD.
+# PSNR(LR) *raw* is that of the network's own answer $x_r$, the other columns are those of $\hat x$: *enforced* under
+# the operator whose null space is used, plain *PSNR(LR)* under the bicubic one that made $y$ (as is *raw*). With PD
+# these two differ, since $y$ is bicubic and PD enforces pooling. *8 bit* is plain PSNR(LR) after clamping and rounding.
+# **Claim C6** is the mean of *raw* over runs with PD whose recipe does not ask for it: the `night` runs pay for a
+# distance of $A x_r$ to $y$, so theirs is no merit of PD.
 
 # %%
 CONSISTENCY = ["PSNR(LR) raw", "PSNR(LR) enforced", "PSNR(LR)", "PSNR(LR) 8 bit"]
@@ -1053,17 +1130,21 @@ level, spread = (sum(raw) / len(raw), max(raw) - min(raw)) if raw else (None, 0.
 record("C6", level, profile=profile, runs=names(with_pd), spread=spread)
 
 # %% [markdown]
-# With PD, no other loss ever sees the block means of $x_r$ (exercise 2). Compare the first column of a network trained with PD and of one trained without: what PD guarantees, the network need not learn, and learns only as far as the rest drags it along. The last figure of section 7 shows such raw predictions.
+# With PD, no other loss ever sees the block means of $x_r$ (exercise 2). Compare the first column of a network trained
+# with PD and of one trained without: what PD guarantees, the network need not learn, and learns only as far as the rest
+# drags it along. The last figure of section 7 shows such raw predictions.
 #
 # <details><summary>Quick check 3: the runs with PD reach 100 dB and more in the column "enforced", and far less in the next, under the operator that made y. Are they inconsistent?</summary>
 #
-# They agree with $y$ under the operator that was put into them, pooling. $y$ was made by bicubic reduction, and $A_\text{bicubic} \hat x = y$ was never asked. The row *+ exact* asks for it.
+# They agree with $y$ under the operator that was put into them, pooling. $y$ was made by bicubic reduction, and
+# $A_\text{bicubic} \hat x = y$ was never asked. The row *+ exact* asks for it.
 #
 # </details>
 #
 # ## 7. Convergence
 #
-# Figures 3 and 6 of the paper: PD reaches in 10k iterations what the same network without it reaches in 90k. Our measure: steps without PD over steps with PD, to the PSNR that the run *without* PD ends with, per seed. **Claim C4.**
+# Figures 3 and 6 of the paper: PD reaches in 10k iterations what the same network without it reaches in 90k. Our
+# measure: steps without PD over steps with PD, to the PSNR that the run *without* PD ends with, per seed. **Claim C4.**
 
 
 # %%
@@ -1118,12 +1199,19 @@ record(
 )
 
 # %% [markdown]
-# The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it counts). So the ratio is made of a head start and of faster learning, and does not say of how much of each. The curves do: compare their
-# heights at step 0, then their slopes. The head start is to be had without training, by PD behind the other network in use (the dotted curves). Against those the last line of each pair compares: that ratio is about the training alone.
+# The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where
+# that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it
+# counts). So the ratio is made of a head start and of faster learning, and does not say of how much of each. The curves
+# do: compare their heights at step 0, then their slopes. The head start is to be had without training, by PD behind the
+# other network in use (the dotted curves). Against those the last line of each pair compares: that ratio is about the
+# training alone.
 #
 # ### Half-way, and the blocks
 #
-# A network with PD starts as blocks, and the paper says that the artefacts fade. `blockiness` is the mean step across borders of blocks over that inside blocks, 1 for an image without blocks. **Claim C12** divides the last by the first. (Before training the null part is nearly empty and blocks are all there is, so most of the fall comes at once; the printed figures show how it goes on, and what a network without PD ends with.)
+# A network with PD starts as blocks, and the paper says that the artefacts fade. `blockiness` is the mean step across
+# borders of blocks over that inside blocks, 1 for an image without blocks. **Claim C12** divides the last by the first.
+# (Before training the null part is nearly empty and blocks are all there is, so most of the fall comes at once; the
+# printed figures show how it goes on, and what a network without PD ends with.)
 
 # %% mystnb={"image": {"alt": "Blockiness against steps, falling with PD from a high start towards 1"}}
 fig, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
@@ -1154,7 +1242,8 @@ for space in ("none", "pd"):
 gallery(labelled)
 
 # %% [markdown]
-# *The figure* (the paper's Figure 10): the same unseen photographs in every row; they and their measurements are not shown, since they are not ours to distribute.
+# *The figure* (the paper's Figure 10): the same unseen photographs in every row; they and their measurements are not
+# shown, since they are not ours to distribute.
 #
 # On real data: what the network trained with PD says itself, its null part, and the answer.
 
@@ -1199,7 +1288,8 @@ gallery(
 )
 
 # %% [markdown]
-# The trained networks that come with the course, on images of the prior (so that $x$ may be shown): anatomy and errors times five, as Figures 4 and 9 of the paper.
+# The trained networks that come with the course, on images of the prior (so that $x$ may be shown): anatomy and errors
+# times five, as Figures 4 and 9 of the paper.
 
 # %% mystnb={"image": {"alt": "For each shipped network: y, raw prediction, null part, blocks, answer, two error maps, truth"}}
 for name in restorers():
@@ -1219,7 +1309,9 @@ if not restorers():
 #
 # ### The mismatch
 #
-# $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the answer is off. That is a ceiling for every network with PD, since of all images that average to $y$ this answer is the one nearest to $x$; with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8 bits of $y$.
+# $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the
+# answer is off. That is a ceiling for every network with PD, since of all images that average to $y$ this answer is the
+# one nearest to $x$; with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8 bits of $y$.
 
 # %% tags=["nbval-check-output"]
 exact_operator = Resize(G.size, factor)
@@ -1245,7 +1337,9 @@ scores(rows + pooled, METRICS)
 # %% [markdown]
 # ### Small backbones and diverse data
 #
-# The paper admits that small backbones and diverse data gain little: two statements. **Claim C14a** divides the gain in PSNR of a small backbone on faces by that of the usual one, **claim C14b** the gain on buildings, our diverse data, by that on faces. (The divisor must be positive, or the ratio means nothing.)
+# The paper admits that small backbones and diverse data gain little: two statements. **Claim C14a** divides the gain in
+# PSNR of a small backbone on faces by that of the usual one, **claim C14b** the gain on buildings, our diverse data, by
+# that on faces. (The divisor must be positive, or the ratio means nothing.)
 
 
 # %%
@@ -1269,7 +1363,10 @@ for id, what, other in (
 # %% [markdown]
 # ### Against a search
 #
-# PULSE (lesson 06) searches the prior for an image whose reduction is $y$; GLEAN answers in one pass. **Claim C17** compares their PSNR on held-out faces at 8x, both without PD. PSNR is judged against $x$, PSNR(LR) against $y$; a search that minimises the distance to $y$ may well win in the second. (PULSE was given pooled $y$, GLEAN bicubic ones; the images are of the same held-out people, fewer for PULSE, whose searches take long.)
+# PULSE (lesson 06) searches the prior for an image whose reduction is $y$; GLEAN answers in one pass. **Claim C17**
+# compares their PSNR on held-out faces at 8x, both without PD. PSNR is judged against $x$, PSNR(LR) against $y$; a
+# search that minimises the distance to $y$ may well win in the second. (PULSE was given pooled $y$, GLEAN bicubic ones;
+# the images are of the same held-out people, fewer for PULSE, whose searches take long.)
 
 # %%
 plain, on_pooled = (
@@ -1461,20 +1558,28 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 # python -m ganprior_null restore --model NAME --out restored --downsample photo.jpg    # the middle square, reduced first
 # ```
 #
-# `NAME` is a shipped restorer, or the folder of a run of your own. The files have exactly the block means of $y$, in 8 bits. One face must fill the square, as the training images had it; whatever $y$ does not say is invented, so this is no tool to find out what somebody looked like.
+# `NAME` is a shipped restorer, or the folder of a run of your own. The files have exactly the block means of $y$, in 8
+# bits. One face must fill the square, as the training images had it; whatever $y$ does not say is invented, so this is
+# no tool to find out what somebody looked like.
 #
 # ## Summary
 #
-# - GLEAN: an encoder reads $y$, a frozen prior is steered by latents and by features, a decoder of pixel shuffles writes the image. Panini-Net: masks decide channel by channel between prior and encoder, and the prior learns too.
-# - PD is one line in the forward pass. It adds no parameters, hardly any time, and takes the block means out of what has to be learned.
+# - GLEAN: an encoder reads $y$, a frozen prior is steered by latents and by features, a decoder of pixel shuffles
+#   writes the image. Panini-Net: masks decide channel by channel between prior and encoder, and the prior learns too.
+# - PD is one line in the forward pass. It adds no parameters, hardly any time, and takes the block means out of what
+#   has to be learned.
 # - A step is (3) and the discriminator's loss; the step in the cell is the library's.
-# - Runs are compared over the same seeds and images, as curves: who is ahead at each evaluation, and how many steps to the same PSNR.
+# - Runs are compared over the same seeds and images, as curves: who is ahead at each evaluation, and how many steps to
+#   the same PSNR.
 # - Where $y$ was not made by pooling, PD has a ceiling of its own; the exact operator removes it.
-# - Before the training is given the credit, put PD behind a network trained without it: the last table of section 6 and the dotted curves of section 7 do.
+# - Before the training is given the credit, put PD behind a network trained without it: the last table of section 6 and
+#   the dotted curves of section 7 do.
 #
-# **References.** GLEAN is {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, the encoder's blocks {cite}`wang2018esrgan`; PD and the claims are from {cite}`wang2023gan`, PULSE is {cite}`menon2020pulse`.
+# **References.** GLEAN is {cite}`chan2021glean`, Panini-Net {cite}`wang2022panini`, the encoder's blocks
+# {cite}`wang2018esrgan`; PD and the claims are from {cite}`wang2023gan`, PULSE is {cite}`menon2020pulse`.
 #
-# **Run it in full**: one run is one executed notebook (some minutes on two cores at the laptop profile); the whole table is a sweep.
+# **Run it in full**: one run is one executed notebook (some minutes on two cores at the laptop profile); the whole
+# table is a sweep.
 #
 # ```bash
 # export GANPRIOR_DATA=/where/the/packs/are   # folders of images: faces_color64, cats64, buildings64
@@ -1482,6 +1587,8 @@ print("Correct. Ask it of every seed, and look at the curves as well: one number
 # make sweep PROFILE=gpu
 # ```
 #
-# At the paper's size (1024 pixels) bring a prior: `ganprior-null convert rosinality FILE --name NAME` keeps it in your cache of weights, discriminator included, and `-p prior NAME` finds it; and a folder of photographs, `-p data FOLDER --profile paper`.
+# At the paper's size (1024 pixels) bring a prior: `ganprior-null convert rosinality FILE --name NAME` keeps it in your
+# cache of weights, discriminator included, and `-p prior NAME` finds it; and a folder of photographs,
+# `-p data FOLDER --profile paper`.
 #
 # **Next:** lesson 08 drops every loss but the adversarial one.

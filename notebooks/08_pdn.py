@@ -17,20 +17,26 @@
 #
 # *About 60 minutes of reading and trying · runs in about a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
-# Lesson 07 trained restorers with three losses: pixels, features, an adversary. Once the null-space step fixes everything that $y$ knows, the paper asks what the first two are still for, and drops them. What is
-# left is PDN {cite}`wang2023gan`: GLEAN without its decoder and without predicted latents, a random code $z$ in their place, PD at the end, and **one loss, the adversarial one**. It gives a different face for each $z$, and every one of
-# them is consistent. The paper goes further: PDN keeps its quality on downsamplers it was not trained for, does not learn the noise of bad training images, and fails without PD. Its code was never published. Here it is, with every choice that the paper leaves open,
-# and with measurements of all four statements, also of what the paper does not say: what it costs.
+# Lesson 07 trained restorers with three losses: pixels, features, an adversary. Once the null-space step fixes
+# everything that $y$ knows, the paper asks what the first two are still for, and drops them. What is left is PDN
+# {cite}`wang2023gan`: GLEAN without its decoder and without predicted latents, a random code $z$ in their place, PD at
+# the end, and **one loss, the adversarial one**. It gives a different face for each $z$, and every one of them is
+# consistent. The paper goes further: PDN keeps its quality on downsamplers it was not trained for, does not learn the
+# noise of bad training images, and fails without PD. Its code was never published. Here it is, with every choice that
+# the paper leaves open, and with measurements of all four statements, also of what the paper does not say: what it
+# costs.
 #
 # **What you will learn**
 #
-# - say what a pixel loss can still teach a network that is consistent already, and what it costs to do without: 3 decibels, by a line of algebra;
+# - say what a pixel loss can still teach a network that is consistent already, and what it costs to do without: 3
+#   decibels, by a line of algebra;
 # - write PDN's forward pass and training step;
 # - draw many answers to one measurement, prove each consistent, and measure how and where they differ;
 # - test a restorer on downsamplers it has not seen, and on noise it should not have learned;
 # - judge a claim from stored runs: seeds, controls, and the cost beside the gain.
 #
-# **Before you start**: [the GAN prior](05_gan_prior.ipynb) and lesson 07 (GLEAN and its training step). The lesson covers Section 4.4, Table 4 and Figures 7 and 8 of the paper.
+# **Before you start**: [the GAN prior](05_gan_prior.ipynb) and lesson 07 (GLEAN and its training step). The lesson
+# covers Section 4.4, Table 4 and Figures 7 and 8 of the paper.
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -102,11 +108,14 @@ def gaussian(*shape, offset=0):
 # %% [markdown]
 # ## 1. What is a pixel loss still good for?
 #
-# Let $\hat x = A^\dagger y + (I - A^\dagger A)\, x_r$ with $y = A x$. The two parts of an image are orthogonal, so the squared error splits by Pythagoras:
+# Let $\hat x = A^\dagger y + (I - A^\dagger A)\, x_r$ with $y = A x$. The two parts of an image are orthogonal, so the
+# squared error splits by Pythagoras:
 #
 # $$\lVert \hat x - x \rVert^2 = \lVert A^\dagger y - A^\dagger A x \rVert^2 + \lVert (I - A^\dagger A)(x_r - x) \rVert^2 . \tag{1}$$
 #
-# The first term is zero, whatever the network does. (Where $y$ was not made by $A$, as with bicubic $y$ and PD, it is a constant that no network can change.) So a pixel loss teaches only the null part, the part that $y$ does *not* determine. And what does it teach there?
+# The first term is zero, whatever the network does. (Where $y$ was not made by $A$, as with bicubic $y$ and PD, it is a
+# constant that no network can change.) So a pixel loss teaches only the null part, the part that $y$ does *not*
+# determine. And what does it teach there?
 
 # %% tags=["nbval-check-output"]
 A = AveragePool(8)
@@ -120,9 +129,10 @@ print("equation (1): the error is that of the null part:", True)
 print("the gradient has no range part:", bool(A(slope).abs().max() < 1e-12))
 
 # %% [markdown]
-# Many faces have the same $y$. Write $n$ for the null part and $p(n \mid y)$ for the plausible ones. The squared error averaged over all of them is least for
-# the *mean* null part, $\mathbb E[n \mid y]$: an average over eyes that look left and right, mouths open and shut. It is as near as one can get to everything, and is itself nothing: a blur. The figure has one
-# dimension instead of twelve thousand.
+# Many faces have the same $y$. Write $n$ for the null part and $p(n \mid y)$ for the plausible ones. The squared error
+# averaged over all of them is least for the *mean* null part, $\mathbb E[n \mid y]$: an average over eyes that look
+# left and right, mouths open and shut. It is as near as one can get to everything, and is itself nothing: a blur. The
+# figure has one dimension instead of twelve thousand.
 
 
 # %% mystnb={"image": {"alt": "A density with two peaks, and below it the expected squared and absolute errors, both lowest between the peaks where the density is nearly zero"}}
@@ -144,25 +154,34 @@ bottom.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *The figure:* the answer with the least error is one that never occurs. (L1 is no better here: it is flat where nobody lives.) An adversary judges otherwise. It asks whether *this* pair of eyes could be real.
+# *The figure:* the answer with the least error is one that never occurs. (L1 is no better here: it is flat where nobody
+# lives.) An adversary judges otherwise. It asks whether *this* pair of eyes could be real.
 #
 # ### Why is it enough that $D$ never sees $y$?
 #
-# An adversary is content when the answers $\hat x$, over all $y$ and $z$, are distributed as the real images $x$ are. Nothing in that mentions $y$: what makes an answer suit *its own* $y$? PD does. Write $\hat x = A^\dagger y + n'$. The measurement is part of the picture, $A \hat x = y$,
-# so $D$ sees it after all. If $\hat x$ and $x$ have one distribution, so have the pairs $(A \hat x, n') = (y, n')$ and $(A x, n) = (y, n)$; hence, for each $y$, also $n'$ and $n$:
+# An adversary is content when the answers $\hat x$, over all $y$ and $z$, are distributed as the real images $x$ are.
+# Nothing in that mentions $y$: what makes an answer suit *its own* $y$? PD does. Write $\hat x = A^\dagger y + n'$. The
+# measurement is part of the picture, $A \hat x = y$, so $D$ sees it after all. If $\hat x$ and $x$ have one
+# distribution, so have the pairs $(A \hat x, n') = (y, n')$ and $(A x, n) = (y, n)$; hence, for each $y$, also $n'$ and
+# $n$:
 #
 # $$p(n' \mid y) = p(n \mid y).$$
 #
-# The answers are **samples**, not means. Whatever is perfectly consistent and perfectly realistic must sample in this way {cite}`ohayon2023superiority`; a network with one answer to each $y$ cannot, hence the code $z$. And without PD the argument fails at its first step (section 5). It supposes that $y = A x$, and that network
-# and adversary reach the end of their game. Sections 4 to 8 ask how much of it is left when they do not.
+# The answers are **samples**, not means. Whatever is perfectly consistent and perfectly realistic must sample in this
+# way {cite}`ohayon2023superiority`; a network with one answer to each $y$ cannot, hence the code $z$. And without PD
+# the argument fails at its first step (section 5). It supposes that $y = A x$, and that network and adversary reach the
+# end of their game. Sections 4 to 8 ask how much of it is left when they do not.
 #
 # ### The price, by a line of algebra
 #
-# Let $n$ be the truth and $n'$ an answer, an independent draw from the same $p(n \mid y)$, as a perfect PDN would give. Then
+# Let $n$ be the truth and $n'$ an answer, an independent draw from the same $p(n \mid y)$, as a perfect PDN would give.
+# Then
 #
 # $$\mathbb E \lVert n' - n \rVert^2 = 2\, \mathbb E \lVert n - \mathbb E n \rVert^2 : \tag{2}$$
 #
-# **twice** the squared error of the mean, $10 \log_{10} 2 = 3.01$ dB of PSNR, for each $y$. (Realism alone never needs to cost more {cite}`blau2018perception`; with consistency it costs just that.) So no perfect sampler can match the PSNR of a perfect *regressor*, the network that answers with the mean. Keep the three decibels in mind for section 8.
+# **twice** the squared error of the mean, $10 \log_{10} 2 = 3.01$ dB of PSNR, for each $y$. (Realism alone never needs
+# to cost more {cite}`blau2018perception`; with consistency it costs just that.) So no perfect sampler can match the
+# PSNR of a perfect *regressor*, the network that answers with the mean. Keep the three decibels in mind for section 8.
 
 # %% tags=["nbval-check-output"]
 answers = draw_null(20_000, offset=20)
@@ -178,16 +197,20 @@ LivePDN()
 # %% [markdown]
 # ## 2. The network
 #
-# Strike out two parts of GLEAN: the head that predicted latents from $y$, and the decoder. Codes come from $z \sim \mathcal N(0, I)$ through the prior's own mapping network, and the bank's own colours are the answer:
+# Strike out two parts of GLEAN: the head that predicted latents from $y$, and the decoder. Codes come from
+# $z \sim \mathcal N(0, I)$ through the prior's own mapping network, and the bank's own colours are the answer:
 #
 # $$f_{k} = \text{encoder}(y), \quad w = \text{mapping}(z),$$
 #
 # $$x_r = \text{bank}(w;\, f_{k}), \quad \hat x = A^\dagger y + (I - A^\dagger A)\, x_r . \tag{3}$$
 #
-# The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution, as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
+# The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution,
+# as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
 #
-# One thing we start differently. GLEAN's fusions begin at random, and scramble what the bank has learned; pixel losses repair that soon. An adversary alone takes long to find its way back from noise. So our fusions begin near the identity: the bank's features pass,
-# the encoder's are added softly, and an untrained PDN is nearly its prior: a random face, put into the null space of $y$. What it has to learn is to listen.
+# One thing we start differently. GLEAN's fusions begin at random, and scramble what the bank has learned; pixel losses
+# repair that soon. An adversary alone takes long to find its way back from noise. So our fusions begin near the
+# identity: the bank's features pass, the encoder's are added softly, and an untrained PDN is nearly its prior: a random
+# face, put into the null space of $y$. What it has to learn is to listen.
 
 
 # %%
@@ -238,16 +261,19 @@ except ValueError:
 # %% [markdown]
 # <details><summary>Quick check 1: y was random noise here, and it may be that the network never saw a face. Why is every answer consistent all the same?</summary>
 #
-# Equation (3) ends with the null-space step, and $A \hat x = A A^\dagger y + (A - A A^\dagger A)\, x_r = y$ for *any* $x_r$. Consistency is a property of the last line, not of the training.
+# Equation (3) ends with the null-space step, and $A \hat x = A A^\dagger y + (A - A A^\dagger A)\, x_r = y$ for *any*
+# $x_r$. Consistency is a property of the last line, not of the training.
 #
 # </details>
 #
 # ## 3. The training step
 #
-# One loss for each network. $D$ sees $\hat x$, after PD: it never has to waste its time on blocks of wrong brightness, and the network never has to learn them.
+# One loss for each network. $D$ sees $\hat x$, after PD: it never has to waste its time on blocks of wrong brightness,
+# and the network never has to learn them.
 #
-# Two things that look like choices are none. The "vanilla" loss of the published configurations, binary cross entropy on the score, *is* the softplus loss of lesson 05. And with a single loss its
-# weight does not matter, since Adam divides by the size of the gradient.
+# Two things that look like choices are none. The "vanilla" loss of the published configurations, binary cross entropy
+# on the score, *is* the softplus loss of lesson 05. And with a single loss its weight does not matter, since Adam
+# divides by the size of the gradient.
 
 # %% tags=["nbval-check-output"]
 scores = gaussian(16, 1, offset=30).double()
@@ -302,7 +328,8 @@ print("the encoder's side has moved:", not torch.equal(before, ours[0].network.f
 # %% [markdown]
 # ## 4. Many faces, one measurement
 #
-# Four truths that no network was trained on: a photograph, and three samples of the prior. Each is reduced to $8 \times 8$ pixels and rounded to 8 bits; then PDN answers by several codes.
+# Four truths that no network was trained on: a photograph, and three samples of the prior. Each is reduced to
+# $8 \times 8$ pixels and rounded to 8 bits; then PDN answers by several codes.
 
 # %%
 photo = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (64, 64), mode="area")
@@ -331,8 +358,11 @@ nearer = [float(psnr(average, x)[i] - psnr(answers[:, i], x[i].expand_as(answers
 print("and nearer to the truth than an answer, every time:", min(nearer) > 0)
 
 # %% [markdown]
-# *The figure:* all answers of a row have the same block averages (the truth's are a little off, as $y$ is its bicubic reduction in 8 bits). What differs are the places where a face has something that $8 \times 8$ pixels do not hold. The mean of the answers is smoother than each of them and closer to the truth,
-# as equation (2) of lesson 06 has it: averaging turns samples back into the regressor's blur. Here is by how much, and how far the answers are apart, in the null space, where all of their difference lies.
+# *The figure:* all answers of a row have the same block averages (the truth's are a little off, as $y$ is its bicubic
+# reduction in 8 bits). What differs are the places where a face has something that $8 \times 8$ pixels do not hold. The
+# mean of the answers is smoother than each of them and closer to the truth, as equation (2) of lesson 06 has it:
+# averaging turns samples back into the regressor's blur. Here is by how much, and how far the answers are apart, in the
+# null space, where all of their difference lies.
 
 # %%
 print(f"the mean of {codes} answers is nearer by {sum(nearer) / len(nearer):.2f} dB; a perfect sampler's, by equation (2): "
@@ -341,9 +371,12 @@ print(f"two answers differ by {pairwise_distance(answers, A):.3f} (root mean squ
       f"{float(A.project_null((answers - x).flatten(0, 1)).square().mean().sqrt()):.3f}")  # fmt: skip
 
 # %% [markdown]
-# A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is farther from the truth than from its siblings means that the codes explore *less* than what is unknown, or around the wrong place.
+# A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is
+# farther from the truth than from its siblings means that the codes explore *less* than what is unknown, or around the
+# wrong place.
 #
-# Now move from code to code yourself. **Question**: between two codes, does a face *fade* into the next one, or is each picture on the way a face? And does the read-out ever leave "exactly"?
+# Now move from code to code yourself. **Question**: between two codes, does a face *fade* into the next one, or is each
+# picture on the way a face? And does the read-out ever leave "exactly"?
 
 # %% tags=["live"]
 from ganprior_null.widgets.live import LiveCodes
@@ -353,14 +386,17 @@ LiveCodes(answer, y[:1], gaussian(5, bare.bank.style_dim, offset=60), steps=4)
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Nothing is blended: each picture is the network's answer to a code of its own on the great circle between two others. The read-out is computed in your browser from the pixels shown. It stays at "exactly", since each picture was put into $[0, 1]$ and rounded as in lesson 03, so that all sums over
-# blocks equal $64\, y$ as integers; and the whole difference to the first answer lies in the null space.
+# Nothing is blended: each picture is the network's answer to a code of its own on the great circle between two others.
+# The read-out is computed in your browser from the pixels shown. It stays at "exactly", since each picture was put into
+# $[0, 1]$ and rounded as in lesson 03, so that all sums over blocks equal $64\, y$ as integers; and the whole
+# difference to the first answer lies in the null space.
 #
 # </details>
 #
 # ### Diversity over many faces
 #
-# Stored runs say it for faces held out from training: the mean distance of two answers in the null space, what remains of it when only $z$ or only the pixel noise changes, and the worst PSNR(LR) of all answers.
+# Stored runs say it for faces held out from training: the mean distance of two answers in the null space, what remains
+# of it when only $z$ or only the pixel noise changes, and the worst PSNR(LR) of all answers.
 
 
 # %%
@@ -467,11 +503,14 @@ else:
     print("no stored diversity yet: python -m ganprior_null evaluate restorer RUN")
 
 # %% [markdown]
-# *The maps* are bright where answers differ most, each by its own largest value. Look for eyes, mouth and outline: that is what $8 \times 8$ averages do not hold. The grid of cells shows too, since answers that must agree on every cell's average differ *within* cells. *The samples*, if there are any: one measurement a row.
+# *The maps* are bright where answers differ most, each by its own largest value. Look for eyes, mouth and outline: that
+# is what $8 \times 8$ averages do not hold. The grid of cells shows too, since answers that must agree on every cell's
+# average differ *within* cells. *The samples*, if there are any: one measurement a row.
 #
 # ## 5. Without PD
 #
-# **Claim C9**: the same network, the same loss, no null-space step. Nothing ties $\hat x$ to $y$ then but a discriminator that never sees $y$: any face will do.
+# **Claim C9**: the same network, the same loss, no null-space step. Nothing ties $\hat x$ to $y$ then but a
+# discriminator that never sees $y$: any face will do.
 
 # %% mystnb={"image": {"alt": "PSNR to the truth and fd_features64 over training steps, PDN with and without PD"}}
 with_pd, without = pdn[8], group(model="pdn", null_space="none")
@@ -510,13 +549,22 @@ learned = c9 - sum(first) / len(first) if stored else None
 report.record("C9", c9, profile=profile, runs=stored or (), control=learned, seeds=len(gaps), **details)
 
 # %% [markdown]
-# Be fair to the network without PD. PD raises the PSNR of *anything*, also of a random face: the gap before the first step was not made by training, and the claim's rule, which looks at the end, does not subtract it. Whether the *training* fails the other curve says: it asks only whether the answers look like faces, which is all that the
-# adversary wanted. Compare where the two begin and where they end. One reason to expect a difference there: with PD brightness, colour and pose are right from the start, and $D$ has to look at detail.
+# Be fair to the network without PD. PD raises the PSNR of *anything*, also of a random face: the gap before the first
+# step was not made by training, and the claim's rule, which looks at the end, does not subtract it. Whether the
+# *training* fails the other curve says: it asks only whether the answers look like faces, which is all that the
+# adversary wanted. Compare where the two begin and where they end. One reason to expect a difference there: with PD
+# brightness, colour and pose are right from the start, and $D$ has to look at detail.
 #
 # ## 6. Downsamplers nobody trained for
 #
-# **Claim C7**, Table 4: the paper trains all three on bicubic *without* antialiasing (each LR pixel reads a handful of HR pixels and skips the rest) and tests on antialiased bicubic and bilinear. It reports that PDN has the best FID there, at
-# the PSNR of the others. (GLEAN's 30.13 and Panini's 29.40 dB are two to three decibels above their own 27.20 and 27.13 dB in Table 2, under the kernel they were trained for. Perhaps these rows include PD, unstated; so both forms are here.) "Better at about their PSNR" are two statements: the rule asks both of each rival, the second with half a decibel of patience. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control. Each run keeps its own null space. Distances are [`fd_features64`](../book/api.md#metrics.fd_features64), never to be compared with a published FID.
+# **Claim C7**, Table 4: the paper trains all three on bicubic *without* antialiasing (each LR pixel reads a handful of
+# HR pixels and skips the rest) and tests on antialiased bicubic and bilinear. It reports that PDN has the best FID
+# there, at the PSNR of the others. (GLEAN's 30.13 and Panini's 29.40 dB are two to three decibels above their own 27.20
+# and 27.13 dB in Table 2, under the kernel they were trained for. Perhaps these rows include PD, unstated; so both
+# forms are here.) "Better at about their PSNR" are two statements: the rule asks both of each rival, the second with
+# half a decibel of patience. We add average pooling (*box*) and Lanczos, and the kernel of the training as a control.
+# Each run keeps its own null space. Distances are [`fd_features64`](../book/api.md#metrics.fd_features64), never to be
+# compared with a published FID.
 
 # %%
 METHODS = {
@@ -566,19 +614,25 @@ each = {"distance_lower": f"{sum(holds[::2])} of 4", "psnr_about_equal": f"{sum(
 report.record("C7", share, profile=profile, runs=stored or (), seeds=2, **each)
 
 # %% [markdown]
-# Read the columns against one another, too. A network trained on aliased $y$ knows how to undo aliasing; an antialiased $y$ is softer than all it has seen. And PD is itself an assumption about the kernel: on *box* it is the truth, on plain bicubic it is
-# far from it (lesson 02 measured how far), and PSNR(LR) under the downsampler that made $y$ shows it.
+# Read the columns against one another, too. A network trained on aliased $y$ knows how to undo aliasing; an antialiased
+# $y$ is softer than all it has seen. And PD is itself an assumption about the kernel: on *box* it is the truth, on
+# plain bicubic it is far from it (lesson 02 measured how far), and PSNR(LR) under the downsampler that made $y$ shows
+# it.
 #
 # <details><summary>Quick check 2: PDN has seen no y but aliased ones, just as GLEAN. Why might it mind a change of the kernel less?</summary>
 #
-# GLEAN learned a map from $y$ to the mean $x$ that belongs to it, under one kernel; another kernel makes the map wrong in each pixel. PDN's loss never compares $\hat x$ with the $x$ that belongs to $y$. It learned to make what the average leaves open look real, and the averages come from PD. Whether that
-# is worth more than what it gives up is what the table decides.
+# GLEAN learned a map from $y$ to the mean $x$ that belongs to it, under one kernel; another kernel makes the map wrong
+# in each pixel. PDN's loss never compares $\hat x$ with the $x$ that belongs to $y$. It learned to make what the
+# average leaves open look real, and the averages come from PD. Whether that is worth more than what it gives up is what
+# the table decides.
 #
 # </details>
 #
 # ## 7. Bad training images
 #
-# **Claim C8**, Figure 8: a part of the training images is degraded. A pixel loss asks for each target as it is, noise and all; and an adversary? We blur, add noise to, and compress half of the training images, each image always in the same way (`training/degrade.py`); those to test on stay clean. So does one face of ours:
+# **Claim C8**, Figure 8: a part of the training images is degraded. A pixel loss asks for each target as it is, noise
+# and all; and an adversary? We blur, add noise to, and compress half of the training images, each image always in the
+# same way (`training/degrade.py`); those to test on stay clean. So does one face of ours:
 
 # %% mystnb={"image": {"alt": "A photograph of a face, and the same blurred, noisy and compressed by three draws of strength"}}
 clean = to_uint8(photo).expand(3, -1, -1, -1)
@@ -587,8 +641,10 @@ show([photo, *bad], ["clean", *(f"degraded, draw {k}" for k in range(1, 4))], he
 print(f"noise {noise(photo):.3f} -> {noise(bad):.3f}; sharpness {sharpness(photo):.3f} -> {sharpness(bad):.3f}")
 
 # %% [markdown]
-# Two figures for each set of answers. *Noise*: the standard deviation that the finest detail gives away, by the median, so that edges do not count. *Sharpness*: the root mean square step between neighbouring means of $2 \times 2$ pixels, to which noise adds about a third of what it adds to steps between pixels. The control is the same
-# network trained on clean images.
+# Two figures for each set of answers. *Noise*: the standard deviation that the finest detail gives away, by the median,
+# so that edges do not count. *Sharpness*: the root mean square step between neighbouring means of $2 \times 2$ pixels,
+# to which noise adds about a third of what it adds to steps between pixels. The control is the same network trained on
+# clean images.
 
 # %%
 rows = []
@@ -631,14 +687,19 @@ else:
     print("no runs on degraded images yet")
 
 # %% [markdown]
-# What copying looks like is a rise from the column "clean" to the column "degraded". A network may be grainier than another with any training, GLEAN than PDN for one; so the rule divides one rise by the other, GLEAN's by PDN's. Look at Panini-Net's, too: it begins as clean as PDN.
+# What copying looks like is a rise from the column "clean" to the column "degraded". A network may be grainier than
+# another with any training, GLEAN than PDN for one; so the rule divides one rise by the other, GLEAN's by PDN's. Look
+# at Panini-Net's, too: it begins as clean as PDN.
 #
-# And think before you read a low figure as praise. The adversary's real images are half degraded, so a generator that matches *all* of them must make degraded faces half of the time. Where PDN does not, the reason is its parts: a frozen bank that knew only clean faces, and little time. A
-# regressor averages the noise of its targets away, which keeps noise low as well, and sharpness. That is why the table has four numbers a row and a control, not one ratio.
+# And think before you read a low figure as praise. The adversary's real images are half degraded, so a generator that
+# matches *all* of them must make degraded faces half of the time. Where PDN does not, the reason is its parts: a frozen
+# bank that knew only clean faces, and little time. A regressor averages the noise of its targets away, which keeps
+# noise low as well, and sharpness. That is why the table has four numbers a row and a control, not one ratio.
 #
 # ## 8. What an adversary alone loses
 #
-# Now the other side: clean data, the matching kernel. Nothing unseen, nothing degraded. (At 16x GLEAN and Panini-Net with PD have the paper's smaller $\beta$, lesson 07.)
+# Now the other side: clean data, the matching kernel. Nothing unseen, nothing degraded. (At 16x GLEAN and Panini-Net
+# with PD have the paper's smaller $\beta$, lesson 07.)
 
 # %%
 METRICS = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "blockiness")
@@ -703,15 +764,24 @@ for run in curves["PDN"]:
 # %% [markdown]
 # So what is lost?
 #
-# - **Fidelity.** A perfect sampler gives away three decibels, by equation (2). The squared error of an answer is the variance of the answers plus the squared error of their mean; where the first is much less than half of the whole, most of the gap is not the price of sampling: the answers are
-#   wrong together. The paper's Table 4 has PDN *above* the regressors in PSNR. PDN can only be there where the regressors are far from perfect, as they may be on a kernel they do not know, or where it hardly samples, because its answers hardly differ.
-# - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an adversary is as content with another one.
-# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin them first, before it builds them anew, now listening to $y$?
-# - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and the measurements of *other* faces.
+# - **Fidelity.** A perfect sampler gives away three decibels, by equation (2). The squared error of an answer is the
+#   variance of the answers plus the squared error of their mean; where the first is much less than half of the whole,
+#   most of the gap is not the price of sampling: the answers are wrong together. The paper's Table 4 has PDN *above*
+#   the regressors in PSNR. PDN can only be there where the regressors are far from perfect, as they may be on a kernel
+#   they do not know, or where it hardly samples, because its answers hardly differ.
+# - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an
+#   adversary is as content with another one.
+# - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies
+#   with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve:
+#   an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin
+#   them first, before it builds them anew, now listening to $y$?
+# - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and the measurements of *other*
+#   faces.
 #
 # ### The choices that the paper leaves open
 #
-# Each is an argument of [`PDN`](../book/api.md#PDN) or of the recipe. A short run for each departure, from the same seed, says what it does; the first line is the default at the same length.
+# Each is an argument of [`PDN`](../book/api.md#PDN) or of the recipe. A short run for each departure, from the same
+# seed, says what it does; the first line is the default at the same length.
 
 # %%
 LABELS = {
@@ -735,13 +805,15 @@ table([title, "fd_features64", "PSNR", "identity", "distance of two answers"], r
 # %% [markdown]
 # <details><summary>Quick check 3: "vanilla GAN loss or softplus with R1" is often given as one choice. Which part of it is a choice?</summary>
 #
-# Only R1. Section 3 showed that the vanilla loss and softplus are one function; and with one loss its weight drops out as well.
+# Only R1. Section 3 showed that the vanilla loss and softplus are one function; and with one loss its weight drops out
+# as well.
 #
 # </details>
 #
 # ### What was tried
 #
-# The printed sentences above come from the stored runs, and where they disagree with the paper they stand as they are. In short:
+# The printed sentences above come from the stored runs, and where they disagree with the paper they stand as they are.
+# In short:
 
 # %%
 verdicts = []
@@ -909,17 +981,25 @@ print("Correct. No gradient ever touches the range part of x_r: whatever low fre
 # %% [markdown]
 # ## Summary
 #
-# - With PD a pixel loss teaches the null part alone, and there its best answer is the mean: a blur. An adversary asks for samples, of the right $p(n \mid y)$ although it never sees $y$, since PD writes $y$ into the picture.
-# - A perfect sampler has twice the squared error of a perfect regressor: 3.01 dB. PSNR cannot be the judge of PDN; nor can a Fréchet distance alone, which does not ask who it is.
-# - PDN is GLEAN less head and decoder, plus $z$. Each answer is consistent, trained or not, because the last line says so.
+# - With PD a pixel loss teaches the null part alone, and there its best answer is the mean: a blur. An adversary asks
+#   for samples, of the right $p(n \mid y)$ although it never sees $y$, since PD writes $y$ into the picture.
+# - A perfect sampler has twice the squared error of a perfect regressor: 3.01 dB. PSNR cannot be the judge of PDN; nor
+#   can a Fréchet distance alone, which does not ask who it is.
+# - PDN is GLEAN less head and decoder, plus $z$. Each answer is consistent, trained or not, because the last line says
+#   so.
 # - Without PD nothing ties the answer to $y$.
-# - "Unseen kernel" and "bad images" are questions for tables with controls and seeds, and the answers stand in the cells above.
+# - "Unseen kernel" and "bad images" are questions for tables with controls and seeds, and the answers stand in the
+#   cells above.
 #
-# **References.** PDN, Table 4 and Figures 7 and 8 are from {cite}`wang2023gan`; the network it is cut from is GLEAN {cite}`chan2021glean`, its rival Panini-Net {cite}`wang2022panini`, the bank StyleGAN2 {cite}`karras2020stylegan2`; the trade between
-# distortion and looks is {cite}`blau2018perception`; that consistency and realism together ask for samples is proved in {cite}`ohayon2023superiority`.
+# **References.** PDN, Table 4 and Figures 7 and 8 are from {cite}`wang2023gan`; the network it is cut from is GLEAN
+# {cite}`chan2021glean`, its rival Panini-Net {cite}`wang2022panini`, the bank StyleGAN2 {cite}`karras2020stylegan2`;
+# the trade between distortion and looks is {cite}`blau2018perception`; that consistency and realism together ask for
+# samples is proved in {cite}`ohayon2023superiority`.
 #
-# **Run it in full**: a run of your own, trained, judged and read with the stored ones; `PACKS` is the folder that holds the pack of faces, `faces_color64`, whose runs the tables of this lesson take. Other seeds, `-p pd false`, `-p downsampler bicubic-plain`, `-p degraded true`, `-p variant r1` make the other rows; GLEAN's and
-# Panini-Net's come from lesson 07 with the same parameters. The last line makes all of them.
+# **Run it in full**: a run of your own, trained, judged and read with the stored ones; `PACKS` is the folder that holds
+# the pack of faces, `faces_color64`, whose runs the tables of this lesson take. Other seeds, `-p pd false`,
+# `-p downsampler bicubic-plain`, `-p degraded true`, `-p variant r1` make the other rows; GLEAN's and Panini-Net's come
+# from lesson 07 with the same parameters. The last line makes all of them.
 #
 # ```bash
 # export GANPRIOR_DATA=PACKS

@@ -17,7 +17,9 @@
 #
 # *About 50 minutes of reading and trying · runs in about a minute on a two-core laptop · 2 GB of memory · no GPU*
 #
-# So far the networks were ours, and the pictures 64 pixels wide. This lesson takes networks that others have published, with the weights they published, and photographs of real size. It puts the null space behind them, **after** training, as anyone can, and asks what that is worth: for which networks, for which pictures, and when it costs.
+# So far the networks were ours, and the pictures 64 pixels wide. This lesson takes networks that others have published,
+# with the weights they published, and photographs of real size. It puts the null space behind them, **after** training,
+# as anyone can, and asks what that is worth: for which networks, for which pictures, and when it costs.
 #
 # **What you will learn**
 #
@@ -27,7 +29,9 @@
 # - say where PD costs, and why the exact operator does not;
 # - restore a picture of your own into a file that gives it back.
 #
-# **Before you start**: [pooling decomposition](02_pooling_decomposition.ipynb), and sections 5 and 6 of [operators](03_operators.ipynb). The lesson answers the seed of this course, the paper's README, which expects little from small networks and diverse data; the paper says so in its Section 5.
+# **Before you start**: [pooling decomposition](02_pooling_decomposition.ipynb), and sections 5 and 6 of
+# [operators](03_operators.ipynb). The lesson answers the seed of this course, the paper's README, which expects little
+# from small networks and diverse data; the paper says so in its Section 5.
 
 # %% tags=["parameters"]
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -85,7 +89,9 @@ NETWORKS = {name: load_network(name) for name in dict.fromkeys(LIVE)}
 # %% [markdown]
 # ## 1. Before and after
 #
-# A photograph that scikit-image ships is made four times smaller by bicubic downsampling and stored in 8 bits: that is $y$. A published network enlarges it. Then the range part is exchanged for what $y$ knows, with the operator that made $y$.
+# A photograph that scikit-image ships is made four times smaller by bicubic downsampling and stored in 8 bits: that is
+# $y$. A published network enlarges it. Then the range part is exchanged for what $y$ knows, with the operator that made
+# $y$.
 
 # %% mystnb={"image": {"alt": "An astronaut's portrait: the small measurement, the network's answer, the answer after the exact operator, the truth; below each, a detail enlarged"}}
 x = PHOTOS["astronaut"]
@@ -101,9 +107,12 @@ print(f"PSNR: {float(psnr(x_r, x)):.1f} dB before, {float(psnr(x_hat, x)):.1f} d
 print(f"PSNR(LR): {float(consistency_db(A, x_r, y)):.0f} dB before, {float(consistency_db(A, x_hat, y)):.0f} dB after")
 
 # %% [markdown]
-# *The figure:* you may have to look twice. The network's answer was good, and the step leaves its details alone: they lie in the null space. What it mends is what the network had no right to change: soft colours, brightness, thickness of lines.
+# *The figure:* you may have to look twice. The network's answer was good, and the step leaves its details alone: they
+# lie in the null space. What it mends is what the network had no right to change: soft colours, brightness, thickness
+# of lines.
 #
-# Drag the line. **Question**: with the raw answer on one side and the change on the other, where is the change large: in flat areas, on textures, or along edges?
+# Drag the line. **Question**: with the raw answer on one side and the change on the other, where is the change large:
+# in flat areas, on textures, or along edges?
 
 # %% tags=["live"]
 from ganprior_null.widgets.live import LiveCompare
@@ -127,13 +136,17 @@ LiveCompare({name: image.clamp(0, 1) for name, image in pictures.items()}, notes
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Along edges, as thin double lines: the network draws edges a little too sharp or too thick, and $y$ knows how much light there was. Flat areas change by less than a grey level, and texture hardly at all: what pixels smaller than those of $y$ do is not seen by $A$.
+# Along edges, as thin double lines: the network draws edges a little too sharp or too thick, and $y$ knows how much
+# light there was. Flat areas change by less than a grey level, and texture hardly at all: what pixels smaller than
+# those of $y$ do is not seen by $A$.
 #
 # </details>
 #
 # ## 2. Networks that lie in packages
 #
-# Weights of published networks come inside ordinary Python packages that were made for another program. Two of them are part of this course's installation; others you may install, or hand over a checkpoint file. Nothing of them is copied into this repository.
+# Weights of published networks come inside ordinary Python packages that were made for another program. Two of them are
+# part of this course's installation; others you may install, or hand over a checkpoint file. Nothing of them is copied
+# into this repository.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 lines = ["| name | what | licence, as the package states it | weights |", "|---|---|---|---|"]
@@ -143,7 +156,10 @@ for known in available():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# A reader of such a file is thirty lines, `networks/ncnn.py`: the kernels lie there in half precision, in the order in which they run. `tests/networks` holds each of our readers to what the package's own program computes: they agree to $10^{-5}$. All take $y$ of any size in $[0, 1]$; a larger one than memory is cut into tiles that overlap by what a layer sees, and comes out the same.
+# A reader of such a file is thirty lines, `networks/ncnn.py`: the kernels lie there in half precision, in the order in
+# which they run. `tests/networks` holds each of our readers to what the package's own program computes: they agree to
+# $10^{-5}$. All take $y$ of any size in $[0, 1]$; a larger one than memory is cut into tiles that overlap by what a
+# layer sees, and comes out the same.
 
 # %% tags=["nbval-check-output"]
 part = y[..., :16, :12]
@@ -154,11 +170,15 @@ for name, net in NETWORKS.items():
     print(f"{name}: {count:.1f} M parameters, tiles equal the whole: {bool(same)}")
 
 # %% [markdown]
-# One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges. Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is. (Wherever this lesson does not say otherwise, $y$ comes from an 8-bit file.)
+# One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges.
+# Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw
+# with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is. (Wherever this
+# lesson does not say otherwise, $y$ comes from an 8-bit file.)
 #
 # ## 3. Raw, PD, exact
 #
-# Three pictures from one answer $x_r$. PD takes $A$ to be average pooling, whatever made $y$; the exact operator is the one that did:
+# Three pictures from one answer $x_r$. PD takes $A$ to be average pooling, whatever made $y$; the exact operator is the
+# one that did:
 #
 # $$\hat x_{\text{PD}} = x_r + P^\dagger (y - P x_r), \qquad \hat x_{\text{exact}} = x_r + A^\dagger (y - A x_r). \tag{1}$$
 
@@ -172,7 +192,8 @@ gives_back = [bool(consistency_db(A, v, y) > 120) for v in (x_r, with_pd, exact)
 print("raw, PD, exact: gives y back", gives_back)
 
 # %% [markdown]
-# The same for two photographs and four backbones. Plain bicubic interpolation is one of them, the network that knows nothing: a table without it would praise the method for what any picture gets.
+# The same for two photographs and four backbones. Plain bicubic interpolation is one of them, the network that knows
+# nothing: a table without it would praise the method for what any picture gets.
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
@@ -194,7 +215,8 @@ for name in NETWORKS:
 Markdown("\n".join(lines) + "\n\nPSNR raw / PD / exact in dB, to the truth, all pixels and channels")
 
 # %% [markdown]
-# Each row rises from left to right. And the last column already tells by how much: the lower it is, the more there is to mend. Section 6 makes a law of it.
+# Each row rises from left to right. And the last column already tells by how much: the lower it is, the more there is
+# to mend. Section 6 makes a law of it.
 #
 # <details><summary>Quick check 1: the exact operator needs no training and no ground truth. What does it need?</summary>
 #
@@ -204,7 +226,9 @@ Markdown("\n".join(lines) + "\n\nPSNR raw / PD / exact in dB, to the truth, all 
 #
 # ## 4. Which downsampler made this y?
 #
-# Nobody wrote it down. But a network that was trained on bicubic $y$ answers with pictures that reduce to $y$ *by bicubic* better than by anything else. So ask its answer: reduce $x_r$ by each candidate and see which comes nearest to $y$. The true photograph, where there is one, tells the same far more clearly.
+# Nobody wrote it down. But a network that was trained on bicubic $y$ answers with pictures that reduce to $y$ *by
+# bicubic* better than by anything else. So ask its answer: reduce $x_r$ by each candidate and see which comes nearest
+# to $y$. The true photograph, where there is one, tells the same far more clearly.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Bars: how well each downsampler takes the network's answer, and the truth, to y; bicubic is highest in both"}}
 by_answer = identify_downsampler(ANSWERS["astronaut", network], y).scores
@@ -222,7 +246,8 @@ plt.show()
 print("the truth says:", next(iter(by_truth)))
 
 # %% [markdown]
-# And if $y$ was *not* made as the network was told? Feed the same network a pooled $y$. PD is then the exact operator, and mends what it can; but a wrong guess in training costs more than any step afterwards returns.
+# And if $y$ was *not* made as the network was told? Feed the same network a pooled $y$. PD is then the exact operator,
+# and mends what it can; but a wrong guess in training costs more than any step afterwards returns.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 pooled = as_file(P(x))
@@ -235,9 +260,11 @@ for made, answer, measured, operator in (("bicubic", x_r, y, A), ("pooled", x_p,
     )
 
 # %% [markdown]
-# Pooling leaves more of the fine detail in $y$ than antialiased bicubic does, as aliasing; a network trained for bicubic takes it for texture and sharpens it. The stored table says the same over Set5: see the end of section 5.
+# Pooling leaves more of the fine detail in $y$ than antialiased bicubic does, as aliasing; a network trained for
+# bicubic takes it for texture and sharpens it. The stored table says the same over Set5: see the end of section 5.
 #
-# Now choose yourself. **Question**: put "taken for" on *average* and go through the networks. For which of them does the step with the wrong operator still help?
+# Now choose yourself. **Question**: put "taken for" on *average* and go through the networks. For which of them does
+# the step with the wrong operator still help?
 
 
 # %%
@@ -269,13 +296,16 @@ panel(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# For all of these four: each is farther from $y$ than an average is from bicubic. That will not hold for a network that is faithful by itself (section 7). *Nearest* harms everyone: it trusts single pixels that $y$ never was.
+# For all of these four: each is farther from $y$ than an average is from bicubic. That will not hold for a network that
+# is faithful by itself (section 7). *Nearest* harms everyone: it trusts single pixels that $y$ never was.
 #
 # </details>
 #
 # ## 5. The benchmarks
 #
-# Set5, Set14 and centre crops of six buildings of Urban100, 4x. Those images are not shipped, so the table is read from stored rows; one command at the end of the lesson makes it from folders of them. Here $y$ keeps its floating-point values, and the results are clamped to $[0, 1]$, as a file would be.
+# Set5, Set14 and centre crops of six buildings of Urban100, 4x. Those images are not shipped, so the table is read from
+# stored rows; one command at the end of the lesson makes it from folders of them. Here $y$ keeps its floating-point
+# values, and the results are clamped to $[0, 1]$, as a file would be.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 STORED = report.COMMITTED / "networks"
@@ -297,7 +327,8 @@ print("the exact operator never loses on a set mean:", all(rises))
 print("and beats PD on every one:", all(beats))
 
 # %% [markdown]
-# Can these figures be held against printed ones? Papers measure the 8-bit file made from an 8-bit $y$, cut a border of four pixels, and many look at the luma channel alone. So measured, these networks and others' figures:
+# Can these figures be held against printed ones? Papers measure the 8-bit file made from an 8-bit $y$, cut a border of
+# four pixels, and many look at the luma channel alone. So measured, these networks and others' figures:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 file_rows = {(row["network"], row["set"]): row for row in summary(load_rows(STORED / "bicubic-8bit"))}
@@ -324,7 +355,8 @@ for name in ORDER:
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Interpolation loses least, and the sharper a network's texture, the more it makes of a rounding: say with a table of your own what $y$ was.
+# Interpolation loses least, and the sharper a network's texture, the more it makes of a rounding: say with a table of
+# your own what $y$ was.
 #
 # With pooled $y$ instead, for which none of these networks was made, and where PD is the exact operator:
 
@@ -341,15 +373,18 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## 6. When does it pay?
 #
-# Let $y = A x$, and let $A$ be an average over blocks of $s \times s$. What the step changes, $A^\dagger (y - A x_r)$, is in the range; what is left of the error, $\hat x - x$, is in the null space. They are orthogonal, so by Pythagoras
+# Let $y = A x$, and let $A$ be an average over blocks of $s \times s$. What the step changes, $A^\dagger (y - A x_r)$,
+# is in the range; what is left of the error, $\hat x - x$, is in the null space. They are orthogonal, so by Pythagoras
 #
 # $$\lVert x_r - x \rVert^2 = \lVert \hat x - x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 . \tag{2}$$
 #
-# $A^\dagger$ repeats each pixel $s^2$ times: per pixel, the last term is the mean square of $y - A x_r$, the number inside PSNR(LR). Three mean squares, then, and the third is the difference of the other two. In decibels:
+# $A^\dagger$ repeats each pixel $s^2$ times: per pixel, the last term is the mean square of $y - A x_r$, the number
+# inside PSNR(LR). Three mean squares, then, and the third is the difference of the other two. In decibels:
 #
 # $$\text{gain} = -10 \log_{10}\bigl(1 - 10^{-(\text{PSNR(LR)} - \text{PSNR})/10}\bigr). \tag{3}$$
 #
-# Only the *margin* between the two counts, not the size of the network. Ten decibels between them are worth half a decibel; twenty, nothing.
+# Only the *margin* between the two counts, not the size of the network. Ten decibels between them are worth half a
+# decibel; twenty, nothing.
 
 
 # %% tags=["nbval-check-output"]
@@ -368,7 +403,8 @@ for decibel in (5, 10, 20):
     print(f"a margin of {decibel:2d} dB is worth {worth(decibel):.2f} dB")
 
 # %% [markdown]
-# For bicubic, $A^\dagger$ does not only repeat: it lifts the frequencies that the filter has dimmed, and the step is worth more than (3) says. The rule then *predicts*, from below. Every network on every image:
+# For bicubic, $A^\dagger$ does not only repeat: it lifts the frequencies that the filter has dimmed, and the step is
+# worth more than (3) says. The rule then *predicts*, from below. Every network on every image:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two scatter plots over networks and images: measured gain of the exact operator and of PD against the gain that equation (3) predicts; the points follow the diagonal"}}
 fig, axes = plt.subplots(1, 2, figsize=(8.4, 4), layout="constrained", sharex=True, sharey=True)
@@ -396,11 +432,14 @@ report.record(
 )
 
 # %% [markdown]
-# **Claim B7** is ours. Nothing in (3) is fitted, and the margin asks for the truth only through PSNR, which you know for a network from its paper; PSNR(LR) you can measure on any picture, today.
+# **Claim B7** is ours. Nothing in (3) is fitted, and the margin asks for the truth only through PSNR, which you know
+# for a network from its paper; PSNR(LR) you can measure on any picture, today.
 #
 # ### Small networks, diverse data
 #
-# The paper's limitations say that small backbones and diverse data gain little: claims C14a and C14b, which lesson 07 measures on networks trained there. Here are networks that others trained, all on diverse photographs, from 0.4 to 16.7 million parameters.
+# The paper's limitations say that small backbones and diverse data gain little: claims C14a and C14b, which lesson 07
+# measures on networks trained there. Here are networks that others trained, all on diverse photographs, from 0.4 to
+# 16.7 million parameters.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 SMALL, LARGE = ("span-x4", "clearreality-x4", "realesrgan-video-x4"), ("realsr-x4", "realesrgan-x4")
@@ -412,7 +451,10 @@ print(f"\nC14a, small over large: {mean_small / mean_large:.2f} (reproduced if a
 print(f"C14b, the largest gain behind a network for diverse photographs: {max(gain_of.values()):.2f} dB")
 
 # %% [markdown]
-# Neither explanation survives. Two networks of one architecture and one size, SPAN and ClearReality, stand at opposite ends: the first was trained for PSNR, which punishes every lost grey level of $y$; the second for looks. What the remark has seen is *raw consistency*: networks trained by pixel losses on plain photographs are faithful to $y$ already.
+# Neither explanation survives. Two networks of one architecture and one size, SPAN and ClearReality, stand at opposite
+# ends: the first was trained for PSNR, which punishes every lost grey level of $y$; the second for looks. What the
+# remark has seen is *raw consistency*: networks trained by pixel losses on plain photographs are faithful to $y$
+# already.
 #
 # <details><summary>Quick check 2: a network reaches 30 dB on your pictures, and its answers reduce to y at 33 dB. What will the exact operator add?</summary>
 #
@@ -422,7 +464,9 @@ print(f"C14b, the largest gain behind a network for diverse photographs: {max(ga
 #
 # ## 7. Where PD costs
 #
-# PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only some 40 dB of PSNR(LR) under the average (the bars of section 4; 35 to 45 dB on the benchmarks). A network that is nearer to its $y$ than that loses by the step.
+# PD believes that $y$ is an average. A bicubic $y$ is not, and the truth itself has only some 40 dB of PSNR(LR) under
+# the average (the bars of section 4; 35 to 45 dB on the benchmarks). A network that is nearer to its $y$ than that
+# loses by the step.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Gain of PD and of the exact operator against PSNR(LR) of the raw answer: both fall with it; PD's becomes negative above 45 dB, the exact operator's does not"}}
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
@@ -443,7 +487,8 @@ print(f"above 47 dB PD loses on {lost} of {len(high)} images")
 print(f"below 35 dB it wins on {gained} of {len(low)}")
 
 # %% [markdown]
-# So measure PSNR(LR) first. If it is above 45 dB under the operator that you believe in, there is nothing to win, and with a wrong operator something to lose.
+# So measure PSNR(LR) first. If it is above 45 dB under the operator that you believe in, there is nothing to win, and
+# with a wrong operator something to lose.
 #
 # ## 8. Files
 #
@@ -459,7 +504,9 @@ for name in ORDER:
 Markdown("\n".join(lines) + "\n\nin dB, before and after clamping to $[0, 1]$")
 
 # %% [markdown]
-# Clamping helps PSNR a little, as no truth lies outside the box, and costs most of the consistency. `restore_picture` does it properly: the operator is asked for (section 4), the network runs in tiles, the image goes into the box *and* the affine space, and is rounded. Five lines for your own program:
+# Clamping helps PSNR a little, as no truth lies outside the box, and costs most of the consistency. `restore_picture`
+# does it properly: the operator is asked for (section 4), the network runs in tiles, the image goes into the box *and*
+# the affine space, and is rounded. Five lines for your own program:
 
 # %% tags=["nbval-check-output"]
 result = restore_picture(load_network("realesrgan-video-x4"), y, "bicubic")
@@ -472,7 +519,8 @@ print("the network's own answer less than half:", bool(plain.double().mean() < 0
 # %% [markdown]
 # ## 9. Noise
 #
-# Real files are noisy, and exact consistency copies the noise of $y$ into the picture, $A^\dagger n$. `enforce_noisy` of lesson 03 follows $y$ only as far as it can be trusted. Ten grey levels of noise, over Set5 from stored rows:
+# Real files are noisy, and exact consistency copies the noise of $y$ into the picture, $A^\dagger n$. `enforce_noisy`
+# of lesson 03 follows $y$ only as far as it can be trusted. Ten grey levels of noise, over Set5 from stored rows:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 noisy = [row for row in summary(load_rows(STORED / "noise")) if row["set"] == "Set5"]
@@ -484,7 +532,9 @@ for row in noisy:
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; SPAN, which copies the noise, hardly loses. The weighted step comes near the better of the two, or beats both, without being told which network it is.
+# A network that removes noise by itself (Real-ESRGAN was trained to) is better left alone by the exact operator; SPAN,
+# which copies the noise, hardly loses. The weighted step comes near the better of the two, or beats both, without being
+# told which network it is.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A noisy measurement, Real-ESRGAN's clean answer, the same after the exact operator with the noise back in it, and after the weighted step"}}
 generator = torch.Generator().manual_seed(seed)
@@ -502,7 +552,8 @@ print("not farther from the truth than the raw answer:", won >= 0)
 # %% [markdown]
 # <details><summary>Quick check 3: after the exact operator the noise in the picture is stronger than it was in y. Why?</summary>
 #
-# $A^\dagger$ undoes the filter's dimming of high frequencies, and noise has as much there as elsewhere: $A^\dagger n$ is amplified. An average has equal singular values; $P^\dagger$ only repeats.
+# $A^\dagger$ undoes the filter's dimming of high frequencies, and noise has as much there as elsewhere: $A^\dagger n$
+# is amplified. An average has equal singular values; $P^\dagger$ only repeats.
 #
 # </details>
 #
@@ -666,13 +717,16 @@ print("Correct. The step is a projection: what stands before it matters only by 
 #
 # - Published networks become backbones in one line; PD and the exact operator stand behind them without training.
 # - The gain is a matter of the margin between PSNR(LR) and PSNR, equation (3), not of the network's size or data.
-# - The exact operator never lost on a set mean. PD, with the wrong operator, costs a faithful network some tenths of a decibel.
+# - The exact operator never lost on a set mean. PD, with the wrong operator, costs a faithful network some tenths of a
+#   decibel.
 # - A network fed with a $y$ of another kind loses decibels, and the step returns tenths.
 # - Files: box, rounding and repair; noise: the weighted step.
 #
-# **References.** ESRGAN {cite}`wang2018esrgan`, Real-ESRGAN {cite}`wang2021realesrgan`, SPAN {cite}`wan2024span`; PD is from {cite}`wang2023gan`.
+# **References.** ESRGAN {cite}`wang2018esrgan`, Real-ESRGAN {cite}`wang2021realesrgan`, SPAN {cite}`wan2024span`; PD is
+# from {cite}`wang2023gan`.
 #
-# **Run it in full**: the tables from folders of benchmark images, a folder for each set; the training; and your own pictures.
+# **Run it in full**: the tables from folders of benchmark images, a folder for each set; the training; and your own
+# pictures.
 #
 # ```bash
 # python -m ganprior_null evaluate networks --images DIR/Set5 DIR/Set14 DIR/urban100 --crop urban100=512 --count urban100=6 --unrounded --out build/networks/bicubic

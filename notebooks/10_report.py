@@ -42,25 +42,29 @@ profile = profile_name(profile)
 # %% [markdown]
 # ## What to believe after all this
 #
-# 1. *The algebra holds, exactly.* PD, and the exact operator of any other downsampler, make $A \hat x = y$ to rounding, at no
-#    parameters and next to no time (C1, C2, C13, C19). Nothing learned can spoil that.
-# 2. *In files too*, if they are rounded with care: clipping breaks consistency, the box and our rounding restore it (C10, B2).
-# 3. *Know your $A$.* Where $y$ is not made by pooling, the exact operator beats PD, before and after training (B1, C18).
-# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's long run is 0.8 dB and 0.09 SSIM above
-#    bicubic + PD on unseen people; the short runs behind C3 to C17 are not, so read those as comparisons, not as results.
-# 5. *Most of PD's head start needs no training.* C4's ninefold speed-up shrinks below one against PD put behind the finished
-#    network; C5 holds for the smaller adversarial weight, and for half of the cases at equal weight. Their controls say so.
+# 1. *The algebra holds, exactly.* PD, and the exact operator of any other downsampler, make $A \hat x = y$ to rounding,
+#    at no parameters and next to no time (C1, C2, C13, C19). Nothing learned can spoil that.
+# 2. *In files too*, if they are rounded with care: clipping breaks consistency, the box and our rounding restore it
+#    (C10, B2).
+# 3. *Know your $A$.* Where $y$ is not made by pooling, the exact operator beats PD, before and after training (B1,
+#    C18).
+# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's long run is 0.8 dB and 0.09 SSIM
+#    above bicubic + PD on unseen people; the short runs behind C3 to C17 are not, so read those as comparisons, not as
+#    results.
+# 5. *Most of PD's head start needs no training.* C4's ninefold speed-up shrinks below one against PD put behind the
+#    finished network; C5 holds for the smaller adversarial weight, and for half of the cases at equal weight. Their
+#    controls say so.
 # 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right.
 # 7. *Searching* a prior (C16) is realistic and unfaithful; predicting is about as good at 8x in a single pass (C17).
 # 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5).
-# 9. *Small and large backbones* gain alike here (C14a fails); diverse data gain less (C14b); behind published networks the gain
-#    follows their raw consistency (B7, lesson 09).
+# 9. *Small and large backbones* gain alike here (C14a fails); diverse data gain less (C14b); behind published networks
+#    the gain follows their raw consistency (B7, lesson 09).
 # 10. What none of these figures say: that a restored face is the person's. Consistency is not truth.
 #
 # ## How a verdict comes about
 #
-# A claim is an entry of `ganprior_null/report/claims.toml`. It names what is measured and two bounds; the verdict is nothing but a
-# comparison of one stored number with them:
+# A claim is an entry of `ganprior_null/report/claims.toml`. It names what is measured and two bounds; the verdict is
+# nothing but a comparison of one stored number with them:
 #
 # $$
 # \text{verdict}(v) = \begin{cases}
@@ -70,14 +74,14 @@ profile = profile_name(profile)
 # \end{cases}
 # $$
 #
-# A claim with a cheaper explanation names it as its *control*, with a rule of its own. A verdict that holds by the first two
-# bounds becomes *…, but the control explains it* where the control fails its rule.
+# A claim with a cheaper explanation names it as its *control*, with a rule of its own. A verdict that holds by the
+# first two bounds becomes *…, but the control explains it* where the control fails its rule.
 #
 # Six more words keep the table honest. *Needs the … profile*: there is a number, but it was measured at a smaller size
-# than the claim speaks of, so it decides nothing. *Not measured yet*: nothing is stored for it. *Older than the code that
-# made it*: the lesson changed after its number was stored. *Run … is missing* and *has changed since*: the number rests on
-# stored runs, and one of them is gone, or was replaced after the number was stored. *Damaged*: the stored file cannot be
-# read, and says nothing.
+# than the claim speaks of, so it decides nothing. *Not measured yet*: nothing is stored for it. *Older than the code
+# that made it*: the lesson changed after its number was stored. *Run … is missing* and *has changed since*: the number
+# rests on stored runs, and one of them is gone, or was replaced after the number was stored. *Damaged*: the stored file
+# cannot be read, and says nothing.
 #
 # For example, the first claim reads:
 
@@ -88,8 +92,8 @@ for field, value in vars(report.load_claims()["C1"]).items():
 # %% [markdown]
 # ## At a glance
 #
-# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P partly,
-# N not reproduced, … anything still open; a question mark behind it, that the control explains the figure.
+# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P
+# partly, N not reproduced, … anything still open; a question mark behind it, that the control explains the figure.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
 rows = report.rows()
@@ -113,10 +117,11 @@ for word, count in Counter(row["verdict"] for row in rows).most_common():
 # %% [markdown]
 # ## The table
 #
-# C1 to C20 are claims of the paper and, in C15 to C17, of work that it builds on; B1 to B8 are ours. Behind each of our numbers stands the profile it was measured at
-# (`laptop` runs on two cores without a GPU, `night` as well, for an hour or two a run, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds,
-# runs or images it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell
-# that measures the claim, to the stored value with all its details, and to the runs behind it.
+# C1 to C20 are claims of the paper and, in C15 to C17, of work that it builds on; B1 to B8 are ours. Behind each of our
+# numbers stands the profile it was measured at (`laptop` runs on two cores without a GPU, `night` as well, for an hour
+# or two a run, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds, runs or images
+# it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell that
+# measures the claim, to the stored value with all its details, and to the runs behind it.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
