@@ -18,11 +18,11 @@
 # *About 10 minutes of reading and trying, more with the exercises · runs in seconds on a two-core laptop · less than
 # 1 GB of memory · no GPU · nothing to download*
 #
-# A super-resolution network turns a small picture into a large one. Shrink its answer again: do you get the small picture
-# back? Usually not, and then the network has overwritten something that was *known*. This course is about a one-line
-# remedy that works for every network, trained or not {cite}`wang2023gan`. Here you see it in one figure, take it apart in
-# five lines of code, and play with it; the other lessons explain why it works, where it fails, and what it does for
-# networks that hold a generative adversarial network (GAN) as their idea of what pictures look like.
+# A super-resolution network turns a small picture into a large one. Shrink its answer again: do you get the small
+# picture back? Usually not, and then the network has overwritten something that was *known*. This course is about a
+# one-line remedy that works for every network, trained or not {cite}`wang2023gan`. Here you see it in one figure, take
+# it apart in five lines of code, and play with it; the other lessons explain why it works, where it fails, and what it
+# does for networks that hold a generative adversarial network (GAN) as their idea of what pictures look like.
 #
 # **What you will learn**
 #
@@ -36,20 +36,26 @@
 #
 # ## The whole course in one figure
 #
-# From left to right: a photograph $x$; the small picture $y = A x$ that is left of it, and all that a network is given; what a
-# network makes of $y$, called $x_r$; the same after the one-line remedy, $\hat x$; and $\hat x$ made small again, which is $y$ to the last
-# digit. Move the line in the large picture to see what the remedy changes. The networks were trained in this course, on faces that
-# fill the square; everything is computed in your browser, on the published page too, and your own picture never leaves it.
-#
-# *Look for:* which of the backbones misses $y$ by most? Does any setting but "clip and round" move $A\hat x$ away from $y$?
+# A photograph is made small, a network enlarges it again, and one line mends the network's answer. *Look for:* which of
+# the networks misses the small picture by most? Does any setting but "clip and round" move the mended answer away from
+# it?
 
-# %% tags=["live", "front"]
+# %% tags=["live", "front", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.weights import shipped_restorers
 from ganprior_null.widgets.live import LivePD
 
 LivePD(networks=shipped_restorers(factor=8))
 
-# %% tags=["parameters"]
+# %% [markdown]
+# **Figure 0.1.** The method, live. From left to right: a photograph $x$; the small picture $y = A x$ that is left of
+# it, and all that a network is given; what the network makes of $y$, called $x_r$; the same after the remedy, $\hat x$;
+# and $\hat x$ made small again, which is $y$ to the last digit. Move the line in the large picture to see what the
+# remedy changes.
+#
+# The networks in Figure 0.1 were trained in this course, on faces that fill the square. Everything is computed in your
+# browser, on the published page too, and your own picture never leaves it.
+
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 size: int = 0  # side of the pictures in pixels, a multiple of the factor, 256 at most; 0: the profile's
 factor: int = 8  # how many times smaller the small picture is, on each side
@@ -75,10 +81,10 @@ for need in map(Requirement, requires("ganprior-null")):
         failed.append(need.name)
     print(f"{'FAIL' if need.name in failed else 'OK':5}{need.name:24}{found:16}(needs {need.specifier})")
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("FAIL: `make lab` installs " + ", ".join(failed) if failed else "OK: everything the course needs is installed")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import math
 from functools import lru_cache
 
@@ -102,32 +108,36 @@ portrait = photograph("astronaut")[..., :256, 96:352]  # (1, 3, 256, 256), the h
 # %% [markdown]
 # ## 1. A picture with too few pixels
 #
-# We take a photograph $x$ and shrink it: each block of $s \times s$ pixels becomes one pixel, the mean of the block. The
-# small picture is called $y$, the shrinking $A$, so
+# We take a photograph $x$ and shrink it: each block of $s \times s$ pixels becomes one pixel, the mean of the block.
+# The small picture is called $y$, the shrinking $A$, so
 #
 # $$ y = A x . $$
 #
 # In the course $A$ is called the *operator* and $y$ the *measurement*: it is all that a super-resolver is given.
 
 # %% tags=["nbval-check-output"]
+x = F.interpolate(portrait, side, mode="bilinear", antialias=True)  # (1, 3, H, W)
 A = AveragePool(factor)  # the mean of each block of factor x factor pixels
-x = F.interpolate(portrait, side, mode="bilinear", antialias=True)  # (1, 3, H, W), values in [0, 1]
-y = A(x)
+y = A(x)  # (1, 3, H / factor, W / factor)
 print(f"x: {x.numel()} numbers, y: {y.numel()} numbers, 1 in {x.numel() // y.numel()}")
 
-# %% mystnb={"image": {"alt": "A portrait of 128 pixels a side, and the same eight times smaller, in coarse blocks"}}
-show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=1.6)
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A portrait of 128 pixels a side, and the same eight times smaller, in coarse blocks"}}
+show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=2.6)
 
 # %% [markdown]
+# **Figure 0.2.** A photograph and its measurement, drawn equally large. Each block on the right is one pixel, the mean
+# of the pixels in the same place on the left.
+#
 # Most of the numbers are gone, so a great many pictures have this very $y$. A super-resolver has to choose one of them.
 # It may choose badly, but it has no excuse for a picture whose small version is *not* $y$. That can be checked without
 # knowing $x$: shrink the answer and compare. The comparison is given in decibels,
 #
 # $$ \mathrm{PSNR(LR)} = -10 \log_{10}\, \text{mean}\left[(A \hat x - y)^2\right], $$
 #
-# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Two marks on this scale:
+# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Two marks on this
+# scale:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f} dB")
 print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(torch.float32).eps / 2):3.0f} dB")
 
@@ -140,11 +150,11 @@ print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(tor
 #
 # - **bicubic** interpolation, the smooth enlargement of every image viewer;
 # - an **untrained** convolutional network, its weights drawn at random;
-# - a **stubborn** one: whatever it is given, it returns the same drawn face. Networks with a *GAN prior*, a generator of
-#   faces trained beforehand, do this in earnest: they return *a* sharp face, and not always the face in $y$.
+# - a **stubborn** one: whatever it is given, it returns the same drawn face. Networks with a *GAN prior*, a generator
+#   of faces trained beforehand, do this in earnest: they return *a* sharp face, and not always the face in $y$.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 class Bicubic(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         return F.interpolate(y, size=side, mode="bicubic")
@@ -184,80 +194,97 @@ for backbone in backbones.values():
     backbone.requires_grad_(False)
 
 # %% [markdown]
-# Their answers, called $x_r$, are in the upper row; below stands what these answers shrink to, with PSNR(LR)
-# ([`consistency_db`](../book/api.md#consistency_db) in the code). The lower row should repeat $y$ four times.
+# Their answers are called $x_r$. Each is made small again and held against $y$:
+# [`consistency_db`](../book/api.md#consistency_db) is PSNR(LR) in the code.
 
 # %% tags=["nbval-check-output"]
 raw = {name: backbone(y) for name, backbone in backbones.items()}
 for name, x_r in raw.items():
     print(f"{name:10} PSNR(LR) = {consistency_db(A, x_r, y).item():5.1f} dB")
 
-# %% mystnb={"image": {"alt": "Upper row: the portrait and three enlargements, smooth, off-coloured, and another face. Lower row: each made small again, and none like y"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Upper row: the portrait and three enlargements, smooth, off-coloured, and another face. Lower row: each made small again, and none like y"}}
 labels = [f"A x_r: {consistency_db(A, x_r, y).item():.1f} dB" for x_r in raw.values()]
-show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.5)
+show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw, "y", *labels], columns=4, height=1.9)
 
 # %% [markdown]
+# **Figure 0.3.** Three answers $x_r$ to one measurement (above), and what they shrink to (below, with PSNR(LR)). The
+# lower row should repeat $y$ four times, and none of the three does.
+#
 # Even plain bicubic interpolation, which invents nothing, alters what was measured. The other two are far off.
 #
 # ## 3. The remedy: one line
 #
-# Keep from the network only what the measurement does not say. In a block of $s \times s$ pixels, the measurement says the
-# mean, and nothing else. So move all pixels of the block up or down together until their mean is right:
+# Keep from the network only what the measurement does not say. In a block of $s \times s$ pixels, the measurement says
+# the mean, and nothing else. So move all pixels of the block up or down together until their mean is right:
 #
-# $$ \hat x \;=\; \underbrace{A^\dagger y}_{\text{known}} \;+\; \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
-#    \;=\; D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). $$
+# $$
+# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
+#   = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). \tag{P-7}
+# $$
 #
-# This is Equation 7 of the paper. $D$ is the network, $D(y) = x_r$ its answer; $I$ changes nothing, $I x = x$; and $A^\dagger$
-# ("A dagger", the pseudo-inverse) enlarges by repeating each pixel $s \times s$ times. The first half is called the *range* part, the second the *null-space* part: $A$ sees nothing of it.
-# With average pooling (our means of blocks) for $A$ the paper calls the formula **pooling-based decomposition, PD**. These five lines of code
-# make any network consistent:
+# (P-7) is the paper's Equation 7; its equations keep their numbers in this course, ours have numbers without a P. $D$
+# is the network, $D(y) = x_r$ its answer; $I$ changes nothing, $I x = x$; and $A^\dagger$ ("A dagger", the
+# pseudo-inverse) enlarges by repeating each pixel $s \times s$ times. The first half is called the *range* part, the
+# second the *null-space* part: $A$ sees nothing of it. With average pooling (our means of blocks) for $A$ the paper
+# calls the formula **pooling-based decomposition, PD**. These five lines of code make any network consistent:
 
 
 # %%
 def consistent(D, y, s):
     x_r = D(y)  # whatever the network says
-    shrunk = F.avg_pool2d(x_r, s)  # A x_r
-    error = y - shrunk  # what is wrong with it, one number per block
-    return x_r + error.repeat_interleave(s, dim=2).repeat_interleave(s, dim=3)  # + A^+ (y - A x_r)
+    error = y - F.avg_pool2d(x_r, s)  # y - A x_r: one number per block
+    rows = error.repeat_interleave(s, dim=2)
+    repeated = rows.repeat_interleave(s, dim=3)  # A^+ (y - A x_r)
+    return x_r + repeated
 
 
 # %% [markdown]
-# Nothing in them is learned. The package has the same as a wrapper for any network, [`NullSpace(D, A)`](../book/api.md#NullSpace); here is the check
-# that the five lines and the wrapper say the same, for all three networks:
+# Nothing in them is learned. The package has the same as a wrapper for any network,
+# [`NullSpace(D, A)`](../book/api.md#NullSpace); here is by how much the five lines and the wrapper differ at most, for
+# all three networks:
+
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
+gap = max((consistent(D, y, factor) - NullSpace(D, A)(y)).abs().max().item() for D in backbones.values())
+print(f"the largest difference of a pixel: {'rounding, below 1e-6' if gap < 1e-6 else f'{gap:.1e}'}")
+
+# %% [markdown]
+# And why it works, in one line. Repeating a pixel and then averaging the copies returns the pixel: $A A^\dagger = I$.
+# Hence
+#
+# $$ A \hat x = A x_r + A A^\dagger (y - A x_r) = A x_r + y - A x_r = y, \tag{1} $$
+#
+# whatever $x_r = D(y)$ was.
 
 # %%
-for D in backbones.values():
-    torch.testing.assert_close(consistent(D, y, factor), NullSpace(D, A)(y))
+repaired = {name: NullSpace(D, A)(y) for name, D in backbones.items()}
 
-# %% [markdown]
-# And why it works, in one line. Repeating a pixel and then averaging the copies returns the pixel: $A A^\dagger = I$. Hence
-# $A \hat x = A x_r + A A^\dagger (y - A x_r) = A x_r + y - A x_r = y$, whatever $x_r = D(y)$ was.
-
-# %% tags=["nbval-check-output"]
-repaired = {name: NullSpace(backbone, A)(y) for name, backbone in backbones.items()}
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
 print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
 print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
 
-# %% tags=["cover"] mystnb={"image": {"alt": "Top row: the portrait and three enlargements of its small version. Middle row: the blocks of y, and the three repaired, which still differ. Bottom row: y, and the repaired ones made small again, all like y"}}
+# %% tags=["cover", "hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Top row: the portrait and three enlargements of its small version. Middle row: the blocks of y, and the three repaired, which still differ. Bottom row: y, and the repaired ones made small again, all like y"}}
 before = [f"{name}, before" for name in raw]
 after = [f"{name} + PD, after" for name in repaired]
 labels = [f"A x_hat: {consistency_db(A, x_hat, y).item():.0f} dB" for x_hat in repaired.values()]
 pictures = [x, *raw.values(), A.pinv(y), *repaired.values(), y, *map(A, repaired.values())]
-show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=1.45)
+show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=1.9)
 
 # %% [markdown]
-# The lower row is $y$ four times. The colours of the untrained network and the face of the stubborn one have not gone
+# **Figure 0.4.** The three answers before (top) and after the remedy (middle), each made small again (bottom). The
+# lower row is $y$ four times.
+#
+# The colours of the untrained network and the face of the stubborn one have not gone
 # through; what is left of each network are its details *inside* the blocks.
 #
 # ## 4. What PD cannot do
 #
-# Look at "stubborn + PD" again. It agrees with the measurement to the last digit, and it is wrong: the drawn eyes and the
-# drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A hallucinated detail that leaves the
-# block means alone stays a hallucination, and with PD it *looks* more trustworthy than before. The distance to the real
-# photograph, which only we know, tells the difference (higher is better):
+# Look at "stubborn + PD" in Figure 0.4 again. It agrees with the measurement to the last digit, and it is wrong: the
+# drawn eyes and the drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A hallucinated
+# detail that leaves the block means alone stays a hallucination, and with PD it *looks* more trustworthy than before.
+# The distance to the real photograph, which only we know, tells the difference (higher is better):
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("PSNR to the photograph    network   network + PD")
 for name in backbones:
     print(f"{name:24} {psnr(raw[name], x).item():5.1f} dB {psnr(repaired[name], x).item():11.1f} dB")
@@ -265,14 +292,15 @@ print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():25.1f} dB")
 
 # %% [markdown]
 # If $y = A x$, PD never takes a picture further from the truth, because it puts the true range part in the place of the
-# network's and leaves the null-space part alone (lesson 01 proves it). But look at the last line: to add nothing at all beats two of our three networks. PD
-# corrects what is known, and for what is unknown one still needs a *good* network. That is why the paper
-# pairs it with GANs that know faces, cats or churches.
+# network's and leaves the null-space part alone ([lesson 01](01_range_null.ipynb) proves it). But look at the last
+# line: to add nothing at all beats two of our three networks. PD corrects what is known, and for what is unknown one
+# still needs a *good* network. That is why the paper pairs it with GANs that know faces, cats or churches.
 #
-# Two more limits, honestly. The formula needs the true $A$: a camera that blurs differently was not measured by our $A$. And
-# $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and the equality suffers:
+# Two more limits, honestly. The formula needs the true $A$: if the blur was another one, $y$ was not made by our $A$,
+# and the formula enforces the wrong equation. And $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and
+# the equality suffers:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 for name, x_hat in repaired.items():
     stored = from_uint8(to_uint8(x_hat))  # what a PNG file keeps
     print(f"{name:10} + PD, stored with 8 bits: PSNR(LR) = {consistency_db(A, stored, y).item():4.1f} dB")
@@ -282,15 +310,16 @@ for name, x_hat in repaired.items():
 #
 # ## 5. Try it
 #
-# Four controls: the picture, the factor, the network that plays $D$, and the **strength** $\lambda$ of its null-space part,
+# Four controls: the picture, the factor, the network that plays $D$, and the **strength** $\lambda$ of its null-space
+# part,
 #
 # $$ \hat x_\lambda = A^\dagger y + \lambda\, (I - A^\dagger A)\, D(y) . $$
 #
-# *Questions.* (a) Which of the four controls changes PSNR(LR)? (b) Set the strength to 0: which picture is that, and why does
-# the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic, with the
-# stubborn face, with noise?
+# *Questions.* (a) Which of the four controls changes PSNR(LR)? (b) Set the strength to 0: which picture is that, and
+# why does the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic,
+# with the stubborn face, with noise?
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 photos = dict(zip(PHOTOGRAPHS, photographs(side).split(1), strict=True))
 pictures = {**photos, "astronaut": x, "a drawn face": faces(1, side, seed=seed + 1)}
 noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
@@ -326,36 +355,41 @@ panel(
 )
 
 # %% [markdown]
-# No Jupyter at hand? Here are three positions of the strength slider, for two networks:
+# **Figure 0.5.** A panel: $y$, $\hat x_\lambda$ and $A\hat x_\lambda$ for a picture, a factor, a network and a
+# strength. The third picture never differs from the first.
+#
+# No Jupyter at hand? Figure 0.6 has three positions of the strength slider, for two networks.
 
-# %% mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
 sweep = {
     name: [A.pinv(y) + strength * A.project_null(raw[name]) for strength in STRENGTHS]
     for name in ("bicubic", "stubborn")
 }
 titles = [f"{name}, strength {strength:g}" for name in sweep for strength in STRENGTHS[::2]]
-show([*sweep["bicubic"][::2], *sweep["stubborn"][::2]], titles, columns=3, height=1.4)
+show([*sweep["bicubic"][::2], *sweep["stubborn"][::2]], titles, columns=3, height=2.2)
 
-# %% tags=["nbval-check-output"]
+# %% [markdown]
+# **Figure 0.6.** The null-space part at strength 0, 1 and 2. At 0 both rows are the same blocks, $A^\dagger y$; at 2
+# the details are overdone: halos in one row, a drawn mask in the other.
+
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("PSNR to the photograph at strength", *(f"{strength:8g}" for strength in STRENGTHS))
 for name, images in sweep.items():
     print(f"{name:34}", *(f"{psnr(x_hat, x).item():5.1f} dB" for x_hat in images))
 
 # %% [markdown]
-# *The figure:* at strength 0 both rows are the same blocks, $A^\dagger y$; at 2 the details are overdone, halos in one row, a drawn mask
-# in the other.
-#
-# And now with **a picture of your own**: go back to the figure at the top, which takes one. *Question.* (d) Tick "clip and round"
+# And now with **a picture of your own**: go back to Figure 0.1, which takes one. *Question.* (d) Tick "clip and round"
 # there: with which backbone is most of the consistency lost, and why?
 #
 # <details><summary>Answers</summary>
 #
-# (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however strong
-# it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even rounding is left, and
-# PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face
-# and with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error. (d) With noise:
-# nearly a quarter of the values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
+# (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however
+# strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even
+# rounding is left, and PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point
+# the right way. With the stubborn face and with noise it is practically 0: their details have nothing to do with the
+# photograph, so all they add is error. (d) With noise: nearly a quarter of the values leave [0, 1] and are cut off.
+# With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
 #
 # </details>
 #
@@ -378,9 +412,9 @@ for name, images in sweep.items():
 # Each lesson states its claims as code that fails if they are wrong, has a panel to play with, and ends with exercises.
 # The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson runs on.
 #
-# **Run a lesson with other parameters.** The first code cell of each lesson lists its parameters. Change them there, or from the
-# command line, which checks names and types before anything runs. Commands in the lessons are for the environment that `make` has set
-# up: in a new terminal, first
+# **Run a lesson with other parameters.** The first code cell of each lesson lists its parameters. Change them there, or
+# from the command line, which checks names and types before anything runs. Commands in the lessons are for the
+# environment that `make` has set up: in a new terminal, first
 #
 # ```bash
 # source .venv/bin/activate
@@ -395,7 +429,8 @@ for name, images in sweep.items():
 # make course                                  # every lesson, then the site
 # ```
 #
-# **Profiles** say how large a run is; `--profile`, the parameter `profile` or the environment variable `GANPRIOR_PROFILE` choose one.
+# **Profiles** say how large a run is; `--profile`, the parameter `profile` or the environment variable
+# `GANPRIOR_PROFILE` choose one.
 #
 # | profile | for | what to expect |
 # |---|---|---|
@@ -404,20 +439,20 @@ for name, images in sweep.items():
 # | `gpu` | repeating the long runs | one GPU, under an hour a lesson |
 # | `paper` | the paper's own setting | 1024 pixels, data sets that you bring along |
 #
-# **Help.** Something fails or is unclear? Open an issue in the repository with the output of the package check at the top and the
-# name of the lesson. `CONTRIBUTING.md` says how to add an operator or a lesson.
+# **Help.** Something fails or is unclear? Open an issue in the repository with the output of the package check at the
+# top and the name of the lesson. `CONTRIBUTING.md` says how to add an operator or a lesson.
 #
 # **Cite.** `CITATION.cff` has the entry for this course; please cite the paper {cite}`wang2023gan` along with it.
 #
 # ## Quick checks
 #
-# **1.** A colleague shows you a portrait that a network with PD made from a thumbnail: "PSNR(LR) is 150 dB, so this is what the person
-# looks like." What do you say?
+# **1.** A colleague shows you a portrait that a network with PD made from a thumbnail: "PSNR(LR) is 150 dB, so this is
+# what the person looks like." What do you say?
 #
 # <details><summary>Answer</summary>
 #
-# That it is *one of many* faces with this thumbnail. 150 dB says that nothing known was contradicted; it says nothing about what the
-# thumbnail does not show.
+# That it is *one of many* faces with this thumbnail. 150 dB says that nothing known was contradicted; it says nothing
+# about what the thumbnail does not show.
 #
 # </details>
 #
@@ -425,16 +460,18 @@ for name, images in sweep.items():
 #
 # <details><summary>Answer</summary>
 #
-# No, apart from rounding. $A\hat x = y$ follows from $A A^\dagger = I$ alone; the network does not appear in the argument.
+# No, apart from rounding. $A\hat x = y$ follows from $A A^\dagger = I$ alone; the network does not appear in the
+# argument.
 #
 # </details>
 #
-# **3.** Someone replaces the repeated pixels in `consistent` by a smooth bilinear enlargement, "because blocks are ugly". What breaks?
+# **3.** Someone replaces the repeated pixels in `consistent` by a smooth bilinear enlargement, "because blocks are
+# ugly". What breaks?
 #
 # <details><summary>Answer</summary>
 #
-# The equality. Averaging a bilinear enlargement does not return the small picture, so $A A^\dagger = I$ no longer holds and
-# $A \hat x \ne y$. The enlargement has to undo *this* $A$.
+# The equality. Averaging a bilinear enlargement does not return the small picture, so $A A^\dagger = I$ no longer holds
+# and $A \hat x \ne y$. The enlargement has to undo *this* $A$.
 #
 # </details>
 #
@@ -598,11 +635,13 @@ two_answers_law(two_answers_solution)
 # %% [markdown]
 # ## Summary
 #
-# - Shrink the answer and compare: PSNR(LR) says whether a restored picture contradicts what it was made from, without knowing the
-#   truth.
-# - $\hat x = A^\dagger y + (I - A^\dagger A) D(y)$ contradicts nothing, for any $D$. With block means it is one pooling, one
-#   subtraction and one repetition, and adds no parameters.
-# - The network keeps its say over everything that $y$ does not determine; there it may still be wrong. Consistency is not truth.
+# - Shrink the answer and compare: PSNR(LR) says whether a restored picture contradicts what it was made from, without
+#   knowing the truth.
+# - $\hat x = A^\dagger y + (I - A^\dagger A) D(y)$ contradicts nothing, for any $D$. With block means it is one
+#   pooling, one subtraction and one repetition, and adds no parameters.
+# - The network keeps its say over everything that $y$ does not determine; there it may still be wrong. Consistency is
+#   not truth.
 # - Clamping and rounding come after the equality and break it a little.
 #
-# **Next**: [Range and null space](01_range_null.ipynb) derives the formula from two pixels and a singular value decomposition.
+# **Next**: [Range and null space](01_range_null.ipynb) derives the formula from two pixels and a singular value
+# decomposition.

@@ -98,7 +98,7 @@ def _display(figure: Figure) -> None:
     """Curves as SVG; a picture as JPEG, a third of the bytes of PNG, with its width on a page beside it."""
     if any(ax.images for ax in figure.axes):
         width = round(figure.get_figwidth() * _SCREEN)
-        pixels = _saved(figure, "jpeg", dpi=_DPI, pil_kwargs={"quality": 88, "subsampling": 0, "optimize": True})
+        pixels = _saved(figure, "jpeg", dpi=_DPI, pil_kwargs={"quality": 85, "optimize": True, "progressive": True})
         display(Image(pixels, format="jpeg", width=width))
     else:
         display(SVG(_saved(figure, "svg", dpi=_DPI, metadata={"Date": None})))
@@ -130,8 +130,8 @@ def as_pictures(images: Tensor | list[Tensor]) -> list[Tensor]:
 
 def _draw(ax: Axes, picture: Tensor, height: float) -> None:
     pixels = to_uint8(picture).permute(1, 2, 0).numpy()
-    # a measurement of few pixels must look like one: no smoothing when a picture is enlarged
-    interpolation = "nearest" if pixels.shape[0] < height * _DPI else "antialiased"
+    # a measurement of few pixels must look like one: no smoothing where a pixel becomes three or more
+    interpolation = "nearest" if 3 * pixels.shape[0] <= height * _DPI else "antialiased"
     gray = pixels.shape[2] == 1
     ax.imshow(pixels[..., 0] if gray else pixels, cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
 
