@@ -167,12 +167,16 @@ def check_figures(lessons: list[Path]) -> None:
 
 
 def size_pictures(lesson) -> None:
-    """A picture with more pixels than it takes on a page says its width there; the book asks its cell for it."""
+    """What the book asks a cell for: the width on a page of a picture that has more pixels, and a name for an SVG of
+    pictures, whose colours must stay as they are where the page is dark.
+    """
     for cell in lesson.cells:
         for output in cell.get("outputs", []):
             if width := output.get("metadata", {}).get("image/jpeg", {}).get("width"):
                 image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
                 image["width"] = f"{width}px"
+            if "<image" in output.get("data", {}).get("image/svg+xml", ""):
+                cell.metadata.setdefault("mystnb", {}).setdefault("image", {})["classes"] = "pictures"
 
 
 def adapt_text(lesson) -> None:

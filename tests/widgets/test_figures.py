@@ -1,9 +1,14 @@
 """show draws what it is given, at any size, and refuses the rest with one clear error."""
 
+import base64
+import io
+import re
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganprior_null.images import to_uint8
 from ganprior_null.widgets import figures, plot, show
@@ -49,9 +54,23 @@ def test_gray_is_not_stretched_to_its_own_range(drawn):
     assert axes_with_images(drawn)[0].images[0].get_clim() == (0, 255)
 
 
-def test_tiny_images_keep_their_pixels_and_large_ones_are_antialiased(drawn):
+def test_small_images_keep_their_pixels_and_large_ones_are_antialiased(drawn):
+    show([torch.rand(3, 16, 16), torch.rand(3, 64, 64)])
+    assert [ax.images[0].get_interpolation() for ax in axes_with_images(drawn)] == ["none", "none"]
     show([torch.rand(3, 16, 16), torch.rand(3, 600, 600)])
     assert [ax.images[0].get_interpolation() for ax in axes_with_images(drawn)] == ["nearest", "antialiased"]
+
+
+def test_small_images_lie_in_an_svg_with_the_pixels_they_have(outputs):
+    y, x = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.full((3, 64, 64), 0.3)
+    show([y, x], ["y", "x"])
+    images = re.findall(r'data:image/webp;base64,([^"]+)"[^>]*?style="([^"]*)"', outputs[0].data)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(data))) for data, _ in images]
+    assert [picture.size for picture in pictures] == [(8, 8), (64, 64)]
+    stored = to_uint8(y).permute(1, 2, 0).numpy()  # the few numbers of a measurement, without loss
+    np.testing.assert_array_equal(np.asarray(pictures[0]), stored)
+    assert [style for _, style in images] == ["image-rendering:pixelated", ""]
+    assert "image/png" not in outputs[0].data
 
 
 def test_columns_wrap(drawn):
@@ -66,13 +85,13 @@ def test_zoom_shows_the_same_part_of_images_of_unlike_sizes(drawn):
     zoomed = axes_with_images(drawn)[2:]
     assert [ax.get_xlim() for ax in zoomed] == [(15.5, 23.5), (3.5, 5.5)]  # half a pixel: imshow centres them
     assert [ax.get_ylim() for ax in zoomed] == [(15.5, 7.5), (3.5, 1.5)]
-    assert [ax.images[0].get_interpolation() for ax in zoomed] == ["nearest", "nearest"]
+    assert [ax.images[0].get_interpolation() for ax in zoomed] == ["none", "none"]
 
 
 def test_no_figure_is_wider_than_the_column(drawn, outputs):
-    show(torch.rand(6, 3, 8, 8), height=2.4)
+    show(torch.rand(6, 3, 80, 80), height=2.4)
     assert drawn[-1].get_figwidth() == pytest.approx(figures.WIDTH)
-    show(torch.rand(2, 3, 8, 8), height=1.5)
+    show(torch.rand(2, 3, 80, 80), height=1.5)
     assert drawn[-1].get_figwidth() == pytest.approx(3)
     for output, inches in zip(outputs, (8, 3), strict=True):
         pixels, said = output._repr_jpeg_()
@@ -94,7 +113,7 @@ def test_curves_are_drawn_as_svg_the_same_each_time(outputs):
 
 def test_a_plot_of_pictures_is_one_and_a_broken_one_is_not_shown(outputs):
     with plot() as ax:
-        ax.imshow(np.zeros((4, 4)))
+        ax.imshow(np.zeros((80, 80)))
     assert outputs[0].format == "jpeg"
     with pytest.raises(ZeroDivisionError), plot() as ax:
         1 / 0  # noqa: B018
