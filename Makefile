@@ -6,6 +6,7 @@
 # make pdf      the text as one PDF, from the site (needs Chromium)
 # make measure  how much of each lesson is open code, where its figures are, what is too wide (needs Chromium)
 # make handout  the lessons for a class: without solutions, answers and outputs
+# make quizzes  the quizzes for a learning platform, as Moodle XML
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff and the import floors
 # make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
@@ -38,7 +39,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf measure handout release test lab notebooks lint sweep bench lines clean
+.PHONY: help setup course pdf measure handout quizzes release test lab notebooks lint sweep bench lines clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -94,6 +95,9 @@ measure: $(SITE) | .venv/dev.stamp
 
 handout: .venv/course.stamp
 	@$(BIN)/python book/handout.py build/handout
+
+quizzes: .venv/course.stamp
+	@$(BIN)/python book/quizzes.py build/quizzes
 
 release: $(SITE) $(BUILD)/ganprior-null.pdf
 	@$(BIN)/python book/release.py $(BUILD)

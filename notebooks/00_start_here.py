@@ -474,7 +474,18 @@ for name, images in sweep.items():
 # and $A \hat x \ne y$. The enlargement has to undo *this* $A$.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
 #
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("00")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium

@@ -668,6 +668,16 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
 # </details>
 
 # %% [markdown]
+# ## Quiz
+#
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("01")
+
+# %% [markdown]
 # ## Exercises
 #
 # In JupyterLab: write your code in place of `raise NotImplementedError`, run the cell, and read the message below it. On the page: take a sheet of paper. A

@@ -804,7 +804,18 @@ LivePD(factor=16, backbone="another face")
 # portrait. The read-out does not tell: $\hat x$ agrees with $y$ at every factor, what shrinks is the room for invention.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
 #
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("02")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below

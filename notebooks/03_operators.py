@@ -774,7 +774,18 @@ LiveKernel(motion=8)
 # with its errors. (d) Edges along the path: there the blur averages equal pixels. At a larger factor the path is shorter in pixels of $y$: 8 pixels of $x$ are one of $y$ at 8x.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
 #
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("03")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.

@@ -978,7 +978,18 @@ LiveKernel()
 # (a) Slanted kernels and motion are found well, even in a short search, small ones come out a little too wide. Wide ones are found least well of the four; the window of 13 weights cuts off the hidden kernel and the estimate alike. (b) Nothing, up to the wobbling of the search: a round kernel has no angle. (c) A round one of width 0.8 to 0.9. (d) Small ones, for instance: a width of 0.4 and of 0.7 at factor 4 leave almost the same $y$. What $y$ does not hold no search can find; the penalties of section 5 then decide.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
 #
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("04")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.

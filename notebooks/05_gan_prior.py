@@ -1116,6 +1116,16 @@ show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns
 # with variations. Whoever has the training images should also look up the nearest of them for each sample.
 
 # %% [markdown]
+# ## Quiz
+#
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("05")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.

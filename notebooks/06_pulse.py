@@ -932,6 +932,16 @@ show(
 # </details>
 
 # %% [markdown]
+# ## Quiz
+#
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("06")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.

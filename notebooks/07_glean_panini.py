@@ -1394,6 +1394,16 @@ if glean_runs and found:
 record("C17", lead, profile=profile, runs=names(glean_runs), control=fair, **in_lr)
 
 # %% [markdown]
+# ## Quiz
+#
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("07")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.

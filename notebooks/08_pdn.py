@@ -826,6 +826,16 @@ for line in unfinished:
 table(["", "claim", "paper", "ours", "verdict"], verdicts)
 
 # %% [markdown]
+# ## Quiz
+#
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("08")
+
+# %% [markdown]
 # ## Exercises
 #
 # ### Exercise 1 — pairs without pairs

@@ -556,7 +556,18 @@ print("not farther from the truth than the raw answer:", won >= 0)
 # is amplified. An average has equal singular values; $P^\dagger$ only repeats.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz
 #
+# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets import quiz
+
+quiz("09")
+
+# %% [markdown]
 # ## Exercises
 #
 # ### Exercise 1 — the gain before the fact

@@ -4,3 +4,4 @@ from ..lessons.exercises import check_answer as check_answer
 from .figures import plot as plot
 from .figures import show as show
 from .panel import panel as panel
+from .quiz import quiz as quiz

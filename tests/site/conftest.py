@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import subprocess
 import sysconfig
+import tarfile
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,11 @@ import pytest
 
 from ..conftest import PATIENCE
 
+AXE = "axe-core@4.10.3"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
+AXE_RUN = """([inside, values, rule]) => axe.run(
+    {exclude: inside}, {runOnly: rule ? [rule] : {type: 'tag', values}, resultTypes: ['violations']}
+).then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`))"""
 ROOT = Path(__file__).resolve().parents[2]
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -86,3 +92,16 @@ def notebook(figures: list):
         cells.append(v4.new_code_cell("figure", outputs=[output], execution_count=len(cells)))
     language = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
     return v4.new_notebook(cells=cells, metadata=language | {"widgets": {STATE: embedded["manager_state"]}})
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory) -> str:
+    """The program of axe-core, out of npm; without npm, or what npm asks, the test is skipped."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
+    if npm is None:
+        pytest.skip("no npm on this machine: axe-core comes from there")
+    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm does not bring {AXE}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    with tarfile.open(folder / f"{AXE.replace('@', '-')}.tgz") as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()

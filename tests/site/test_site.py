@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +17,10 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from .conftest import AXE_RUN, AXE_TAGS
+
 ROOT = Path(__file__).resolve().parents[2]
 SUBPATH = "some/sub path/of it"  # with spaces
-AXE = "axe-core@4.10.3"
 
 
 def build(notebooks: Path, site: Path) -> subprocess.CompletedProcess:
@@ -225,23 +225,6 @@ def test_the_keyboard_is_enough(browser, served):
     page.close()
 
 
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory) -> str:
-    """The program of axe-core, out of npm; without npm, or what npm asks, the test is skipped."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
-    if npm is None:
-        pytest.skip("no npm on this machine: axe-core comes from there")
-    done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"npm does not bring {AXE}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    with tarfile.open(folder / f"{AXE.replace('@', '-')}.tgz") as archive:
-        return archive.extractfile("package/axe.min.js").read().decode()
-
-
-AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
-AXE_RUN = """([inside, values, rule]) => axe.run(
-    {exclude: inside}, {runOnly: rule ? [rule] : {type: 'tag', values}, resultTypes: ['violations']}
-).then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`))"""
 CODE = [[".highlight pre"], ["mjx-container"]]  # ten thousand words a lesson, of one set of colours: seen on one page
 
 

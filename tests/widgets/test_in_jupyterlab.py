@@ -42,6 +42,12 @@ figure.observe(lambda change: setattr(heard, "value", f"Python heard of psi {cha
 ipywidgets.VBox([figure, heard])
 """
 
+QUIZ = """
+from ganprior_null.widgets import quiz
+
+quiz("01")
+"""
+
 
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
@@ -51,7 +57,7 @@ def lab(chromium, tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     shutil.copy(NOTEBOOK, home)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
-    for name, cell in (("live", LIVE), ("network", NETWORK)):
+    for name, cell in (("live", LIVE), ("network", NETWORK), ("quiz", QUIZ)):
         nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(cell)], metadata=kernel), home / f"{name}.ipynb")
     settings = home / "settings" / "@jupyterlab"
     _write(settings / "notebook-extension" / "tracker.jupyterlab-settings", {"windowingMode": "none"})
@@ -108,6 +114,16 @@ def test_a_key_on_the_slider_changes_the_picture_and_keeps_the_focus(page):
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     assert slider.evaluate("handle => handle === document.activeElement")  # the next key goes to the slider, too
     assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+@pytest.mark.parametrize("page", ["quiz.ipynb"], indirect=True)
+def test_a_quiz_checks_an_answer(page):
+    box = page.locator("form.quiz fieldset").nth(1)  # its choices are formulas
+    box.locator("mjx-container").first.wait_for()
+    box.locator("input").first.check()
+    box.get_by_role("button", name="Check").click()
+    assert box.locator(".quiz-said li:visible strong").inner_text() in ("Right:", "Not so:")
+    assert "tried" in page.inner_text(".quiz-score")
 
 
 @pytest.mark.parametrize("page", ["live.ipynb"], indirect=True)
