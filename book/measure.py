@@ -22,7 +22,8 @@ LOOK = """() => {
     const tall = (nodes) => nodes.filter(seen).reduce((sum, node) => sum + node.getBoundingClientRect().height, 0);
     const view = 'script[type="application/vnd.jupyter.widget-view+json"]';
     const live = all(`${view}, video, img[src$=".gif"]`).map((node) => node.closest('.cell_output') ?? node);
-    const made = all('.cell_output').filter((node) => node.querySelector(`img, svg:not(button *), canvas, video, ${view}`));
+    const kinds = `img, svg:not(button *), canvas, video, ${view}`;
+    const made = all('.cell_output').filter((node) => node.querySelector(kinds));
     const drawn = [...made, ...all('figure, p > img')].filter((node) => !node.closest('.tag_solution'));
     const named = (node) => document.getElementById(node.getAttribute('aria-labelledby'));
     const called = (node) => node.querySelector('img')?.alt || node.textContent.slice(0, 80);
