@@ -13,14 +13,14 @@ SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
 class Described(Staged):
-    """y -> x_r by a spandrel descriptor, which pads y to the size that its network needs; clamped, without gradient."""
+    """y -> x_r by a spandrel descriptor, which pads y to the size that its network needs; y and x_r clamped."""
 
     def __init__(self, descriptor):
         super().__init__()
         self.model, self.descriptor, self.factor = descriptor.model, descriptor, descriptor.scale
 
     def forward(self, y: Tensor) -> Tensor:
-        return torch.cat([self.descriptor(image[None]) for image in y]).clone()
+        return torch.cat([self.descriptor(image[None]) for image in y.clamp(0, 1)]).clone()
 
     def stages(self) -> list[Stage]:
         """All in one, of unknown reach."""

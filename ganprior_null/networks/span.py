@@ -10,7 +10,8 @@ from .stages import Stage, Staged
 class SPAN(Staged):
     """(N, 3, h, w) -> (N, 3, s h, s w), RGB in [0, 1]; modules stand in the order in which they run.
 
-    The published training branches are folded into one 3 x 3 convolution each, as in the deployed networks.
+    The published training branches are folded into one 3 x 3 convolution each, as in the deployed networks. y is clamped
+    to [0, 1]: a float y that overshoots, as a bicubic filter makes it, is answered with spots.
     """
 
     mean: Tensor
@@ -27,7 +28,7 @@ class SPAN(Staged):
         self.factor = factor
 
     def forward(self, y: Tensor) -> Tensor:
-        first = self.conv_1(255 * (y - self.mean))  # (N, C, h, w), as all that follow
+        first = self.conv_1(255 * (y.clamp(0, 1) - self.mean))  # (N, C, h, w), as all that follow
         x = one = self.block_1(first)
         for block in (self.block_2, self.block_3, self.block_4, self.block_5):
             x = block(x)

@@ -10,9 +10,8 @@ from .stages import Stage, Staged
 class SuperResolver(Staged):
     """y (N, 3, h, w) in [0, 1] -> x_r (N, 3, s h, s w): a published network, whatever it asks of its input.
 
-    y is clamped to [0, 1] for the network: a float y made by a bicubic filter overshoots, and SPAN answers to values
-    that it never saw with spots. factor: s. x_r is not clamped: PD comes first. Raises ValueError unless y has three
-    channels.
+    Neither y nor x_r is clamped. A float y made by a bicubic filter overshoots, and an RRDBNet makes use of that; x_r
+    is clamped last, as PD comes first. factor: s. Raises ValueError unless y has three channels.
     """
 
     def __init__(self, network: Staged, factor: int):
@@ -20,10 +19,10 @@ class SuperResolver(Staged):
         self.network, self.factor = network, factor
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.network(_seen(y))
+        return self.network(check_rgb(y))
 
     def stages(self) -> list[Stage]:
-        return [Stage(_seen, 1, 0, 6), *self.network.stages()]
+        return [Stage(check_rgb, 1, 0, 6), *self.network.stages()]
 
     def extra_repr(self) -> str:
         return f"factor={self.factor}"
@@ -50,7 +49,3 @@ def check_rgb(y: Tensor) -> Tensor:
     if y.shape[1] != 3:
         raise ValueError(f"y must have three channels, RGB, got shape {tuple(y.shape)}")
     return y
-
-
-def _seen(y: Tensor) -> Tensor:
-    return check_rgb(y).clamp(0, 1)
