@@ -24,7 +24,8 @@ GROUPS = {
     "Checks of an operator": "dottest as_matrix penrose_residuals operators.Penrose",
     "Consistency": "enforce_consistency NullSpace enforce_noisy restorers.NoisyResult identify_downsampler "
     "restorers.Identified project_box to_uint8_consistent CEM",
-    "Measures": "psnr ssim ms_ssim consistency_db metrics.fd_features64 layers.FeatureNet64",
+    "Measures": "psnr ssim ms_ssim consistency_db metrics.fd_features64 layers.FeatureNet64 metrics.identity "
+    "metrics.Identity layers.DlibFaces",
     "Ranges of images": "images.to_signed images.from_signed images.to_uint8 images.from_uint8",
     "Networks around a GAN prior": "StyleGAN2 StyleGAN2Discriminator Restorer GLEAN Panini PaniniMFR PDN PSP GFPGAN "
     "GPEN",
@@ -34,7 +35,8 @@ GROUPS = {
     "Published networks": "networks.available networks.Known networks.load_network "
     "networks.enlarge restorers.restore_picture restorers.Restored",
     "Weights": "weights.shipped weights.available weights.load_prior weights.LoadedPrior weights.load_discriminator "
-    "weights.load_restorer weights.load_features64 weights.shipped_path weights.weights_path weights.user_folder "
+    "weights.load_restorer weights.load_features64 weights.load_dlib_faces weights.shipped_path weights.weights_path "
+    "weights.user_folder "
     "weights.convert weights.convert_file weights.LoadReport weights.build weights.load_checkpoint "
     "weights.load_stylegan2 weights.read_metadata weights.save_weights",
 }

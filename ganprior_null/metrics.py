@@ -5,9 +5,9 @@ they are there, and ``import ganprior_null`` should stay quick.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -184,16 +184,84 @@ def frechet_distance(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covarian
     return float((mean1 - mean2).square().sum() + spread)
 
 
-@torch.no_grad()
 def cosine_similarity(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
     """Cosine of the angle between the embeddings of two images, (N, 3, H, W) twice -> (N,) float64 in [-1, 1].
 
-    With FeatureNet64, trained to tell people apart, a measure of identity at 64 pixels; its model card says how good.
+    With FeatureNet64, trained to tell people apart, a rough measure of identity at 64 pixels; its model card says how
+    good, and :func:`identity` with dlib's network is a far better one.
     """
+    z, z_reference = _pair_embeddings(x, reference, network)
+    return F.cosine_similarity(z, z_reference, dim=1)
+
+
+class Identity(NamedTuple):
+    """What :func:`identity` measures of each image, (N,) float64 both.
+
+    >>> x = torch.rand(3, 3, 64, 64)
+    >>> metrics.identity(x, x, weights.load_features64()).cosine.shape
+    torch.Size([3])
+    """
+
+    cosine: Tensor  # in [-1, 1]: near 0 for somebody else, 1 for the same features
+    rank: Tensor  # of the right person among all: 1 is the nearest, half the number of people is chance
+
+
+def identity(x: Tensor, x_hat: Tensor, network: nn.Module, *, people: Sequence[str] | None = None) -> Identity:
+    """Is x_hat the person in x? Cosine of centred features, and rank among everybody in x; (N, 3, H, W) twice.
+
+    Centred: the mean feature of x, of these N faces, is subtracted from both. A network that knows people by distance,
+    as dlib's does, gives all faces a large common part, and a plain cosine of strangers is then near 1.
+
+    network: images in [0, 1] -> (N, D), such as :func:`ganprior_null.weights.load_dlib_faces`. people: who is in each
+    image; a person is as near to x_hat as the nearest photograph, so that another one of the right person is not held
+    against x_hat. None: every image is another person. Ties count half. Raises ValueError for fewer than two people,
+    for images of other shapes, NaN and infinity, and for names that are not one to an image.
+
+    >>> x = torch.rand(3, 3, 64, 64)
+    >>> metrics.identity(x, x, weights.load_features64()).rank
+    tensor([1., 1., 1.], dtype=torch.float64)
+    """
+    people = range(len(x)) if people is None else people
+    if len(people) != len(x):
+        raise ValueError(f"people must name one for each image: {len(people)} names for {len(x)} images")
+    return identity_of_features(*_pair_embeddings(x, x_hat, network), people)
+
+
+def identity_of_features(z: Tensor, z_hat: Tensor, people: Sequence) -> Identity:
+    """:func:`identity` of features (N, D) of the truths and of the answers."""
+    number = numbered(people)
+    if (count := int(number.max()) + 1 if len(number) else 0) < 2:
+        raise ValueError(f"identity needs at least 2 people, whose mean is nobody, got {count}")
+    cosines = centred(z_hat, z) @ centred(z, z).T  # (N, N): answers by truths
+    nearest = cosines.new_full((len(z), count), -math.inf)
+    nearest.scatter_reduce_(1, number.expand(len(z), -1), cosines, "amax")  # (N, people)
+    own = nearest.gather(1, number[:, None])
+    rank = 1 + (nearest > own).sum(1) + ((nearest == own).sum(1) - 1) / 2
+    return Identity(cosines.diagonal().clone(), rank.double())
+
+
+def centred(z: Tensor, others: Tensor) -> Tensor:
+    """z (N, D) less the mean of others, each of length 1: inner products of these are centred cosines; float64."""
+    return F.normalize(z.double() - others.double().mean(0), dim=1)
+
+
+def numbered(people: Sequence) -> Tensor:
+    """(N,) int64: who is who, counted from 0 in the order of first appearance."""
+    numbers = {person: i for i, person in enumerate(dict.fromkeys(people))}
+    return torch.tensor([numbers[person] for person in people], dtype=torch.int64)
+
+
+@torch.no_grad()
+def embeddings(x: Tensor, network: nn.Module) -> Tensor:
+    """network(x), (N, D) float64, of images (N, 3, H, W), ``AT_ONCE`` at a time."""
+    return torch.cat([check_finite(network(some), "the features").double() for some in x.split(AT_ONCE)])
+
+
+def _pair_embeddings(x: Tensor, reference: Tensor, network: nn.Module) -> tuple[Tensor, Tensor]:
+    """The embeddings of two sets of images, checked, in the network's own precision."""
     x, reference = _pair(x, reference)
     like = next(network.parameters())
-    pairs = zip(x.to(like).split(AT_ONCE), reference.to(like).split(AT_ONCE), strict=True)
-    return torch.cat([F.cosine_similarity(network(a).double(), network(b).double(), dim=1) for a, b in pairs])
+    return embeddings(x.to(like), network), embeddings(reference.to(like), network)
 
 
 def _full_rank(moments: Moments) -> Moments:

@@ -1,4 +1,4 @@
-"""Commands that measure a method where the truth is known: evaluate kernelgan | pulse | restorer | networks."""
+"""Commands that measure a method where the truth is known: evaluate kernelgan | pulse | restorer | identity | ..."""
 
 import json
 from pathlib import Path
@@ -14,6 +14,8 @@ def add_evaluate(commands) -> None:
     _add_evaluate_kernels(methods)
     _add_evaluate_pulse(methods)
     _add_evaluate_restorer(methods)
+    _add_evaluate_identity(methods)
+    _add_evaluate_recognition(methods)
     _add_evaluate_baselines(methods)
     _add_evaluate_networks(methods)
 
@@ -151,6 +153,41 @@ def _evaluate_restorer(options) -> None:
         if read_run(path).params["model"] == "pdn":
             result["diversity"] = evaluate_diversity(path, options.data)
         print(json.dumps({path.name: result}, indent=1))
+
+
+def _add_evaluate_identity(methods) -> None:
+    this = methods.add_parser(
+        "identity", help="whether finished runs' answers show the right person, by dlib's features"
+    )
+    this.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="folders with their last.ckpt, or whose weights were shipped"
+    )
+    this.add_argument("--data", type=Path, metavar="DIR", help="where the pack lies that the runs were trained on")
+    add_overwrite(this)
+    this.set_defaults(command=_evaluate_identity)
+
+
+def _evaluate_identity(options) -> None:
+    from ..experiments.identity import FILE, evaluate_identity
+
+    check_outputs([path / FILE for path in options.runs], overwrite=options.overwrite)
+    for path in options.runs:
+        print(json.dumps({path.name: evaluate_identity(path, options.data)}, indent=1, ensure_ascii=False))
+
+
+def _add_evaluate_recognition(methods) -> None:
+    this = methods.add_parser("recognition", help="how well dlib's features and features64 tell held-out people apart")
+    this.add_argument(
+        "--data", default="faces", help="faces (the pack in GANPRIOR_DATA), or a pack that names its people"
+    )
+    this.set_defaults(command=_evaluate_recognition)
+
+
+def _evaluate_recognition(options) -> None:
+    from ..experiments.identity import evaluate_recognition
+    from ..experiments.launch import find_source
+
+    print(json.dumps(evaluate_recognition(find_source(options.data)), indent=1))
 
 
 def _add_evaluate_networks(methods) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..images import from_uint8, to_uint8
 from ..layers import FeatureNet64
-from ..metrics import AT_ONCE, feature_moments, frechet_distance, split_half_distance
+from ..metrics import embeddings, feature_moments, frechet_distance, numbered, split_half_distance
 from ..training.degrade import compressed
 from ..training.views import blurred
 
@@ -67,19 +67,22 @@ def identity_auc(x: Tensor, people: Sequence[str], network) -> float:
 
     All pairs of x (N, 3, H, W) count; ties count half. Raises ValueError when nobody appears twice.
     """
-    z = F.normalize(embeddings(x, network), dim=1)
-    number = torch.tensor([list(dict.fromkeys(people)).index(name) for name in people])
-    upper = torch.ones(len(x), len(x), dtype=torch.bool).triu(1)
-    cosines, same = (z @ z.T)[upper], (number[:, None] == number)[upper]
+    return pair_auc(F.normalize(embeddings(x, network), dim=1), people)
+
+
+def pair_auc(z: Tensor, people: Sequence[str]) -> float:
+    """:func:`identity_auc` of features (N, D) of length 1."""
+    cosines, same = pair_cosines(z, people)
     if not same.any():
-        raise ValueError(f"nobody appears twice among the {len(x)} images")
+        raise ValueError(f"nobody appears twice among the {len(z)} images")
     _, tier, counts = cosines.unique(return_inverse=True, return_counts=True)
     ranks = (counts.cumsum(0) - (counts - 1) / 2.0)[tier]  # mean rank of ties, from 1
     n = int(same.sum())
     return float((ranks[same].sum() - n * (n + 1) / 2) / (n * (len(same) - n)))
 
 
-@torch.no_grad()
-def embeddings(x: Tensor, network) -> Tensor:
-    """(N, D) float64."""
-    return torch.cat([network(some).double() for some in x.split(AT_ONCE)])
+def pair_cosines(z: Tensor, people: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """(inner products, whether it is one person) of all pairs of features (N, D)."""
+    number = numbered(people)
+    upper = torch.ones(len(z), len(z), dtype=torch.bool).triu(1)
+    return (z @ z.T)[upper], (number[:, None] == number)[upper]

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..data import load_sides
+from ..data import Sides, load_sides
 from ..images import from_uint8
 from ..operators import LinearOperator
 from ..profiles import Restorer as Profile
 from ..restorers.restorer import Restorer
 from ..training.restore import answering
-from ..weights import load_prior
+from ..weights import load_prior, load_restorer, read_metadata, shipped_path, shipped_restorers
 from .launch import VARIABLE
 from .restorer import Experiment, build, drawn_sides, operators
 from .runs import read_run
@@ -56,15 +56,39 @@ def load_trained(path: Path) -> Trained:
     return bare._replace(step=stored["step"], network=network.eval().requires_grad_(False))
 
 
+def load_published(path: Path) -> tuple[Trained, str]:
+    """(what :func:`load_trained` finds, where the weights come from): the run's checkpoint, or a shipped restorer.
+
+    The latter, in half precision, when it was published from a run of the same parameters. Raises what
+    :func:`load_trained` raises where there is neither.
+    """
+    params = read_run(path).params
+    about = {name: read_metadata(shipped_path(name)) for name in shipped_restorers(params["factor"])}
+    same = [name for name, told in about.items() if all(told.get(key) == value for key, value in params.items())]
+    if (path / "last.ckpt").is_file() or not same:
+        return load_trained(path), "last.ckpt"
+    this = Experiment(**{name: params[name] for name in Experiment._fields})
+    network = load_restorer(same[0])
+    return Trained(this, params, params["steps"], network, *operators(this, network.out_size)), same[0]
+
+
 def unseen_images(trained: Trained, data: Path | None) -> Tensor:
     """(N, 3, size, size) in [0, 1]: the held-out side of what the run was trained on, as many as its figures are over.
+
+    data and errors as :func:`unseen_sides`.
+    """
+    return from_uint8(unseen_sides(trained, data).held_out)
+
+
+def unseen_sides(trained: Trained, data: Path | None) -> Sides:
+    """What the run was trained on, and of the held-out side as many images as its figures are over.
 
     data: the folder in which that pack or folder lies; None: the one that GANPRIOR_DATA names. Raises ValueError where
     neither is given, NotADirectoryError where there is nothing of that name.
     """
     params, size = trained.params, trained.network.out_size
     if params["data"] == "drawn faces":
-        images = drawn_sides(size, trained.profile).held_out
+        sides = drawn_sides(size, trained.profile)
     else:
         where = data or os.environ.get(VARIABLE)
         if not where:
@@ -74,5 +98,6 @@ def unseen_images(trained: Trained, data: Path | None) -> Tensor:
         folder = Path(where) / params["data"]
         if not folder.is_dir():
             raise NotADirectoryError(f"no such folder: {folder}")
-        images = load_sides(folder, size, margin=params["margin"]).held_out
-    return from_uint8(images[: params["test_images"]])
+        sides = load_sides(folder, size, margin=params["margin"])
+    count = params["test_images"]
+    return sides._replace(held_out=sides.held_out[:count], held_out_names=sides.held_out_names[:count])

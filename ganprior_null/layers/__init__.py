@@ -1,5 +1,6 @@
 """Building blocks of the networks: FIR resampling, equalised learning rates, modulation; imports torch only."""
 
+from .dlib_faces import DlibFaces as DlibFaces
 from .equalized import EqualConv2d as EqualConv2d
 from .equalized import EqualLinear as EqualLinear
 from .equalized import FusedLeakyReLU as FusedLeakyReLU

@@ -20,6 +20,7 @@ from .course import shipped_path as shipped_path
 from .course import shipped_restorers as shipped_restorers
 from .course import user_folder as user_folder
 from .course import weights_path as weights_path
+from .dlib import load_dlib_faces as load_dlib_faces
 from .features import load_features64 as load_features64
 from .features import load_inception as load_inception
 from .features import load_irse50 as load_irse50
