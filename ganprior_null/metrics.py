@@ -221,10 +221,10 @@ def identity(x: Tensor, x_hat: Tensor, network: nn.Module, *, people: Sequence[s
     >>> metrics.identity(x, x, weights.load_features64()).rank
     tensor([1., 1., 1.], dtype=torch.float64)
     """
-    people = range(len(x)) if people is None else people
-    if len(people) != len(x):
-        raise ValueError(f"people must name one for each image: {len(people)} names for {len(x)} images")
-    return identity_of_features(*_pair_embeddings(x, x_hat, network), people)
+    who: Sequence = range(len(x)) if people is None else people
+    if len(who) != len(x):
+        raise ValueError(f"people must name one for each image: {len(who)} names for {len(x)} images")
+    return identity_of_features(*_pair_embeddings(x, x_hat, network), who)
 
 
 def identity_of_features(z: Tensor, z_hat: Tensor, people: Sequence) -> Identity:

@@ -21,18 +21,21 @@ class DlibFaces(nn.Module):
     torch.Size([2, 128])
     """
 
+    mean: Tensor
+
     def __init__(self, margin: float = 0.0):
         super().__init__()
         if not 0 <= margin < 0.5:
             raise ValueError(f"margin must be a share in [0, 0.5) of each side, got {margin}")
         self.margin = margin
         self.register_buffer("mean", torch.tensor(MEAN_COLOUR).view(1, 3, 1, 1) / 255, persistent=False)
-        units, before = [Scaled(3, STAGES[0][0], 7, stride=2)], STAGES[0][0]
+        self.stem = Scaled(3, STAGES[0][0], 7, stride=2)
+        units, before = [], STAGES[0][0]
         for stage, (width, count) in enumerate(STAGES):
             for i in range(count):
                 units.append(Unit(before, width, halve=stage > 0 and i == 0))
                 before = width
-        self.stem, self.units = units[0], nn.Sequential(*units[1:])
+        self.units = nn.Sequential(*units)
         self.embed = nn.Linear(before, 128, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:

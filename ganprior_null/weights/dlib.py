@@ -9,6 +9,7 @@ import importlib.util
 import math
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from ..layers import DlibFaces
 from ..layers.dlib_faces import Scaled
 
+M = TypeVar("M", bound=nn.Module)
 PACKAGE = "face-recognition-models"
 FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
@@ -57,7 +59,7 @@ def find_dlib_faces() -> Path:
 
 
 @torch.no_grad()
-def read_dlib(network: nn.Module, path: Path) -> nn.Module:
+def read_dlib(network: M, path: Path) -> M:
     """Fill a network, whose modules are defined in the order in which they run, from dlib's file; returns it.
 
     dlib writes its layers as they run: the name, all parameters in one tensor, sizes that we know. Raises ValueError
@@ -66,7 +68,7 @@ def read_dlib(network: nn.Module, path: Path) -> nn.Module:
     layers = Layers(path)
     for module in network.modules():
         if isinstance(module, Scaled):
-            layers.fill(CONVOLUTION, module.conv.weight, module.conv.bias)
+            layers.fill(CONVOLUTION, *module.conv.parameters())
             layers.fill(AFFINE, module.gamma, module.beta)
         elif isinstance(module, nn.Linear):
             layers.fill(LINEAR, module.weight.T)  # theirs is (in, out)
