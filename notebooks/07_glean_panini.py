@@ -65,6 +65,7 @@ from tqdm.auto import tqdm
 
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
 from ganprior_null.experiments.baselines import stored_baselines
+from ganprior_null.experiments.identity import IDENTITY, RANK, stored_identity
 from ganprior_null.experiments.judge import blockiness
 from ganprior_null.experiments import models as systems
 from ganprior_null.experiments.launch import PACKS, Source, find_source, launch, run_name
@@ -689,10 +690,31 @@ def table(head, rows):
     display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
 
 
+WHO = [IDENTITY, RANK]  # columns of `evaluate identity`: known of some runs on faces, see below
+IN_USE = {"none": "raw", "pd": "PD", "exact": "exact"}  # what its rows call the answer that a run was trained to give
+
+
+def free_rows(profile, category, factor, downsampler="bicubic"):
+    """{name: row}: interpolation, pseudo-inverse, mean image, on the images that the runs are tested on."""
+    found = stored_baselines(category, factor, profile=profile, downsampler=downsampler, folders=result_folders())
+    same = {"profile": profile, "data": PACKS[category], "factor": factor, "downsampler": downsampler}
+    known = [stored_identity(run.path)["baselines"] for run in (choose(runs, **same) if runs else [])]
+    known = next((rows for rows in known if rows), {})  # no network is in them: any run's will do
+    return {name: row | known.get(name, {}) for name, row in found.items()}
+
+
 def costs_nothing(profile, category="faces", factor=8, **wanted):
-    """[(label, row)]: interpolation, pseudo-inverse, mean image, on the images that the runs are tested on."""
-    found = stored_baselines(category, factor, profile=profile, folders=result_folders(), **wanted)
-    return [(f"*{category}, {name}*", row) for name, row in found.items()]
+    """[(label, row)] of them."""
+    return [(f"*{category}, {name}*", row) for name, row in free_rows(profile, category, factor, **wanted).items()]
+
+
+def known_of(rows, metrics):
+    """Those of the columns that any of the rows has."""
+    return [m for m in metrics if any(m in row for _, row in rows)]
+
+
+def digits(metric):
+    return 0 if metric == RANK else 2 if "PSNR" in metric else 3
 
 
 def verdict_on(rows):
@@ -713,12 +735,12 @@ def scores(rows, metrics):
     lines = []
     for label, group in rows:
         if isinstance(group, dict):
-            cells = [f"{group[m]:.{2 if 'PSNR' in m else 3}f}" if m in group else "-" for m in metrics]
+            cells = [f"{group[m]:.{digits(m)}f}" if m in group else "-" for m in metrics]
             lines.append([label, *cells, *[PAPER.get(label, "")] * quoted])
             continue
         known = [group and metric in group[0].final for metric in metrics]
         cells = [
-            mean(group, metric).text(2 if "PSNR" in metric else 3) if found else "-"
+            mean(group, metric).text(digits(metric)) if found else "-"
             for metric, found in zip(metrics, known, strict=True)
         ]
         lines.append([label, *cells, *[PAPER.get(label, "")] * quoted])
@@ -782,6 +804,15 @@ def gallery(labelled, count=5, height=1.0):
 # - the pixel shuffles of GLEAN start with four equal pixels a square, against checkerboards.
 #
 # The rows *exact in use* put the true bicubic operator behind a network that was trained with PD.
+#
+# *Who is it?* PSNR does not say. The two columns at the right ask dlib's face network, which is read into PyTorch for
+# this (`python -m ganprior_null evaluate identity RUN`). `identity (dlib)` is the cosine between its features of the
+# answer and of the truth, after the mean feature of all the true faces is subtracted: what every face has in common says
+# nothing about who it is. `rank (dlib)` sorts the people by how near they are to the answer, and is the median place of
+# the right one. The line under the table says what a stranger and another photograph of the same person get, and how
+# well the network knows these people at all. Compare a network with bicubic and with the mean face + PD, whose colours
+# are right and whose face is nobody's. It is a measure of likeness on average, and no way to find out who somebody is:
+# look at the rank.
 
 # %%
 nights = [run for run in choose(runs, profile="night", variant="") if (run.path / "unseen.json").is_file()]
@@ -789,24 +820,32 @@ nights = [run for run in nights if run.params["model"] in ("glean", "panini", "p
 for case in sorted({(run.params["factor"], run.params["data"]) for run in nights}):
     same = [run for run in nights if (run.params["factor"], run.params["data"]) == case]
     category = next(name for name, pack in PACKS.items() if pack == case[1])
-    free = stored_baselines(category, case[0], profile="night", folders=result_folders())
+    free = free_rows("night", category, case[0])
     rows = [(f"*{name}*", row) for name, row in free.items()]
     for run in same:
+        who = stored_identity(run.path)
         found = read_json(run.path / "unseen.json")["tested"][run.params["downsampler"]]
         label = f"{TITLES[run.params['model']]}{SPACES[run.params['null_space']]}"
         label += f", beta {run.params['gan_weight']:g}" * (run.params["gan_weight"] < USUAL["gan_weight"])
         label += f", seed {run.params['seed']}" * (run.params["seed"] > 0)
-        rows.append((label, found))
+        rows.append((label, found | who["corrected"].get(IN_USE[run.params["null_space"]], {})))
         if run.params["null_space"] == "pd":
             after = {m: found[key] for m in METRICS if (key := f"{m}, exact after") in found}
-            rows.append((f"{label}, exact in use", after))
+            rows.append((f"{label}, exact in use", after | who["corrected"].get("exact", {})))
         if "bicubic + PD" in free:
             gain = {m: found[m] - max(row[m] for row in free.values()) for m in ("PSNR", "SSIM")}
             print(
                 f"{case[0]}x {category}, {label}, {run.params['steps']} steps of {run.params['global_batch']}: "
                 f"{gain['PSNR']:+.2f} dB and {gain['SSIM']:+.3f} SSIM against the best of what costs nothing"
             )
-    scores(rows, METRICS)
+    scores(rows, [*METRICS, *known_of(rows, WHO)])
+    for stored in [found for run in same if (found := stored_identity(run.path))["recognition"]][:1]:
+        dlib, ours = stored["recognition"]["dlib"], stored["recognition"]["features64"]
+        print(
+            f"{case[0]}x {category}: {stored['people']} people, AUC of dlib's features {dlib['AUC']:.3f}, of features64 "
+            f"{ours['AUC']:.3f}; {IDENTITY} of another photograph of the same person {dlib['same person']:.2f}, of "
+            f"another person {dlib['another person']:.2f}; {RANK} by chance {(stored['people'] + 1) / 2:.0f}"
+        )
 if not nights:
     print("no run of the night profile is stored yet")
 
@@ -1015,8 +1054,9 @@ print(systems.__doc__.partition("\n\n")[2].strip())
 # Each system has up to three rows: its own answer; the same answer with PD put *after* it, in use; and trained with PD
 # (GLEAN and Panini at $\beta = 10^{-2}$, as without). The last two columns are measured on *drawn* faces, whose every
 # factor is known: how far the mean colour of the irises, and of the teeth, is from the truth, in levels of 255.
-# `identity` is a cosine of the course's own feature network, with which pSp and GFP-GAN are also trained: it flatters
-# those two.
+# `identity (dlib)` and `rank (dlib)` are those of the first table of this section, for the runs they were measured for.
+# Where none is, `identity` is a cosine of the course's own feature network, with which pSp and GFP-GAN are also
+# trained: it flatters those two.
 
 
 # %%
@@ -1025,16 +1065,17 @@ def found_of(name, space, factor):
     weight = systems.MODELS[name].recipe.get("gan_weight", USUAL["gan_weight"])
     at = "night" if profile in ("smoke", "laptop") else profile
     group = pick(at, model=name, null_space=space, factor=factor, gan_weight=weight)
-    files = [run.path / "unseen.json" for run in group]
-    found = [read_json(file) for file in files if file.is_file()]
+    there = [run.path for run in group if (run.path / "unseen.json").is_file()]
+    found = [read_json(path / "unseen.json") | {"who": stored_identity(path)["corrected"]} for path in there]
     return group, [each for each in found if "corrected" in each]
 
 
 def row_of(name, space, factor, kind):
     """One line: means over seeds of all figures and of the colours of drawn faces; empty where nothing is stored."""
     _, found = found_of(name, space, factor)
-    lines = [each["corrected"][kind] | each["parts"][kind] for each in found]
-    return {key: sum(line[key] for line in lines) / len(lines) for key in lines[0]} if lines else []
+    lines = [each["corrected"][kind] | each["parts"][kind] | each["who"].get(kind, {}) for each in found]
+    keys = [key for key in lines[0] if all(key in line for line in lines)] if lines else []
+    return {key: sum(line[key] for line in lines) / len(lines) for key in keys}
 
 
 PRIORS = ("psp", "gfpgan", "gpen", "panini", "glean")
@@ -1050,7 +1091,8 @@ for factor_3 in (16, 8):
         rows.append((f"{label}, PD after", row_of(name, "none", factor_3, "PD")))
         if name not in ("psp", "esrgan"):
             rows.append((f"{label} + PD", row_of(name, "pd", factor_3, "PD")))
-    scores(rows, [*METRICS, "identity", "PSNR(LR)", "iris", "teeth"])
+    who = known_of(rows, WHO) or ["identity"]
+    scores(rows, ["PSNR", *who, *METRICS[1:], "PSNR(LR)", "iris", "teeth"])
     if factor_3 == 16:
         whole = {label.removeprefix("16x faces, "): row for label, row in rows if label in PAPER and row}
         ours = sorted(whole, key=lambda label: -whole[label]["PSNR"])

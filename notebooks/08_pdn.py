@@ -69,6 +69,7 @@ from ganprior_null import AveragePool, Resize, consistency_db, enforce_consisten
 from ganprior_null.data import photograph
 from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_distance, spread_map
 from ganprior_null.experiments.baselines import stored_baselines
+from ganprior_null.experiments.identity import IDENTITY, RANK, stored_identity
 from ganprior_null.experiments.launch import PACKS, find_source, launch, run_name
 from ganprior_null.experiments.restorer import Experiment, measure
 from ganprior_null.experiments.runs import Mean, choose, grouped, mean, pairs_of, read_json, read_runs
@@ -703,6 +704,8 @@ else:
 
 # %%
 METRICS = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "blockiness")
+WHO = {IDENTITY: 3, RANK: 0}  # digits; of `evaluate identity`, where a run was asked
+IN_USE = {"none": "raw", "pd": "PD", "exact": "exact"}  # its row of the answer that a run was trained to give
 AT = {  # the long runs, where all five are stored
     factor: "night" if all(group(**this, factor=factor, profile="night") for this in METHODS.values()) else judged
     for factor in (8, 16)
@@ -710,9 +713,13 @@ AT = {  # the long runs, where all five are stored
 rows, best = [], {}
 for factor, at in AT.items():
     free = stored_baselines("faces", factor, profile=at, folders=report.result_folders())
+    sets = [group(**this, factor=factor, profile=at) for this in METHODS.values()]
+    asked = (stored_identity(run.path)["baselines"] for set_ in sets for run in set_)
+    known = next((found for found in asked if found), {})  # no network is in them: any run's will do
     for name, row in free.items():  # what costs nothing
         cells = [f"{row[m]:.{3 if m not in ('PSNR', 'fd_features64') else 2}f}" for m in METRICS if m in row]
-        rows.append([f"{factor}x, {at}", f"*{name}*", "", *cells])
+        who = [f"{known[name][m]:.{n}f}" if name in known else "–" for m, n in WHO.items()]
+        rows.append([f"{factor}x, {at}", f"*{name}*", "", *cells, *who])
     for metric in ("PSNR", "SSIM") if free else ():
         best[factor, metric] = max(row[metric] for row in free.values())
     for name, this in METHODS.items():
@@ -724,13 +731,17 @@ for factor, at in AT.items():
                     name,
                     len(set_),
                     *(text(mean(set_, m), 3 if m not in ("PSNR", "fd_features64") else 2) for m in METRICS),
+                    *(
+                        text(over_seeds(set_, "identity.json", "corrected", IN_USE[this["null_space"]], m), n)
+                        for m, n in WHO.items()
+                    ),
                 ]
             )
 for (factor, metric), level in best.items():
     sets = {name: group(**this, factor=factor, profile=AT[factor]) for name, this in METHODS.items()}
     above = [name for name, set_ in sets.items() if set_ and mean(set_, metric).mean > level]
     print(f"{factor}x, above everything that costs nothing in {metric} ({level:.3f}): {', '.join(above) or 'none'}")
-table(["", "", "seeds", *METRICS], rows)
+table(["", "", "seeds", *METRICS, *WHO], rows)
 
 # %%
 for factor, ours in pdn.items():
@@ -769,8 +780,10 @@ for run in curves["PDN"]:
 #   most of the gap is not the price of sampling: the answers are wrong together. The paper's Table 4 has PDN *above*
 #   the regressors in PSNR. PDN can only be there where the regressors are far from perfect, as they may be on a kernel
 #   they do not know, or where it hardly samples, because its answers hardly differ.
-# - **Who it is.** The identity column asks a network that recognises people. A pixel loss pays for the right nose; an
-#   adversary is as content with another one.
+# - **Who it is.** The identity columns ask networks that recognise people: `identity` the course's own, which hardly
+#   does, and the last two dlib's, which does (lesson 07 says how to read them, and how well). The first is near 1 for
+#   everybody, as plain cosines of faces are; the second has a stranger at 0, and the rank says how many people look more
+#   like the answer. A pixel loss pays for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies
 #   with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve:
 #   an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin

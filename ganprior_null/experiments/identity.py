@@ -16,7 +16,7 @@ from ..images import as_file, from_uint8
 from ..metrics import centred, embeddings, identity_of_features
 from ..operators import AveragePool
 from ..restorers import enforce_consistency
-from ..storage import write_json
+from ..storage import read_json, write_json
 from ..weights import load_dlib_faces, load_features64
 from .feature_checks import pair_auc, pair_cosines
 from .figures import restore
@@ -63,6 +63,12 @@ def evaluate_identity(path: Path, data: Path | None = None) -> dict:
     }
     write_json(path / FILE, result)
     return result
+
+
+def stored_identity(path: Path) -> dict:
+    """What :func:`evaluate_identity` left in a run's folder; empty tables of the same names where it was not asked."""
+    file = path / FILE
+    return read_json(file) if file.is_file() else {"corrected": {}, "baselines": {}, "recognition": {}}
 
 
 def evaluate_recognition(source: Source) -> dict:
