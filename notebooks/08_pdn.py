@@ -780,10 +780,10 @@ for run in curves["PDN"]:
 #   most of the gap is not the price of sampling: the answers are wrong together. The paper's Table 4 has PDN *above*
 #   the regressors in PSNR. PDN can only be there where the regressors are far from perfect, as they may be on a kernel
 #   they do not know, or where it hardly samples, because its answers hardly differ.
-# - **Who it is.** The identity columns ask networks that recognise people: `identity` the course's own, which hardly
-#   does, and the last two dlib's, which does (lesson 07 says how to read them, and how well). The first is near 1 for
-#   everybody, as plain cosines of faces are; the second has a stranger at 0, and the rank says how many people look more
-#   like the answer. A pixel loss pays for the right nose; an adversary is as content with another one.
+# - **Who it is.** The identity columns ask networks that recognise people: `identity` the course's own, which does so
+#   poorly and gives even the mean face a high cosine, and the last two dlib's, which does it well (lesson 07 says how
+#   to read them). There a stranger has 0, and the rank is the place of the right person among all. A pixel loss pays
+#   for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies
 #   with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve:
 #   an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin
