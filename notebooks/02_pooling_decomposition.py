@@ -17,10 +17,10 @@
 #
 # *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
-# The last lesson took pseudo-inverses from singular value decompositions. For an image of a million pixels nobody can do
-# that. The paper {cite}`wang2023gan` noticed that one degradation needs no decomposition at all: if the small image is made
-# of *block averages*, the pseudo-inverse is *repeating pixels*. That is the whole of pooling-based decomposition (PD), and
-# it fits in four lines.
+# The last lesson took pseudo-inverses from singular value decompositions. For an image of a million pixels nobody can
+# do that. The paper {cite}`wang2023gan` noticed that one degradation needs no decomposition at all: if the small image
+# is made of *block averages*, the pseudo-inverse is *repeating pixels*. That is the whole of pooling-based
+# decomposition (PD), and it fits in four lines.
 #
 # **What you will learn**
 #
@@ -29,26 +29,25 @@
 # - explain why the result is exact to 150 dB in float32, and not to infinity;
 # - measure which downsamplers are close to average pooling, and what PD costs when yours is not.
 #
-# **Before you start**: [range and null space](01_range_null.ipynb), above all $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$; a
-# little PyTorch. The lesson follows Equations 8-11 and Figure 2 of the paper.
+# **Before you start**: [range and null space](01_range_null.ipynb), above all
+# $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$; a little PyTorch. The lesson follows Equations 8-11 and Figure 2 of
+# the paper.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 size: int = 0  # side of the images in pixels, a multiple of 32; 0: the profile's
 images: int = 0  # images that claim C1 is averaged over; 0: the profile's
 seed: int = 0  # seed of the untrained networks and the noise
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 from functools import partial
 from time import perf_counter, process_time
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
-from IPython import get_ipython
-from matplotlib_inline.backend_inline import set_matplotlib_formats
+from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import nn
 from tqdm.auto import tqdm
@@ -57,7 +56,7 @@ from ganprior_null import AveragePool, Matrix, NullSpace, as_matrix, consistency
 from ganprior_null.data import PHOTOGRAPHS, faces, photographs
 from ganprior_null.profiles import lesson, profile_name
 from ganprior_null.report import record
-from ganprior_null.widgets import check_answer, panel, show
+from ganprior_null.widgets import check_answer, panel, plot, show
 
 profile = profile_name(profile)
 cfg = lesson(profile, **{name: value for name, value in {"size": size, "images": images}.items() if value})
@@ -66,24 +65,41 @@ if cfg.size % 32:
 photos = photographs(min(cfg.size, 256))  # (N, 3, H, W); the smallest of them has 300 pixels a side
 x = photos[:1]
 measured = {"profile": profile, "departs": cfg != lesson(profile)}  # for the record: no claim at sizes of your own
-plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
-if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 80})
 
 
 # %% [markdown]
+# Figure 2.1 does PD in front of you. The backbone is a bad one on purpose: whatever the portrait, it answers with a
+# drawn face. *Question.* Go from 16x down to 2x. Whose face is it at 16x, whose at 2x, and does the read-out PSNR(LR)
+# of $\hat x$ tell you which?
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets.live import LivePD
+
+LivePD(factor=16, backbone="another face")
+
+# %% [markdown]
+# **Figure 2.1.** PD, live: the portrait $x$, its block means $y$, the answer $x_r$, and $\hat x$, which has the block
+# means $y$ whatever the settings. A picture of your own is read by your browser and sent nowhere.
+#
+# <details><summary>Answer</summary>
+#
+# At 16x the drawn face, in the colours of the portrait; at 2x the portrait. The read-out does not tell: $\hat x$ agrees
+# with $y$ at every factor, what shrinks is the room for invention.
+#
+# </details>
+#
 # ## 1. One block, four steps
 #
-# Take a block of $2 \times 2$ pixels. The measurement $y$ is one number: the mean that the four pixels ought to have. Some
-# backbone has proposed four values $x_r$, and their mean is wrong. PD repairs them in four steps, the ones of Figure 2 of the
-# paper:
+# Take a block of $2 \times 2$ pixels. The measurement $y$ is one number: the mean that the four pixels ought to have.
+# Some backbone has proposed four values $x_r$, and their mean is wrong. PD repairs them in four steps, the ones of
+# Figure 2 of the paper:
 #
 # 1. **average** the proposal: $A x_r$;
 # 2. **replicate** that mean over the block: $A^\dagger A x_r$, the range part of the proposal;
 # 3. **subtract** it: $(I - A^\dagger A)\,x_r$, the null part, four numbers with mean zero;
 # 4. **add** the measurement, replicated: $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$.
 
-# %% tags=["nbval-check-output"]
+# %%
 y_block = torch.tensor([[[[0.7]]]])
 x_r_block = torch.tensor([[[[0.8, 0.2], [0.6, 0.4]]]])
 
@@ -92,143 +108,157 @@ range_part = mean.expand(1, 1, 2, 2)  # 2. replicate
 null_part = x_r_block - range_part  # 3. subtract
 x_hat_block = y_block.expand(1, 1, 2, 2) + null_part  # 4. add
 
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("mean of the proposal  ", f"{mean:.1f}")
 print("its null part         ", null_part.flatten().numpy().round(1))
 print("result                ", x_hat_block.flatten().numpy().round(1))
 print("mean of the result    ", f"{x_hat_block.mean():.1f}  (y = {y_block.item():.1f})")
 
+
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Four steps on a block of 2 x 2 pixels: average, replicate, subtract from the guess, add the replicated measurement"}}
-figure, axes = plt.subplots(figsize=(10, 3.2), layout="constrained")
-
-
-def block(values, left, bottom, label, signed=False):
+def block(axes, values, left, bottom, label, signed=False):
     """Draw a block of numbers as pixels; signed values on a purple-orange scale around zero."""
     values = values[0, 0].numpy()
     rows, columns = values.shape
+    look = {"cmap": "PuOr_r", "vmin": -0.5, "vmax": 0.5} if signed else {"cmap": "gray", "vmin": 0, "vmax": 1}
+    axes.imshow(values, extent=(left, left + columns, bottom, bottom + rows), **look)
     for i, j in np.ndindex(rows, columns):
-        v = float(values[i, j])
-        colour = plt.cm.PuOr(0.5 - v) if signed else str(v)
-        axes.add_patch(plt.Rectangle((left + j, bottom + rows - 1 - i), 1, 1, facecolor=colour, edgecolor="#767676"))
+        v, corner = float(values[i, j]), (left + j, bottom + rows - 1 - i)
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#767676"))
         ink = "white" if not signed and v < 0.5 else "black"
         number = f"{v:+.1f}" if signed else f"{v:.1f}"
-        axes.text(left + j + 0.5, bottom + rows - 0.5 - i, number, ha="center", va="center", color=ink)
+        axes.text(corner[0] + 0.5, corner[1] + 0.5, number, ha="center", va="center", color=ink)
     axes.text(left + columns / 2, bottom - 0.2, label, ha="center", va="top")
 
 
-def arrow(start, end, label):
+def arrow(axes, start, end, label):
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#444444"})
     axes.text((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.15, label, ha="center", va="bottom")
 
 
-block(x_r_block, 0, 0, "$x_r$")
-arrow((2.2, 1), (3.9, 1), "1 average")
-block(mean.expand(1, 1, 1, 1), 4.1, 0.5, "$A x_r$")
-arrow((5.3, 1), (6.9, 1), "2 replicate")
-block(range_part, 7.1, 0, r"$A^\dagger A x_r$")
-arrow((9.3, 1), (10.9, 1), "3 subtract\nfrom $x_r$")
-block(null_part, 11.1, 0, r"$x_r - A^\dagger A x_r$", signed=True)
-arrow((13.3, 1), (14.9, 1), "4 add")
-block(x_hat_block, 15.1, 0, r"$\hat x$")
-block(y_block, 8.6, 3.2, "$y$")
-arrow((9.8, 3.7), (11.0, 3.7), "replicate")
-block(y_block.expand(1, 1, 2, 2), 11.2, 2.7, r"$A^\dagger y$")
-arrow((13.4, 3.4), (15.2, 2.2), "")
-axes.set(xlim=(-0.3, 17.4), ylim=(-1, 5), aspect="equal")
-axes.axis("off")
-plt.show()
+with plot(height=2.7) as axes:
+    block(axes, x_r_block, 0, 0, "$x_r$")
+    arrow(axes, (2.2, 1), (3.9, 1), "1 average")
+    block(axes, mean.expand(1, 1, 1, 1), 4.1, 0.5, "$A x_r$")
+    arrow(axes, (5.3, 1), (6.9, 1), "2 replicate")
+    block(axes, range_part, 7.1, 0, r"$A^\dagger A x_r$")
+    arrow(axes, (9.3, 1), (10.9, 1), "3 subtract\nfrom $x_r$")
+    block(axes, null_part, 11.1, 0, r"$x_r - A^\dagger A x_r$", signed=True)
+    arrow(axes, (13.3, 1), (14.9, 1), "4 add")
+    block(axes, x_hat_block, 15.1, 0, r"$\hat x$")
+    block(axes, y_block, 8.6, 3.2, "$y$")
+    arrow(axes, (9.8, 3.7), (11.0, 3.7), "replicate")
+    block(axes, y_block.expand(1, 1, 2, 2), 11.2, 2.7, r"$A^\dagger y$")
+    arrow(axes, (13.4, 3.4), (15.2, 2.2), "")
+    axes.set(xlim=(-0.3, 17.4), ylim=(-1, 5), aspect="equal")
+    axes.axis("off")
 
 # %% [markdown]
-# The pattern of the proposal survives: the brightest pixel is still the brightest, by the same differences. Only the mean has
-# moved, from 0.5 to 0.7.
+# **Figure 2.2.** The four steps on one block: the guess with the mean 0.5 goes in on the left, the same differences
+# with the mean 0.7 come out on the right.
+#
+# The pattern of the proposal survives: the brightest pixel is still the brightest, by the same differences. Only the
+# mean has moved, from 0.5 to 0.7.
 #
 # ## 2. Why repeating is the pseudo-inverse of averaging
 #
-# Write the block as a vector of $s^2$ pixels. Averaging is a matrix of one row, and the candidate for its pseudo-inverse a
-# matrix of one column:
+# Write the block as a vector of $s^2$ pixels. Averaging is a matrix of one row, and the candidate for its
+# pseudo-inverse a matrix of one column:
 #
 # $$
 # A = \begin{pmatrix} \tfrac{1}{s^2} & \cdots & \tfrac{1}{s^2} \end{pmatrix} \in \mathbb{R}^{1 \times s^2}, \qquad
-# A^\dagger = \begin{pmatrix} 1 & \cdots & 1 \end{pmatrix}^\top \in \mathbb{R}^{s^2 \times 1}. \tag{8}
+# A^\dagger = \begin{pmatrix} 1 & \cdots & 1 \end{pmatrix}^\top \in \mathbb{R}^{s^2 \times 1}. \tag{P-8}
 # $$
 #
-# (The sentence after Equation 8 in the paper has the two shapes the other way round; a misprint.) To derive it, use that the
-# rows of $A$ are linearly independent, so $A^\dagger = A^\top (A A^\top)^{-1}$ (put it into the four Penrose conditions: all hold). Here $A A^\top$ is a sum of $s^2$ squares:
+# (The sentence after the paper's Equation 8 has the two shapes the other way round; a misprint.) To derive it, use that
+# the rows of $A$ are linearly independent, so $A^\dagger = A^\top (A A^\top)^{-1}$ (put it into the four Penrose
+# conditions: all hold). Here $A A^\top$ is a sum of $s^2$ squares:
 #
 # $$
-# A A^\top = s^2 \cdot \frac{1}{s^4} = \frac{1}{s^2}, \qquad\text{hence}\qquad A^\dagger = s^2 A^\top .
+# A A^\top = s^2 \cdot \frac{1}{s^4} = \frac{1}{s^2}, \qquad\text{hence}\qquad A^\dagger = s^2 A^\top . \tag{1}
 # $$
 #
-# An image is many blocks that do not overlap. The rows of the big $A$ are orthogonal to each other, so $A A^\top = I / s^2$
-# still holds, and so does $A^\dagger = s^2 A^\top$: every LR pixel (LR, low resolution, is
-# $y$; HR, high resolution, is $x$) is copied into its $s \times s$ block. Nothing is inverted,
-# nothing is decomposed, and $A A^\dagger = I$ exactly: *every* $y$ is the average of some image.
+# An image is many blocks that do not overlap. The rows of the big $A$ are orthogonal to each other, so
+# $A A^\top = I / s^2$ still holds, and so does $A^\dagger = s^2 A^\top$: every LR pixel (LR, low resolution, is $y$;
+# HR, high resolution, is $x$) is copied into its $s \times s$ block. Nothing is inverted, nothing is decomposed, and
+# $A A^\dagger = I$ exactly: *every* $y$ is the average of some image.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 A_row = torch.full((1, 4), 0.25, dtype=torch.float64)
 A_column = torch.ones(4, 1, dtype=torch.float64)
-torch.testing.assert_close(Matrix(A_row).inverse, A_column)  # the SVD of lesson 01 agrees
-
 big = as_matrix(AveragePool(2), (1, 4, 6))  # a 4 x 6 image: 24 pixels, 6 blocks
 big_pinv = as_matrix(AveragePool(2).pinv, (1, 2, 3))
-torch.testing.assert_close(big_pinv, Matrix(big).inverse)
-torch.testing.assert_close(big @ big.T, torch.eye(6, dtype=torch.float64) / 4)
-torch.testing.assert_close(big_pinv, 4 * big.T)
+gaps = {
+    "one block, A+ of the SVD of lesson 01": Matrix(A_row).inverse - A_column,
+    "image, A+ of the SVD": Matrix(big).inverse - big_pinv,
+    "image, A A^T - I/4": big @ big.T - torch.eye(6, dtype=torch.float64) / 4,
+    "image, A+ - 4 A^T": big_pinv - 4 * big.T,
+}
 print("one block: A", tuple(A_row.shape), " A+", tuple(A_column.shape), " A A+ =", (A_row @ A_column).item())
-print("4 x 6 image: A", tuple(big.shape), " A+", tuple(big_pinv.shape), " A A^T = I/4 and A+ = 4 A^T: True")
+print("4 x 6 image: A", tuple(big.shape), " A+", tuple(big_pinv.shape))
+for name, gap in gaps.items():
+    largest = gap.abs().max().item()
+    print(f"{name:38} differs by {'less than 1e-14' if largest < 1e-14 else f'{largest:.0e}'}")
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three matrices: A with a run of equal weights in each row, its transpose-like pseudo-inverse, and their product with square blocks on the diagonal"}}
-figure, axes = plt.subplots(1, 3, figsize=(10, 3), width_ratios=(24, 6, 24), layout="constrained")
-names = "$A$  (6 x 24)", r"$A^\dagger$  (24 x 6)", r"$A^\dagger A$  (24 x 24), the projection onto the range"
-for ax, M, name in zip(axes, (big, big_pinv, big_pinv @ big), names, strict=True):
-    ax.imshow(M, cmap="Blues", vmin=0, vmax=1)
-    ax.set_title(name, fontsize=9)
-    ax.set(xticks=[], yticks=[])
-plt.show()
+names = "$A$  (6 x 24)", r"$A^\dagger$  (24 x 6)", r"$A^\dagger A$  (24 x 24)"
+with plot(1, 3, height=2.7, width_ratios=(24, 6, 24)) as axes:
+    for ax, M, name in zip(axes, (big, big_pinv, big_pinv @ big), names, strict=True):
+        ax.imshow(M, cmap="Blues", vmin=0, vmax=1)
+        ax.set_title(name)
+        ax.set(xticks=[], yticks=[])
 
 # %% [markdown]
-# Dark squares are ones, pale ones quarters. Each row of $A$ picks the four pixels of one block, which lie in two image rows:
-# hence the two pairs. Each column of $A^\dagger$ puts ones in the same places. $A^\dagger A$ gives each pixel the mean of the
-# four pixels of its block.
+# **Figure 2.3.** The matrices of a $4 \times 6$ image; dark squares are ones, pale ones quarters. $A^\dagger A$ is the
+# projection onto the range.
+#
+# Each row of $A$ picks the four pixels of one block, which lie in two image rows: hence the two pairs. Each column of
+# $A^\dagger$ puts ones in the same places. $A^\dagger A$ gives each pixel the mean of the four pixels of its block.
 #
 # :::{admonition} Quick check 1
 # :class: tip
-# With $s = 16$ and a $1024 \times 1024$ gray image: what are the shapes of $A$ and $A^\dagger$, what is $A A^\top$, and how
-# many numbers does the code store for them?
+# With $s = 16$ and a $1024 \times 1024$ gray image: what are the shapes of $A$ and $A^\dagger$, what is
+# $A A^\top$, and how many numbers does the code store for them?
 # :::
 #
 # <details><summary>Answer</summary>
 #
-# $A$ has $64 \cdot 64 = 4096$ rows and $1\,048\,576$ columns, $A^\dagger$ the opposite; $A A^\top = I/256$. The code stores one
-# number, the factor: neither matrix is ever formed.
+# $A$ has $64 \cdot 64 = 4096$ rows and $1\,048\,576$ columns, $A^\dagger$ the opposite; $A A^\top = I/256$. The code
+# stores one number, the factor: neither matrix is ever formed.
 #
 # </details>
 #
 # ## 3. The same on images
 #
-# Four lines, one per step. They are the library's [`enforce_consistency(x_r, y, AveragePool(s))`](../book/api.md#enforce_consistency), up to rounding:
+# Four lines, one per step. They are the library's
+# [`enforce_consistency(x_r, y, AveragePool(s))`](../book/api.md#enforce_consistency), up to rounding:
 
 
 # %%
+def replicate(v, s):
+    return v.repeat_interleave(s, -2).repeat_interleave(s, -1)
+
+
 def pd(x_r, y, s):
-    """PD of a proposal x_r (N, C, H, W) with the measurement y (N, C, H/s, W/s)."""
+    """PD of x_r (N, C, H, W) with the measurement y (N, C, H/s, W/s)."""
     mean = F.avg_pool2d(x_r, s)  # 1. average
-    range_part = mean.repeat_interleave(s, -2).repeat_interleave(s, -1)  # 2. replicate
+    range_part = replicate(mean, s)  # 2. replicate
     null_part = x_r - range_part  # 3. subtract
-    return y.repeat_interleave(s, -2).repeat_interleave(s, -1) + null_part  # 4. add
+    return replicate(y, s) + null_part  # 4. add
 
 
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 A = AveragePool(8)
 y = A(x)
 x_r = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed))
-torch.testing.assert_close(pd(x_r, y, 8), enforce_consistency(x_r, y, A))
-torch.testing.assert_close(
-    A.pinv(y), F.interpolate(y, scale_factor=8, mode="nearest")
-)  # "replicate" under another name
+largest = (pd(x_r, y, 8) - enforce_consistency(x_r, y, A)).abs().max().item()
+print(f"pd - enforce_consistency: {'less than 1e-6' if largest < 1e-6 else f'{largest:.0e}'}")
+print(f"replicate - nearest upsampling: {(replicate(y, 8) - F.interpolate(y, scale_factor=8)).abs().max().item()}")
 
 # %% [markdown]
-# A photograph, its 8x measurement, and its two parts. The null part has mean zero in every block; it is drawn around mid-gray.
+# Figure 2.4 splits a photograph with these operators.
 
-# %% mystnb={"image": {"alt": "The portrait, its small picture, its range part in flat blocks, its null part with the details; a piece of each enlarged"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The portrait, its small picture, its range part in flat blocks, its null part with the details; a piece of each enlarged"}}
 parts = A.decompose(x)
 show(
     [x, y, parts.range, parts.null + 0.5],
@@ -238,25 +268,28 @@ show(
         r"range part $A^\dagger A x$",
         r"null part $x - A^\dagger A x$",
     ],
-    height=1.8,
+    height=1.9,
     zoom=(0.1, 0.3, 0.3),
 )
 
 # %% [markdown]
+# **Figure 2.4.** A photograph, its 8x measurement, and its two parts, with a piece of each enlarged. The null part has
+# mean zero in every block; it is drawn around mid-gray.
+#
 # ## 4. Any backbone, made consistent
 #
-# A *backbone* is any map from $y$ to a proposal $x_r = D(y)$ of the right size. Whatever it is, the result of PD agrees with $y$,
-# in one line:
+# A *backbone* is any map from $y$ to a proposal $x_r = D(y)$ of the right size. Whatever it is, the result of PD agrees
+# with $y$, in one line:
 #
 # $$
-# A \hat x = \underbrace{A A^\dagger}_{I}\, y + \big(A - \underbrace{A A^\dagger A}_{A}\big) D(y) = y .
+# A \hat x = \underbrace{A A^\dagger}_{I}\, y + \big(A - \underbrace{A A^\dagger A}_{A}\big) D(y) = y . \tag{2}
 # $$
 #
-# Nothing about $D$ enters. To see how little it matters, wrap three backbones that have nothing in common: a classical one, a
-# convolutional network that has never been trained, and one that does not even look at its input.
+# Nothing about $D$ enters. To see how little it matters, wrap three backbones that have nothing in common: a classical
+# one, a convolutional network that has never been trained, and one that does not even look at its input.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def untrained(factor, width):
     """A small convolutional super-resolver, (N, 3, h, w) -> (N, 3, s h, s w), as PyTorch initialises it."""
     torch.manual_seed(seed)
@@ -292,82 +325,89 @@ class Noise(nn.Module):
 
 BACKBONES = {"bicubic": Bicubic(8), "untrained network": untrained(8, cfg.channels), "noise": Noise(8)}
 
-# %% mystnb={"image": {"alt": "Three networks' guesses before and after PD; below, each made small again: different before, equal after"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three networks' guesses before and after PD; below, each made small again: different before, equal after"}}
 pictures, titles = [], []
 with torch.no_grad():
     for name, backbone in BACKBONES.items():
         pictures += [backbone(y), NullSpace(backbone, A)(y)]
-        titles += [rf"{name}: $x_r$", rf"{name}: $\hat x$"]
+        titles += [rf"{name.split()[0]}: $x_r$", rf"{name.split()[0]}: $\hat x$"]
 show(pictures + [A(picture) for picture in pictures], titles + [r"$A x_r$", r"$A \hat x$"] * 3, columns=6, height=1.7)
 
 # %% [markdown]
-# In the upper row, each proposal and what PD makes of it; in the lower row, both averaged. The network, fresh from PyTorch's
-# initialisation, proposes something close to black. After PD the lower picture is always the same one: $y$. The numbers, over
+# **Figure 2.5.** Upper row: each proposal and what PD makes of it. Lower row: both averaged. After PD the lower picture
+# is always $y$.
+#
+# The network, fresh from PyTorch's
+# initialisation, proposes something close to black. The numbers, over
 # all photographs, with the *PSNR(LR)* of the paper, which is the PSNR between $A \hat x$ and $y$:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 y_all = A(photos)
-print(f"{'backbone':18s}  PSNR(LR) of x_r   max |A x_hat - y| < 1e-6   PSNR(LR) of x_hat")
+print(f"{'backbone':18s}  PSNR(LR) of x_r   max |A x_hat - y|   PSNR(LR) of x_hat")
 for name, backbone in BACKBONES.items():
     with torch.no_grad():
         raw, x_hat = backbone(y_all), NullSpace(backbone, A)(y_all)
     before, after = consistency_db(A, raw, y_all).mean(), consistency_db(A, x_hat, y_all).mean()
     error = (A(x_hat.double()) - y_all).abs().max()
-    print(f"{name:18s}  {before:10.1f} dB     {bool(error < 1e-6)!s:24}   at least 150 dB: {after >= 150}")
+    assert error < 1e-6 and after >= 150
+    print(f"{name:18s}  {before:12.1f} dB   {error:17.0e}   {after:14.0f} dB")
 
 # %% [markdown]
-# Consistent is not the same as *good*: two of the three results are ugly, and all three are exactly consistent. PD settles the
-# question that has an answer, and leaves the network the one that has not. The third result shows what is left to it: everything
-# that averages to zero in each block.
+# Consistent is not the same as *good*: two of the three results are ugly, and all three are exactly consistent. PD
+# settles the question that has an answer, and leaves the network the one that has not. The third result shows what is
+# left to it: everything that averages to zero in each block.
 #
 # Nothing was added to the network either, and gradients pass through. One training step, towards the photograph:
 
-# %% tags=["nbval-check-output"]
+# %%
 backbone = untrained(8, cfg.channels)
 restorer = NullSpace(backbone, A)
-print(
-    "parameters added by PD:",
-    sum(p.numel() for p in restorer.parameters()) - sum(p.numel() for p in backbone.parameters()),
-)
-print("state of a wrapper around noise:", NullSpace(Noise(8), A).state_dict() or "empty")
-
 optimizer = torch.optim.SGD(restorer.parameters(), lr=1e-3)
 x_r = backbone(y)
 x_r.retain_grad()
 loss = (enforce_consistency(x_r, y, A) - x).square().mean()
 loss.backward()
 optimizer.step()
+
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
+added = sum(p.numel() for p in restorer.parameters()) - sum(p.numel() for p in backbone.parameters())
+print("parameters added by PD:", added)
+print("state of a wrapper around noise:", NullSpace(Noise(8), A).state_dict() or "empty")
 with torch.no_grad():
-    print("one step lowers the loss:", bool((restorer(y) - x).square().mean() < loss))
-print("block means of the gradient are zero:", bool(A(x_r.grad).abs().max() < 1e-6 * x_r.grad.abs().max()))
+    print(f"change of the loss by one step: {((restorer(y) - x).square().mean() - loss).item():.1e}")
+share = (A(x_r.grad).abs().max() / x_r.grad.abs().max()).item()
+print(f"largest block mean of the gradient / its largest value: {'below 1e-6' if share < 1e-6 else f'{share:.0e}'}")
 
 # %% [markdown]
-# The last line is worth a thought. The gradient that reaches $x_r$ has been multiplied by the transpose of $I - A^\dagger A$, which is
-# $I - A^\dagger A$ itself: its block means vanish. With a loss on $\hat x$, **the network is never told anything about the range part**, because PD throws
-# that part of its output away. What it learns goes into the null space. (The paper still finds sensible low frequencies in the raw $x_r$ of a trained
-# network, which nothing forces to be there; lesson 07 looks.)
+# The last line is worth a thought. The gradient that reaches $x_r$ has been multiplied by the transpose of
+# $I - A^\dagger A$, which is $I - A^\dagger A$ itself: its block means vanish. With a loss on $\hat x$, **the network
+# is never told anything about the range part**, because PD throws that part of its output away. What it learns goes
+# into the null space. (The paper still finds sensible low frequencies in the raw $x_r$ of a trained network, which
+# nothing forces to be there; lesson 07 looks.)
 #
 # :::{admonition} Quick check 2
 # :class: tip
-# Multiply the null part by 3 before adding: $\hat x = A^\dagger y + 3\,(I - A^\dagger A)\,x_r$. Is the result still consistent?
+# Multiply the null part by 3 before adding: $\hat x = A^\dagger y + 3\,(I - A^\dagger A)\,x_r$. Is the
+# result still consistent?
 # :::
 #
 # <details><summary>Answer</summary>
 #
-# Yes. $A(I - A^\dagger A) = 0$, so three times the null part is as invisible to $A$ as the null part itself. The strength of the
-# details is free; the widget below has a slider for it.
+# Yes. $A(I - A^\dagger A) = 0$, so three times the null part is as invisible to $A$ as the null part itself. The
+# strength of the details is free; the widget below has a slider for it.
 #
 # </details>
 #
 # ## 5. What it costs
 #
 # No parameters, as printed above. And time? PD is one pooling, one replication and two additions per pixel; a
-# $3 \times 3$ convolution from 64 to 64 channels is 36,864 multiplications per pixel. Both are timed here in turn, on one
-# thread of the machine that ran this page. A *claim* is a statement of the paper, or of ours, that the course measures and judges;
-# [the report](10_report.ipynb) collects them. **Claim C19** is decided by a backbone of 64 channels, the width that GLEAN's and Panini's encoders
-# have in the paper, but of only three convolutions. Real ones have dozens, so the comparison is unkind to PD.
+# $3 \times 3$ convolution from 64 to 64 channels is 36,864 multiplications per pixel. Both are timed here in turn, on
+# one thread of the machine that ran this page. A *claim* is a statement of the paper, or of ours, that the course
+# measures and judges; [the report](10_report.ipynb) collects them. **Claim C19** is decided by a backbone of 64
+# channels, the width that GLEAN's and Panini's encoders have in the paper, but of only three convolutions. Real ones
+# have dozens, so the comparison is unkind to PD.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 device = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -402,21 +442,22 @@ record("C19", ratios[64], **measured, parameters=0, device=device, ratio_at_widt
 # %% [markdown]
 # ## 6. How exact is exact?
 #
-# In real numbers $A \hat x = y$ and PSNR(LR) is infinite. Floating point stops short of that, and it is worth knowing where. A
-# float32 number between ½ and 1 is rounded to a multiple of $2^{-24}$, so its error is spread evenly over
-# $\pm 2^{-25}$, with a root mean square of $2^{-25} / \sqrt 3$. *One* such rounding per LR pixel already limits PSNR(LR) to
+# In real numbers $A \hat x = y$ and PSNR(LR) is infinite. Floating point stops short of that, and it is worth knowing
+# where. A float32 number between ½ and 1 is rounded to a multiple of $2^{-24}$, so its error is spread evenly over
+# $\pm 2^{-25}$, with a root mean square of $2^{-25} / \sqrt 3$. *One* such rounding per LR pixel already limits
+# PSNR(LR) to
 #
 # $$
 # -20 \log_{10} \frac{2^{-25}}{\sqrt 3} \approx 155 \text{ dB}.
 # $$
 #
-# (Darker pixels are rounded more finely, so a photograph can come out some decibels better.)
-# PD cannot do with one: it must add $s^2 = 64$ pixels to know $A x_r$, and every partial sum is rounded. *How* they are added
+# (Darker pixels are rounded more finely, so a photograph can come out some decibels better.) PD needs more than one
+# rounding: it must add $s^2 = 64$ pixels to know $A x_r$, and every partial sum is rounded. *How* they are added
 # decides. `avg_pool2d(x, 8)` adds 64 terms one after the other. Adding 8 rows first and then 8 columns, as the library
-# does, makes the sums short and their errors smaller. Adding in float64 and rounding once is best, and slower. Here are the
-# three, on the backbones above and on a proposal chosen to be bad for rounding: the same 0.7 everywhere, so that the partial
-# sums of all blocks err in the same direction. $A \hat x$ is evaluated in float64, so that the measurement does not err as much
-# as the method:
+# does, makes the sums short and their errors smaller. Adding in float64 and rounding once is best, and slower. Here are
+# the three, on the backbones above and on a proposal chosen to be bad for rounding: the same 0.7 everywhere, so that
+# the partial sums of all blocks err in the same direction. $A \hat x$ is evaluated in float64, so that the measurement
+# does not err as much as the method:
 
 # %%
 MEANS = {
@@ -426,6 +467,7 @@ MEANS = {
 }
 
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def rounding_table(proposals, y):
     """PSNR(LR) of PD for each way to average: {proposal: {way: dB}}."""
     return {
@@ -447,29 +489,32 @@ with torch.no_grad():
         table[name]["all in float64"] = consistency_db(A, NullSpace(backbone.double(), A)(y_64), y_64).mean().item()
         backbone.float()
 
-print(f"{'PSNR(LR) in dB':24s}" + "".join(f"{name:>19s}" for name in table))
+print(f"{'PSNR(LR) in dB':24s}" + "".join(f"{name.removesuffix(' network'):>12s}" for name in table))
 for way in table["bicubic"]:
-    print(f"{way:24s}" + "".join(f"{row[way]:19.1f}" if way in row else f"{'':19s}" for row in table.values()))
+    print(f"{way:24s}" + "".join(f"{row[way]:12.1f}" if way in row else f"{'':12s}" for row in table.values()))
 
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 one, two, best = (torch.tensor([row[way] for row in table.values()]) for way in MEANS)
-print("short sums reach 150 dB with the three backbones:", bool((two[:3] >= 150).all()))
-print("one long sum loses 5 dB or more with bicubic and noise:", bool((two - one)[[0, 2]].min() >= 5))
-print("a flat 0.7 stays below 140 dB with short sums:", bool(two[3] < 140))
-print("sums in float64 reach 155 dB with all four:", bool((best >= 155).all()))
-print("all in float64 exceeds 290 dB:", all(table[name]["all in float64"] > 290 for name in BACKBONES))
+all_64 = min(table[name]["all in float64"] for name in BACKBONES)
+loss_of_one = (two - one)[[0, 2]].min()
+assert two[:3].min() >= 150 and loss_of_one >= 5 and two[3] < 140 and best.min() >= 155 and all_64 > 290
+print(f"short sums, lowest of the three backbones:          {two[:3].min():4.0f} dB")
+print(f"one long sum loses with bicubic and noise at least: {loss_of_one:4.0f} dB")
+print(f"short sums, a flat 0.7:                             {two[3]:4.0f} dB")
+print(f"sums in float64, lowest of all four:                {best.min():4.0f} dB")
+print(f"all in float64, lowest of the backbones:            {all_64:4.0f} dB")
 
 # %% [markdown]
-# The paper reports 145.7 dB, a figure like those of one long float32 sum: its error is rounding and nothing else. Float64 has 29
-# more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps by about that much. Rounding is relative, so the nearly
-# black proposal of the untrained network is an easy case, noise a harder one, and the flat 0.7 shows that 150 dB is what short sums
-# *usually* reach, not what they guarantee.
+# The paper reports 145.7 dB, a figure like those of one long float32 sum: its error is rounding and nothing else.
+# Float64 has 29 more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps by about that much. Rounding
+# is relative, so the nearly black proposal of the untrained network is an easy case, noise a harder one, and the flat
+# 0.7 shows that 150 dB is what short sums *usually* reach, not what they guarantee.
 #
-# **Claim C1, its PD half**: PSNR(LR) at 8x with an untrained backbone, over images rendered at full size. At
-# the `paper` profile these are 100 faces of $1024 \times 1024$, as many and as large as in the paper's Table 1 (drawn faces instead
-# of photographed ones; PD does not care). CEM, the other half of the claim, comes in the next lesson.
+# **Claim C1, its PD half**: PSNR(LR) at 8x with an untrained backbone, over images rendered at full size. At the
+# `paper` profile these are 100 faces of $1024 \times 1024$, as many and as large as in the paper's Table 1 (drawn faces
+# instead of photographed ones; PD does not care). CEM, the other half of the claim, comes in the next lesson.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 batch = max(1, 4 * 256**2 // cfg.size**2)  # what fits into a laptop's memory
 network = NullSpace(untrained(8, cfg.channels), A).to(device)
 levels = []
@@ -491,16 +536,18 @@ record(
     in_float64=level_64,
 )
 
-# %% tags=["nbval-check-output"]
-print("float32, mean at least 150 dB:", bool(levels.mean() >= 150))
-print("float64, above 290 dB:", level_64 > 290)
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+assert levels.mean() >= 150 and level_64 > 290
+print(
+    f"float32, mean over the images: {levels.mean():.0f} dB; float64, worst image of the last batch: {level_64:.0f} dB"
+)
 
 # %% [markdown]
 # ## 7. Blocks
 #
-# Look again at the results of section 4, enlarged:
+# Figure 2.6 looks again at the results of section 4, enlarged.
 
-# %% mystnb={"image": {"alt": "Bicubic before and after PD with the blocky correction between them, and an untrained network after PD; a piece of each enlarged"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Bicubic before and after PD with the blocky correction between them, and an untrained network after PD; a piece of each enlarged"}}
 with torch.no_grad():
     x_r = BACKBONES["bicubic"](y)
     x_hat = NullSpace(BACKBONES["bicubic"], A)(y)
@@ -509,26 +556,31 @@ with torch.no_grad():
 show(
     [x_r, 0.5 + 2 * correction, x_hat, network_x_hat],
     ["bicubic $x_r$", r"correction $\hat x - x_r$, times 2", r"bicubic $\hat x$", r"untrained network $\hat x$"],
-    height=1.8,
+    height=1.9,
     zoom=(0.1, 0.3, 0.3),
 )
 
 # %% [markdown]
-# PD adds the *same* number to all pixels of a block, because $\hat x - x_r = A^\dagger (y - A x_r)$ and $A^\dagger$ replicates.
-# Where neighbouring blocks need different corrections, a step appears at their border. The worse the proposal's block means, the
-# larger the steps: small after bicubic upsampling, the whole picture after an untrained network. Training cures it from the other
-# side, as the network learns null parts that join smoothly (claim C12, lesson 07). To put a number on the steps, compare
-# differences across block borders with differences inside blocks:
+# **Figure 2.6.** Bicubic before and after PD, what PD added (twice, around mid-gray), and an untrained network after
+# PD; a piece of each enlarged below. The correction is constant on each block.
+#
+# PD adds the *same* number to all pixels of a block, because $\hat x - x_r = A^\dagger (y - A x_r)$ and $A^\dagger$
+# replicates. Where neighbouring blocks need different corrections, a step appears at their border. The worse the
+# proposal's block means, the larger the steps: small after bicubic upsampling, the whole picture after an untrained
+# network. Training cures it from the other side, as the network learns null parts that join smoothly (claim C12, lesson
+# 07). To put a number on the steps, compare differences across block borders with differences inside blocks:
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def blockiness(x, s):
-    """Mean absolute difference of neighbouring columns across block borders, over the mean inside blocks; 1 = no blocks."""
+    """Mean absolute difference of neighbouring columns across block borders,
+    over the mean inside blocks; 1 = no blocks."""
     steps = (x[..., 1:] - x[..., :-1]).abs().mean((0, 1, 2))
     border = torch.arange(1, len(steps) + 1) % s == 0
     return (steps[border].mean() / steps[~border].mean()).item()
 
 
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 with torch.no_grad():
     rows = {"photographs": photos} | {
         f"{name}, {stage}": restore(y_all)
@@ -540,15 +592,15 @@ for name, value in rows.items():
     print(f"{name:26s} {blockiness(value, 8):5.2f}")
 
 # %% [markdown]
-# A photograph shows no block borders (1). PD brings some to bicubic upsampling, and in the result of the untrained network the
-# steps are nearly all there is.
+# A photograph shows no block borders (1). PD brings some to bicubic upsampling, and in the result of the untrained
+# network the steps are nearly all there is.
 #
 # ## 8. Values leave [0, 1]
 #
 # Add a null part to a bright block and some pixels exceed 1. A file cannot hold them, and clipping them to 1 lowers the
 # block's mean, so the *saved* image is no longer consistent (Appendix B of the paper). How bad is it?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 with torch.no_grad():
     for name, backbone in BACKBONES.items():
         x_hat = NullSpace(backbone, A)(y_all)
@@ -559,22 +611,24 @@ with torch.no_grad():
         )
 
 # %% [markdown]
-# Two values in a hundred are enough to fall from 150 dB to 66. (The nearly flat result of the untrained network escapes, as
-# its pixels are close to the values of $y$, which lie in $[0, 1]$.) That is why nothing in this library clips unless it writes a
-# file, and why [the next lesson](03_operators.ipynb) projects onto consistency *and* $[0, 1]$ at once.
+# Two values in a hundred are enough to fall from 150 dB to 66. (The nearly flat result of the untrained network
+# escapes, as its pixels are close to the values of $y$, which lie in $[0, 1]$.) That is why nothing in this library
+# clips unless it writes a file, and why [the next lesson](03_operators.ipynb) projects onto consistency *and* $[0, 1]$
+# at once.
 #
 # ## 9. Is your downsampler an average?
 #
-# PD assumes $A$ = block averages. The paper justifies this with a remark: average pooling approximates most *antialiased*
-# downsamplers well. **Claim C18** checks it on photographs.
+# PD assumes $A$ = block averages. The paper justifies this with a remark: average pooling approximates most
+# *antialiased* downsamplers well. **Claim C18** checks it on photographs.
 #
-# A downsampler computes each LR pixel as a weighted sum of HR pixels. Antialiased ones widen their kernel by the factor; ones
-# without antialiasing keep the width it has for *up*sampling, 1 to 4 pixels, and skip the rest. To see the weights of the middle
-# LR pixel, downsample unit impulses. *Where* the kernel sits matters as well: PIL, PyTorch (`align_corners=False`) and pooling
-# place LR pixel $i$ over the middle of its block, at HR position $s\,i + (s - 1)/2$. Taking every $s$-th pixel, `x[::s, ::s]`, which
-# is also PyTorch's `nearest`, samples the corner of the block instead: an image shifted by $(s-1)/2$ pixels.
+# A downsampler computes each LR pixel as a weighted sum of HR pixels. Antialiased ones widen their kernel by the
+# factor; ones without antialiasing keep the width it has for *up*sampling, 1 to 4 pixels, and skip the rest. To see the
+# weights of the middle LR pixel, downsample unit impulses. *Where* the kernel sits matters as well: PIL, PyTorch
+# (`align_corners=False`) and pooling place LR pixel $i$ over the middle of its block, at HR position
+# $s\,i + (s - 1)/2$. Taking every $s$-th pixel, `x[::s, ::s]`, which is also PyTorch's `nearest`, samples the corner of
+# the block instead: an image shifted by $(s-1)/2$ pixels.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 RESAMPLING = {"box": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
 ANTIALIASED = ("box", "bilinear", "bicubic", "lanczos")
 ALIASED = ("bilinear, aliased", "bicubic, aliased", "nearest, centre", "nearest, corner")
@@ -598,25 +652,27 @@ def downsample(x, s, kernel):
     return F.interpolate(x, scale_factor=1 / s, mode=kernel.split(",")[0], antialias="aliased" not in kernel)
 
 
-# %% mystnb={"image": {"alt": "Weights of one small pixel: the antialiased ones spread over its block, the aliased ones a few pixels wide"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Weights of one small pixel: the antialiased ones spread over its block, the aliased ones a few pixels wide"}}
 s, middle = 8, 4
 impulses = torch.eye(64).view(64, 1, 1, 64).expand(-1, -1, 64, -1)  # image j is white in column j
-figure, axes = plt.subplots(1, 2, figsize=(10, 2.6), sharex=True, layout="constrained")
-for ax, kernels, title in zip(axes, (ANTIALIASED, ALIASED), ("antialiased", "aliased"), strict=True):
-    for kernel, line in zip(kernels, ("-", "--", "-.", ":"), strict=True):
-        weights = downsample(impulses, s, kernel)[:, 0, middle, middle]
-        ax.plot(torch.arange(64) - s * middle - (s - 1) / 2, weights, line, marker=".", markersize=4, label=kernel)
-    ax.set_xlim(-26, 26)
-    ax.axvspan(-s / 2, s / 2, color="#767676", alpha=0.15)
-    ax.set(title=f"{title}: weights of one LR pixel at {s}x", xlabel="HR pixels from the middle of its block (shaded)")
-    ax.legend(fontsize=8)
-plt.show()
+with plot(1, 2, height=2.8, sharex=True) as axes:
+    for ax, kernels, title in zip(axes, (ANTIALIASED, ALIASED), ("antialiased", "aliased"), strict=True):
+        for kernel, line in zip(kernels, ("-", "--", "-.", ":"), strict=True):
+            weights = downsample(impulses, s, kernel)[:, 0, middle, middle]
+            ax.plot(torch.arange(64) - s * middle - (s - 1) / 2, weights, line, label=kernel)
+        ax.set_xlim(-26, 26)
+        ax.axvspan(-s / 2, s / 2, color="#767676", alpha=0.15)
+        ax.set(title=title, xlabel="HR pixels from the middle of the block", ylabel="weight")
+        ax.legend()
 
 # %% [markdown]
-# On the left, four ways to cover the block and its surroundings; every HR pixel counts. On the right, kernels that look at one
-# to four pixels of a row and ignore the others; mind the scale. Now the agreement with pooling, in dB, mean over the photographs:
+# **Figure 2.7.** The weights of one LR pixel at 8x; its block is shaded. On the left, four ways to cover the block and
+# its surroundings; every HR pixel counts. On the right, kernels that look at one to four pixels of a row and ignore the
+# others; mind the scale.
+#
+# Now the agreement with pooling, in dB, mean over the photographs:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 agreement = {
     (kernel, s): psnr(downsample(photos, s, kernel), AveragePool(s)(photos)).mean().item()
     for kernel in ANTIALIASED + ALIASED
@@ -628,7 +684,7 @@ for kernel in ANTIALIASED + ALIASED:
     levels_ = (agreement[kernel, s] for s in (2, 4, 8))
     print(f"{kernel:18s}" + "".join("   equal" if level > 100 else f"{level:8.1f}" for level in levels_))
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 kernels_c18 = ("bilinear", "bicubic", "lanczos")  # box is average pooling itself, infinite dB would hide the others
 record(
     "C18",
@@ -641,18 +697,18 @@ record(
 )
 
 # %% [markdown]
-# What is recorded for C18 is the mean over photographs and over the three antialiased kernels that differ from pooling, at 8x.
-# It misses the 40 dB that our rule asks for; the verdict is *partly*. In detail:
+# What is recorded for C18 is the mean over photographs and over the three antialiased kernels that differ from pooling,
+# at 8x. It misses the 40 dB that our rule asks for; the verdict is *partly*. In detail:
 #
 # - *Box is average pooling*, to rounding. PD is exact for it.
-# - *Antialiased bicubic* agrees to about 40 dB, a root mean square difference of one per cent of the range; bilinear and Lanczos
-#   to 36. "Well approximates" is fair for the eye. It is far from the 150 dB to which PD then enforces it.
-# - *Aliased kernels* are about 10 to 15 dB below their antialiased namesakes at 8x, and get worse with the factor, as they skip
-#   more and more pixels. The wrong phase alone, corner instead of centre, costs another 4 dB.
-# - One exception teaches more than the rule: *aliased bilinear at 2x is average pooling*. Its LR pixel lies midway between two HR
-#   pixels in each direction, and weighs both by one half.
+# - *Antialiased bicubic* agrees to about 40 dB, a root mean square difference of one per cent of the range; bilinear
+#   and Lanczos to 36. "Well approximates" is fair for the eye. It is far from the 150 dB to which PD then enforces it.
+# - *Aliased kernels* are about 10 to 15 dB below their antialiased namesakes at 8x, and get worse with the factor, as
+#   they skip more and more pixels. The wrong phase alone, corner instead of centre, costs another 4 dB.
+# - One exception teaches more than the rule: *aliased bilinear at 2x is average pooling*. Its LR pixel lies midway
+#   between two HR pixels in each direction, and weighs both by one half.
 
-# %% mystnb={"image": {"alt": "A portrait made small by pooling and five other ways, and five times the differences: faint for antialiased ones, strong for aliased ones"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A portrait made small by pooling and five other ways, and five times the differences: faint for antialiased ones, strong for aliased ones"}}
 y_pool = AveragePool(4)(x)
 kernels_shown = ("bilinear", "bicubic", "lanczos", "bilinear, aliased", "nearest, centre")
 small = [downsample(x, 4, kernel) for kernel in kernels_shown]
@@ -664,24 +720,28 @@ show(
 )
 
 # %% [markdown]
-# The differences sit at edges: thin, gray lines for the antialiased kernels, which blur or sharpen a little differently. For the
-# aliased ones they are stronger, coloured and ragged: detail that averaging removes and these kernels let through.
+# **Figure 2.8.** The same photograph, made small in six ways (above), and five times the difference of each from
+# average pooling (below; mid-gray is none).
+#
+# The differences sit at edges: thin, gray lines for the antialiased kernels, which blur or sharpen a little
+# differently. For the aliased ones they are stronger, coloured and ragged: detail that averaging removes and these
+# kernels let through.
 #
 # ### What a wrong assumption costs
 #
-# Feed PD a bicubic $y$. It enforces $A \hat x = y_\text{bicubic}$ to 150 dB, an equation that **the photograph itself does not
-# satisfy**: $A x$ and $y_\text{bicubic}$ are 40 dB apart. So the truth is not among PD's possible answers. Give it the truth as a
-# proposal, and PD will move it:
+# Feed PD a bicubic $y$. It enforces $A \hat x = y_\text{bicubic}$ to 150 dB, an equation that **the photograph itself
+# does not satisfy**: $A x$ and $y_\text{bicubic}$ are 40 dB apart. So the truth is not among PD's possible answers.
+# Give it the truth as a proposal, and PD will move it:
 #
 # $$
 # \hat x - x = A^\dagger\,(y - A x), \qquad
-# \frac{\lVert \hat x - x \rVert^2}{H W} = \frac{\lVert y - A x \rVert^2}{h\,w},
+# \frac{\lVert \hat x - x \rVert^2}{H W} = \frac{\lVert y - A x \rVert^2}{h\,w}, \tag{3}
 # $$
 #
-# since replication repeats each squared error $s^2$ times. Hence PSNR$(\hat x, x)$ = PSNR$(y, A x)$: the table above is also the
-# *ceiling* for a perfect network behind PD.
+# since replication repeats each squared error $s^2$ times. Hence PSNR$(\hat x, x)$ = PSNR$(y, A x)$: the table above is
+# also the *ceiling* for a perfect network behind PD.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 print("the truth as proposal, after PD at 8x: PSNR to the truth, dB")
 for kernel in ("bicubic", "lanczos", "bilinear, aliased", "nearest, corner"):
     y_k = downsample(photos, 8, kernel)
@@ -690,17 +750,17 @@ for kernel in ("bicubic", "lanczos", "bilinear, aliased", "nearest, corner"):
     print(f"{kernel:18s} {moved:6.1f}")
 
 # %% [markdown]
-# For a real proposal the question is whether PD removes more error than it brings. Its two errors, range and null, are orthogonal,
-# so Pythagoras answers:
+# For a real proposal the question is whether PD removes more error than it brings. Its two errors, range and null, are
+# orthogonal, so Pythagoras answers:
 #
 # $$
-# \lVert \hat x - x \rVert^2 = \lVert x_r - x \rVert^2 \;-\; s^2 \lVert A x_r - A x \rVert^2 \;+\; s^2 \lVert y - A x \rVert^2 .
+# \lVert \hat x - x \rVert^2 = \lVert x_r - x \rVert^2 \;-\; s^2 \lVert A x_r - A x \rVert^2 \;+\; s^2 \lVert y - A x \rVert^2 . \tag{4}
 # $$
 #
-# If $y = A x$ the last term is zero: PD never hurts. Otherwise it helps exactly when the proposal's block means are further from
-# the truth than $y$ is.
+# If $y = A x$ the last term is zero: PD never hurts. Otherwise it helps exactly when the proposal's block means are
+# further from the truth than $y$ is.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 print("bicubic upsampling as proposal, 8x: PSNR to the truth, dB")
 for kernel in ("box", "bicubic", "bilinear, aliased", "nearest, corner"):
     y_k = downsample(photos, 8, kernel)
@@ -712,9 +772,10 @@ for kernel in ("box", "bicubic", "bilinear, aliased", "nearest, corner"):
     print(f"{kernel:18s} before {before:6.2f}   after {after:6.2f}   change {after - before:+.2f}")
 
 # %% [markdown]
-# With a bicubic $y$, PD still gains: this proposal's block means are further off than 40 dB. With an aliased $y$ it does harm. A
-# better network has better block means, so the more a network learns, the less it can afford a wrong operator. The remedy is
-# the operator that made $y$; the next lesson builds exact pseudo-inverses for all of these kernels.
+# With a bicubic $y$, PD still gains: this proposal's block means are further off than 40 dB. With an aliased $y$ it
+# does harm. A better network has better block means, so the more a network learns, the less it can afford a wrong
+# operator. The remedy is the operator that made $y$; the next lesson builds exact pseudo-inverses for all of these
+# kernels.
 #
 # :::{admonition} Quick check 3
 # :class: tip
@@ -723,21 +784,21 @@ for kernel in ("box", "bicubic", "bilinear, aliased", "nearest, corner"):
 #
 # <details><summary>Answer</summary>
 #
-# PD does what it promises, for an operator that is not theirs. Their $y$ holds corner pixels, not means: on these photographs it
-# is 20 dB from $A x$, so even a perfect network would be dragged down to 20 dB. For their $A$ (keep one pixel, lose 63) the
-# pseudo-inverse puts each pixel back in its place and leaves the rest zero.
+# PD does what it promises, for an operator that is not theirs. Their $y$ holds corner pixels, not means: on these
+# photographs it is 20 dB from $A x$, so even a perfect network would be dragged down to 20 dB. For their $A$ (keep one
+# pixel, lose 63) the pseudo-inverse puts each pixel back in its place and leaves the rest zero.
 #
 # </details>
 #
 # ## 10. Try it
 #
-# Every combination of the controls gives a consistent picture. The backbone *another photograph* proposes a picture that has
-# nothing to do with $y$. **Questions**: (a) which control changes max $|A\hat x - y|$ by more than rounding? (b) With
-# *another photograph* and full strength, from which factor on do you recognise the wrong picture rather than the right one?
-# (c) Which strength of the null part gives the best PSNR for *bicubic*? And for *noise*?
+# Every combination of the controls gives a consistent picture. The backbone *another photograph* proposes a picture
+# that has nothing to do with $y$. **Questions**: (a) which control changes max $|A\hat x - y|$ by more than rounding?
+# (b) With *another photograph* and full strength, from which factor on do you recognise the wrong picture rather than
+# the right one? (c) Which strength of the null part gives the best PSNR for *bicubic*? And for *noise*?
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def another_photograph(y, s):
     """The photograph after the one that y came from, whatever y holds."""
     n, c, h, w = y.shape
@@ -776,32 +837,27 @@ panel(
 )
 
 # %% [markdown]
-# The same, standing still: *another photograph* as the proposal. Every one of these pictures averages to the astronaut.
+# **Figure 2.9.** A panel: the proposal $x_r$ of a backbone, and the consistent picture made of it, for a photograph, a
+# factor and a strength of the null part.
+#
+# Figure 2.10 is the same, standing still, with *another photograph* as the proposal.
 
-# %% mystnb={"image": {"alt": "A portrait, and another photograph made consistent with it at 2x to 32x: the portrait at first, the other photograph at last"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A portrait, and another photograph made consistent with it at 2x to 32x: the portrait at first, the other photograph at last"}}
 factors = (2, 4, 8, 16, 32)
 results = [draw(PHOTOGRAPHS[0], factor, "another photograph", 1.0) for factor in factors]
 titles = ["the photograph", *(rf"$\hat x$ at {factor}x" for factor in factors)]
-show([x, *(pictures["x_hat"] for pictures, _ in results)], titles, height=1.9)
+show([x, *(pictures["x_hat"] for pictures, _ in results)], titles, columns=3, height=2.2)
 
 # %% [markdown]
-# And on the published page too, or with a picture of your own (your browser reads it and sends it nowhere): a drawn face as the proposal
-# for somebody else's portrait. *Question* (d): go from 16x down to 2x. Whose face is it at 16x, whose at 2x, and does the read-out
-# PSNR(LR) of $\hat x$ tell you which?
-
-# %% tags=["live"]
-from ganprior_null.widgets.live import LivePD
-
-LivePD(factor=16, backbone="another face")
-
-# %% [markdown]
+# **Figure 2.10.** Another photograph as the proposal for the astronaut, from 2x to 32x. Every one of these pictures
+# averages to the astronaut.
+#
 # <details><summary>Answers</summary>
 #
-# (a) None: not the backbone, not the strength, not the factor. (b) From 16x on: at 8x the cat's eyes begin to show, at 16x it is a cat
-# in the astronaut's colours: the larger the factor, the more the network is free to invent, and the less consistency alone can guarantee. (c) For
-# bicubic a little more than 1: its null part points the right way, only too timidly. For noise 0: a null part that knows
-# nothing only adds error, and $A^\dagger y$ alone is better. (d) At 16x the drawn face, in the colours of the portrait; at 2x the
-# portrait. The read-out does not tell: $\hat x$ agrees with $y$ at every factor, what shrinks is the room for invention.
+# (a) None: not the backbone, not the strength, not the factor. (b) From 16x on: at 8x the cat's eyes begin to show, at
+# 16x it is a cat in the astronaut's colours: the larger the factor, the more the network is free to invent, and the
+# less consistency alone can guarantee. (c) For bicubic a little more than 1: its null part points the right way, only
+# too timidly. For noise 0: a null part that knows nothing only adds error, and $A^\dagger y$ alone is better.
 #
 # </details>
 
@@ -1054,17 +1110,19 @@ print("Correct. The gain is s^2 |A x_r - y|^2: what the LR image tells about the
 # %% [markdown]
 # ## Summary
 #
-# - For block averages $A A^\top = I/s^2$, so $A^\dagger = s^2 A^\top$: **repeat each pixel**. PD is average, replicate, subtract, add.
+# - For block averages $A A^\top = I/s^2$, so $A^\dagger = s^2 A^\top$: **repeat each pixel**. PD is average, replicate,
+#   subtract, add.
 # - $A \hat x = y$ for *every* backbone, with no parameter added and a small part of the time of even a small network.
 # - Float32 reaches 150 dB when the sums are short, float64 more than 290: rounding, nothing else.
 # - The correction is constant per block, so a poor proposal shows block edges, and its values may leave $[0, 1]$.
-# - Antialiased downsamplers resemble average pooling to 36-40 dB at 8x, aliased ones do not (with one exception at 2x). That
-#   figure is also the ceiling of a perfect network behind PD when $y$ was not made by averaging.
+# - Antialiased downsamplers resemble average pooling to 36-40 dB at 8x, aliased ones do not (with one exception at 2x).
+#   That figure is also the ceiling of a perfect network behind PD when $y$ was not made by averaging.
 # - With $y = A x$, PD never increases the error, and the gain is $s^2 \lVert A x_r - y \rVert^2$.
 #
 # **References**: PD and its use in a network are from {cite}`wang2023gan`; null-space networks in general from
-# {cite}`schwab2019deepnull`; the same decomposition inside a diffusion model is in {cite}`wang2023ddnm`; the consistency module
-# CEM, compared in the next lesson, is {cite}`bahat2020cem`; the pseudo-inverse is {cite}`penrose1955`.
+# {cite}`schwab2019deepnull`; the same decomposition inside a diffusion model is in {cite}`wang2023ddnm`; the
+# consistency module CEM, compared in the next lesson, is {cite}`bahat2020cem`; the pseudo-inverse is
+# {cite}`penrose1955`.
 #
 # **Run it in full**, with 100 faces of $1024 \times 1024$ (minutes, a GPU helps but is not needed):
 #
@@ -1072,5 +1130,5 @@ print("Correct. The gain is s^2 |A x_r - y|^2: what the LR image tells about the
 # python -m ganprior_null run notebooks/02_pooling_decomposition.ipynb --profile paper
 # ```
 #
-# Next: [other operators](03_operators.ipynb), exact pseudo-inverses for colour, masks, every kernel above, and what clipping
-# and 8-bit files do.
+# Next: [other operators](03_operators.ipynb), exact pseudo-inverses for colour, masks, every kernel above, and what
+# clipping and 8-bit files do.

@@ -23,7 +23,8 @@ from ..images import to_uint8
 WIDTH = 8.0  # inches, the column of a page
 _SCREEN = 96  # pixels of a page to an inch
 _DPI = 2 * _SCREEN  # a fine screen has two where an ordinary one has one
-_SMALL = 64  # pixels: pictures up to this side are kept as they are, and whoever looks at the page enlarges them
+_SMALL = 256  # pixels: pictures up to this side are kept as they are, and whoever looks at the page enlarges them
+_FEW = 16  # pixels: what has no more must look like it
 _LOOK = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -115,13 +116,15 @@ def _display(figure: Figure) -> None:
         image.set_interpolation("none")  # each at its own pixels, whatever its size on the page
     with mpl.rc_context({"image.composite_image": False}):
         svg = _saved(figure, "svg", dpi=_DPI, metadata={"Date": None}).decode()
-    display(SVG(_IN_SVG.sub(lambda image: _as_webp(image["png"], image["between"]), svg)))
+    largest = max((max(image.get_array().shape[:2]) for image in images), default=0)
+    few = max(_FEW, largest // 4)  # a measurement beside its picture
+    display(SVG(_IN_SVG.sub(lambda image: _as_webp(image["png"], image["between"], few), svg)))
 
 
-def _as_webp(png: str, between: str) -> str:
-    """An image of an SVG as WebP, a fifth of the bytes; smooth when enlarged, unless it is a measurement."""
+def _as_webp(png: str, between: str, few: int) -> str:
+    """An image of an SVG as WebP, a fifth of the bytes; smooth when enlarged, unless it has ``few`` pixels a side."""
     picture, file = PIL.Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    few = max(picture.size) <= _SMALL // 4
+    few = max(picture.size) <= few
     picture.convert("RGB").save(file, "webp", quality=85, lossless=few, method=6)
     style = "image-rendering:pixelated" if few else ""
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}{between}{style}"

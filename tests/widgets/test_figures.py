@@ -89,9 +89,9 @@ def test_zoom_shows_the_same_part_of_images_of_unlike_sizes(drawn):
 
 
 def test_no_figure_is_wider_than_the_column(drawn, outputs):
-    show(torch.rand(6, 3, 80, 80), height=2.4)
+    show(torch.rand(6, 3, 264, 264), height=2.4)
     assert drawn[-1].get_figwidth() == pytest.approx(figures.WIDTH)
-    show(torch.rand(2, 3, 80, 80), height=1.5)
+    show(torch.rand(2, 3, 264, 264), height=1.5)
     assert drawn[-1].get_figwidth() == pytest.approx(3)
     for output, inches in zip(outputs, (8, 3), strict=True):
         pixels, said = output._repr_jpeg_()
@@ -113,7 +113,7 @@ def test_curves_are_drawn_as_svg_the_same_each_time(outputs):
 
 def test_a_plot_of_pictures_is_one_and_a_broken_one_is_not_shown(outputs):
     with plot() as ax:
-        ax.imshow(np.zeros((80, 80)))
+        ax.imshow(np.zeros((300, 300)))
     assert outputs[0].format == "jpeg"
     with pytest.raises(ZeroDivisionError), plot() as ax:
         1 / 0  # noqa: B018
