@@ -171,8 +171,9 @@ for name, net in NETWORKS.items():
 
 # %% [markdown]
 # One trap: a bicubic filter has negative weights, so $y$ as floating-point numbers overshoots $[0, 1]$ beside edges.
-# Files do not. Networks were trained on files; a network with gates, such as SPAN, answers to values that it never saw
-# with coloured spots. So the backbone sees $y$ clamped, while the null-space step sees $y$ as it is. (Wherever this
+# Files do not. A network with gates, such as SPAN, answers to values that it never saw with coloured spots: it sees $y$
+# clamped, while the null-space step sees $y$ as it is. An RRDBNet makes use of the overshoot instead, which says how
+# steep a clipped edge was, so its rows on float $y$ in section 5 are a little better than a file allows. (Wherever this
 # lesson does not say otherwise, $y$ comes from an 8-bit file.)
 #
 # ## 3. Raw, PD, exact
