@@ -119,7 +119,17 @@ def assemble(notebooks: Path, book: Path, repository: str = "") -> None:
         page.write(runs_table(lessons, ROOT / "notebooks"))
     with (book / "api.md").open("a", encoding="utf-8") as page:
         page.write(API["page"](repository))
+    with (book / "licence.md").open("a", encoding="utf-8") as page:
+        page.write(contact(repository))
     copy_mathjax(book / "vendor" / "mathjax")
+
+
+def contact(repository: str) -> str:
+    """Where a reader turns to: the issues of the repository, if its address is known."""
+    what = "a mistake, a question, something that stands in your way, a class you taught with this"
+    if repository:
+        return f"[Open an issue]({repository}/issues): {what}. The button at the top of a page brings its name along.\n"
+    return f"Open an issue in the repository that this copy of the course comes from: {what}.\n"
 
 
 def lessons_of(notebooks: Path) -> list[Path]:
@@ -317,6 +327,7 @@ def mend(pages: Path, repository: str) -> None:
         text = path.read_text("utf-8")
         for pattern, better in [*MENDED, *([source] if repository else [])]:
             text = re.sub(pattern, better, text)
+        text = text.replace('href="SITE/', 'href="' + "../" * len(path.relative_to(pages).parent.parts))
         path.write_text(text, "utf-8")
 
 

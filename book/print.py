@@ -1,27 +1,43 @@
 """The text of a built site as one PDF: ``python book/print.py build/laptop/site build/laptop/ganprior-null.pdf``.
 
-The articles of all pages, in the order of the contents, become one page with links among themselves; Chromium prints
-it. What is folded on the site is open here, live figures stand still in their first state.
+The articles of all pages but the reference of names, in the order of the contents, become one page with links among
+themselves; Chromium prints it. Code and the solutions stay on the site; hints and answers, folded there, are open here,
+and live figures stand still in their first state.
 """
 
 import argparse
 import posixpath
+import re
 import shutil
 import sys
 from pathlib import Path
 from urllib.parse import urldefrag
 
+import yaml
 from bs4 import BeautifulSoup
 
+BOOK = Path(__file__).resolve().parent
+LEFT_OUT = {"api.html"}  # the reference of names is looked up, not read
+CODE = "div.cell_input, details.above-input, div.tag_solution, .quiz input, .quiz button"
 NAME = "print.html"  # written into the site while printing, so that pictures and styles are found
 EMPTY = "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>"
+LICENCE = "Text and drawn pictures: Apache-2.0; photographs: see the page on licences"
+TITLE = "Null-space learning with GAN priors"
+COVER = """<section class="cover"><h1>{title}</h1><p>A course and a reproduction</p><p>{authors}, version {version}</p>
+<p>This is the text with its figures. The lessons with their code, live figures and solutions are notebooks of the
+repository and pages of the site.</p><p>{licence}</p></section>"""
+FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #444;">{title} &middot; {licence} &middot;
+<span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
 STYLE = """
 @page { size: A4; margin: 16mm 15mm; }
 html { font-size: 10.5pt; } body { background: white; padding: 0 !important; }
-article { break-before: page; max-width: none; } article:first-of-type { break-before: auto; }
+article { break-before: page; max-width: none; }
 h1, h2, h3 { break-after: avoid; } figure, .cell_output img, table tr, .sd-card { break-inside: avoid; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.82em; }
 .bd-article table { display: table; font-size: 0.85em; } div.math { overflow: visible; }
+.cover { text-align: center; padding-top: 80mm; }
+.bd-article section > p, .bd-article li { orphans: 3; widows: 3; }
+.quiz fieldset { break-inside: avoid; border: 0; padding: 0; } .quiz label { min-height: 0; display: block; }
 .headerlink, .copybtn, .live-in-lab, .toggle-details__summary-icon { display: none !important; }
 """
 
@@ -36,8 +52,13 @@ def main() -> int:
     except (OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.pdf}: {options.pdf.stat().st_size / 1e6:.1f} MB")
+    print(f"{options.pdf}: {pages(options.pdf.read_bytes())} pages, {options.pdf.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def pages(pdf: bytes) -> int:
+    """The pages of a PDF that Chromium wrote: their objects are not compressed."""
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
 
 
 def print_site(site: Path, pdf: Path) -> None:
@@ -69,7 +90,9 @@ def render(browser: str, page_file: Path, pdf: Path) -> None:
         page.wait_for_load_state("networkidle")
         page.evaluate("window.MathJax.startup.promise.then(() => null)")
         page.evaluate("document.fonts.ready.then(() => null)")
-        page.pdf(path=part, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+        footer = FOOTER.format(title=TITLE, licence=LICENCE)
+        written = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": footer}
+        page.pdf(path=part, prefer_css_page_size=True, print_background=True, outline=True, tagged=True, **written)
         chromium.close()
     part.replace(pdf)
 
@@ -78,17 +101,22 @@ def combine(site: Path) -> BeautifulSoup:
     """All articles of the site on one page, which lies in the site's root."""
     names = contents(site)
     pages = {name: BeautifulSoup((site / name).read_text("utf-8"), "html.parser") for name in names}
-    whole = BeautifulSoup(
-        "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>", "html.parser"
-    )
+    whole = BeautifulSoup(EMPTY, "html.parser")
     whole.head.append(whole.new_tag("meta", charset="utf-8"))
+    whole.head.append(whole.new_tag("title"))
+    whole.title.string = TITLE
     for tag in shared_head(pages):
         whole.head.append(tag)
     style = whole.new_tag("style")
     style.string = STYLE
     whole.head.append(style)
+    about = yaml.safe_load((BOOK.parent / "CITATION.cff").read_text("utf-8"))
+    cover = COVER.format(title=TITLE, authors=about["authors"][0]["name"], version=about["version"], licence=LICENCE)
+    whole.body.append(BeautifulSoup(cover, "html.parser"))
     for name, page in pages.items():
         article = page.select_one("article.bd-article")
+        for left_out in article.select(CODE):
+            left_out.decompose()
         relink(article, name, names)
         article["id"] = mark(name)
         for picture in article.find_all("img", loading=True):
@@ -105,7 +133,7 @@ def contents(site: Path) -> list[str]:
     """The pages in the order of the contents, the landing page first."""
     intro = BeautifulSoup((site / "intro.html").read_text("utf-8"), "html.parser")
     links = [link["href"] for link in intro.select("nav.bd-links a.reference.internal")]
-    return ["intro.html", *(link for link in links if link.endswith(".html"))]
+    return ["intro.html", *(link for link in links if link.endswith(".html") and link not in LEFT_OUT)]
 
 
 def shared_head(pages: dict) -> list:
@@ -135,6 +163,8 @@ def relink(article, name: str, names: list[str]) -> None:
         target = from_root(address, name) if address else name
         if ":" not in address and target in names:
             tag["href"] = f"#{mark(target, place)}"
+        elif target in LEFT_OUT:
+            del tag["href"]
         elif ":" not in address:
             tag["href"] = target
     for tag in article.find_all(src=True):

@@ -262,22 +262,25 @@ def test_axe_finds_no_fault(browser, served, axe, scheme):
 
 SLIDES = """async () => {
     const seen = (node) => node.getClientRects().length > 0;
-    const where = () => document.querySelector('.slides-bar span').textContent.split('/').map(Number);
-    const [bare, frame] = [[], () => new Promise(requestAnimationFrame)];
-    let cells = 0;
-    for (let number = 1; number <= where()[1]; number += 1) {
-        while (where()[0] !== number) await frame();
+    const place = () => document.querySelector('.slides-bar span').textContent;
+    const [bare, high, cells, frame] = [[], [], new Set(), () => new Promise(requestAnimationFrame)];
+    const room = () => document.documentElement.scrollHeight - innerHeight;
+    for (let last = ''; place() !== last; document.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown' }))) {
+        last = place();
         const here = [...document.querySelectorAll('.on-slide')];
-        if (here.every((node) => node.matches('h1, h2, h3') || !seen(node))) bare.push(number);
-        cells += here.filter((node) => node.matches('div.cell')).length;
-        document.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true }));
+        const pictures = here.filter(seen).flatMap((node) => [...node.querySelectorAll('img')]);
+        await Promise.all(pictures.map((picture) => picture.decode().catch(() => null)));
+        for (let i = 0; i < 3; i += 1) await frame();
+        if (here.every((node) => node.matches('h1, h2, h3') || !seen(node))) bare.push(last);
+        if (room() > 0) high.push(`${last}: by ${room()}`);
+        here.filter((node) => node.matches('div.cell')).forEach((node) => cells.add(node));
     }
-    return { bare, cells, count: where()[1] };
+    return { bare, high, cells: cells.size, count: Number(place().match(/ \\/ (\\d+)/)[1]) };
 }"""
 
 
 def test_every_lesson_can_be_shown_as_slides(browser, served):
-    """No slide is bare, and no cell is on none of them."""
+    """No slide is bare, none is higher than a projector, no cell is on none of them; every question has its page."""
     for lesson in sorted((ROOT / "notebooks").glob("*.ipynb")):
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson.stem}.html")
@@ -285,7 +288,7 @@ def test_every_lesson_can_be_shown_as_slides(browser, served):
         page.click(".slides-start")
         slides = page.evaluate(SLIDES)
         assert slides["count"] >= (5 if lesson.stem.startswith("10") else 15)
-        assert slides["bare"] == [], lesson.stem
+        assert slides["bare"] == [] and slides["high"] == [], lesson.stem
         assert slides["cells"] == page.locator("article div.cell").count(), lesson.stem
         page.close()
 

@@ -35,12 +35,14 @@ SLIDES = [
 
 
 @pytest.fixture
-def page(browser, tmp_path):
+def page(browser, tmp_path, request):
+    """A lesson of BODY, or of the test's parameter."""
+    body = getattr(request, "param", BODY)
     head = '<meta charset="utf-8"><link rel="stylesheet" href="course.css"><script src="slides.js" defer></script>'
     for name in ("course.css", "slides.js"):
         (tmp_path / name).write_bytes((VENDOR / name).read_bytes())
     article = (
-        f'<div class="article-header-buttons"></div><article class="bd-article"><section>{BODY}</section></article>'
+        f'<div class="article-header-buttons"></div><article class="bd-article"><section>{body}</section></article>'
     )
     (tmp_path / "page.html").write_text(f"<!DOCTYPE html>{head}{article}", "utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -97,6 +99,73 @@ def test_the_address_keeps_the_place_and_escape_gives_the_page_back(page):
     assert place(page) == "6 / 6"
     page.keyboard.press("Escape")
     assert page.locator(".slides-bar").count() == 0 and visible(page) == whole
+
+
+ROWS, ITEMS = 60, 40
+QUESTION = "<fieldset><legend>Question {0}</legend><label><input type='radio'> a</label></fieldset>"
+TALL = f"""
+<h1>Tall</h1><p>Intro.</p>
+<section><h2>Table</h2><table><thead><tr><th>head</th></tr></thead><tbody>{
+    "".join(f"<tr><td>row {i}</td></tr>" for i in range(ROWS))
+}</tbody></table><p>Said of it.</p></section>
+<section><h2>List</h2><ul>{"".join(f"<li>item {i}</li>" for i in range(ITEMS))}</ul></section>
+<section><h2>Quiz</h2>{
+    CELL.format(
+        "", f'<div class="cell_output"><form class="quiz">{"".join(map(QUESTION.format, range(3)))}</form></div>'
+    )
+}</section>
+<section><h2>A little too high</h2><p><em>One thing</em></p><div class="math" style="height:800px">x</div></section>
+<section><h2>Set-up</h2>{CELL.format("", "")}<p>Words.</p></section>
+"""
+
+
+@pytest.mark.parametrize("page", [TALL], indirect=True)
+def test_every_page_of_every_slide_fits_the_screen_and_nothing_is_lost(page):
+    page.click(".slides-start")
+    seen, places = [], []
+    while not places or place(page) != places[-1]:
+        places.append(place(page))
+        seen.append(visible(page))
+        assert page.evaluate("document.documentElement.scrollHeight") <= 720, places[-1]
+        page.keyboard.press("ArrowRight")
+    tables = [text for text in seen if text.startswith("Table")]
+    assert len(tables) > 1 and all("head" in text for text in tables)  # each page has the head of the table
+    assert " ".join(seen).count("row ") == ROWS and " ".join(seen).count("item ") == ITEMS
+    questions = [text for text in seen if text.startswith("Quiz")]
+    assert [text.count("Question") for text in questions] == [1, 1, 1]
+    assert places[1].startswith("2 / 6 (1 of ") and places[-1] == "6 / 6"
+    for was in reversed(places[:-1]):  # and the same way back
+        page.keyboard.press("ArrowLeft")
+        assert place(page) == was
+    page.goto(f"{page.url.split('#')[0]}#slide-4.2")
+    assert place(page) == "4 / 6 (2 of 3)" and "Question 1" in visible(page)
+    page.keyboard.press("Escape")
+    assert visible(page).count("row ") == ROWS and page.evaluate("document.querySelector('article').style.zoom") == ""
+
+
+@pytest.mark.parametrize("page", [TALL], indirect=True)
+def test_without_fitting_a_slide_would_be_too_high(page):
+    """The control of the test above: notes on the slide let it scroll, in its full size."""
+    page.goto(f"{page.url}#slide-5")
+    page.wait_for_function("document.documentElement.scrollHeight <= 720")
+    page.keyboard.press("n")
+    assert page.evaluate("document.documentElement.scrollHeight") > 720
+
+
+def test_the_speaker_has_a_window_that_follows(page):
+    page.click(".slides-start")
+    with page.expect_popup() as opened:
+        page.keyboard.press("s")
+    desk = opened.value
+    assert desk.inner_text("h1") == "Lesson" and "Next: One" in desk.inner_text("main")
+    page.keyboard.press("ArrowRight")
+    desk.wait_for_function("document.body.innerText.includes('First words.')")
+    assert "caption" not in desk.inner_text("main")  # that is on the slide
+    desk.keyboard.press("ArrowRight")  # its keys turn the slides too
+    assert place(page) == "3 / 6"
+    desk.close()
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "4 / 6"
 
 
 def test_a_figure_keeps_its_own_arrow_keys(page):
