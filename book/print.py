@@ -85,7 +85,7 @@ def render(browser: str, page_file: Path, pdf: Path) -> None:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(color_scheme="light")
-        page.set_default_timeout(300_000)
+        page.set_default_timeout(900_000)
         page.goto(page_file.resolve().as_uri())
         page.wait_for_load_state("networkidle")
         page.evaluate("window.MathJax.startup.promise.then(() => null)")
