@@ -26,8 +26,10 @@ TITLE = "Null-space learning with GAN priors"
 COVER = """<section class="cover"><h1>{title}</h1><p>A course and a reproduction</p><p>{authors}, version {version}</p>
 <p>This is the text with its figures. The lessons with their code, live figures and solutions are notebooks of the
 repository and pages of the site.</p><p>{licence}</p></section>"""
-FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #444;">{title} &middot; {licence} &middot;
-<span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
+FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #444;">{title} &middot; {licence}
+&middot; <span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
+LIVE_DRAWN = """() => [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
+    .every((script) => script.nextElementSibling?.childElementCount)"""
 STYLE = """
 @page { size: A4; margin: 16mm 15mm; }
 html { font-size: 10.5pt; } body { background: white; padding: 0 !important; }
@@ -87,7 +89,7 @@ def render(browser: str, page_file: Path, pdf: Path) -> None:
         page = chromium.new_page(color_scheme="light")
         page.set_default_timeout(900_000)
         page.goto(page_file.resolve().as_uri())
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function(LIVE_DRAWN)
         page.evaluate("window.MathJax.startup.promise.then(() => null)")
         page.evaluate("document.fonts.ready.then(() => null)")
         footer = FOOTER.format(title=TITLE, licence=LICENCE)

@@ -336,14 +336,54 @@ def test_the_page_to_print_holds_all_pages_with_links_among_themselves(served):
     assert len(inside) > 100 and set(inside) <= set(ids) | {""}
     loaded = [tag["src"] for tag in whole.find_all(src=True) if ":" not in tag["src"]]
     assert loaded and [src for src in loaded if not (site / src.split("?")[0]).is_file()] == []
+    assert whole.title.string and whole.body.find(True)["class"] == ["cover"]
+    assert whole.select("div.cell_input") == [] and "api.html" not in pages  # code and names stay on the site
+    assert [tag for tag in whole.find_all(href=True) if tag["href"].startswith("api.html")] == []
+    lesson = BeautifulSoup((site / "notebooks" / "01_range_null.html").read_text("utf-8"), "html.parser")
+    assert lesson.select("div.cell_input") and lesson.select('a[href*="api.html"]')  # the control
+
+
+def test_every_page_names_its_licence_its_contact_and_the_statement(served):
+    site = served / SUBPATH
+
+    def named(page: Path) -> set[str]:
+        links = BeautifulSoup(page.read_text("utf-8"), "html.parser").select("footer a[href]")
+        places = {(page.parent / link["href"].split("#")[0]).resolve(): link.get_text() for link in links}
+        return {
+            path.relative_to(site.resolve()).as_posix() for path in places if path.is_file() and site in path.parents
+        }
+
+    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts and path.name != "index.html"]
+    wanted = {"licence.html", "accessibility.html"}
+    assert len(pages) > 20 and [page for page in pages if not wanted <= named(page)] == []
+    assert not wanted <= named(site / "index.html")  # the control: it only forwards
+    assert 'id="contact"' in (site / "licence.html").read_text("utf-8")
+
+
+def test_the_contact_is_the_issues_where_the_repository_is_known(builder):
+    assert "https://example.org/you/course/issues" in builder.contact("https://example.org/you/course")
+    assert "://" not in builder.contact("")
+
+
+MOST_PAGES = 120  # of the PDF: what a group prints
+
+
+def test_the_whole_pdf_is_no_longer_than_a_group_prints(served, tmp_path):
+    printing, pdf = load("print"), tmp_path / "course.pdf"
+    with ThreadPoolExecutor() as other:  # Playwright wants a thread without a browser of its own
+        other.submit(printing.print_site, served / SUBPATH, pdf).result()
+    assert 40 < printing.pages(pdf.read_bytes()) < MOST_PAGES
 
 
 def test_a_page_becomes_a_pdf(chromium, tmp_path):
     page = tmp_path / "page.html"
-    page.write_text("<script>MathJax = {startup: {promise: Promise.resolve()}}</script><h1>Title</h1>", "utf-8")
+    head = "<script>MathJax = {startup: {promise: Promise.resolve()}}</script>"
+    page.write_text(f"{head}<h1>Title</h1><h1 style='break-before: page'>Second page</h1>", "utf-8")
+    printing = load("print")
     with ThreadPoolExecutor() as other:  # Playwright wants a thread without a browser of its own
-        other.submit(load("print").render, chromium, page, tmp_path / "made" / "out.pdf").result()
-    assert (tmp_path / "made" / "out.pdf").read_bytes().startswith(b"%PDF")
+        other.submit(printing.render, chromium, page, tmp_path / "made" / "out.pdf").result()
+    written = (tmp_path / "made" / "out.pdf").read_bytes()
+    assert written.startswith(b"%PDF") and printing.pages(written) == 2
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["out.pdf"]
 
 
