@@ -3,7 +3,7 @@
 # make setup    only set up
 # make lab      JupyterLab on the first notebook
 # make notebooks  re-execute the committed notebooks from their .py sources (NB=01 for one)
-# make pdf      the text as one PDF, from the site (needs Chromium)
+# make pdf      the text and its figures as one PDF, without code, from the site (needs Chromium)
 # make measure  how much of each lesson is open code, where its figures are, what is too wide (needs Chromium)
 # make handout  the lessons for a class: without solutions, answers and outputs
 # make quizzes  the quizzes for a learning platform, as Moodle XML
