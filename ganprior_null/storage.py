@@ -8,6 +8,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -44,7 +45,7 @@ def write_json(path: Path, content) -> Path:
     return write(path, json.dumps(content, indent=1) + "\n")
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """What a JSON file holds. Raises FileNotFoundError, and ValueError, naming the file, for one that is damaged."""
     try:
         return json.loads(path.read_text("utf-8"))

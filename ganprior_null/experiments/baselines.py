@@ -58,7 +58,10 @@ def stored_baselines(
     """{name: row} that :func:`evaluate_baselines` left in the first folder of results that has it; else nothing."""
     name = name_of(category, factor, downsampler, profile)
     files = [folder / "baselines" / name / "summary.json" for folder in folders]
-    return next((read_json(file) for file in files if file.is_file()), {})
+    for file in files:
+        if file.is_file():
+            return read_json(file)
+    return {}
 
 
 def row_of(x_hat: Tensor, x: Tensor, y: Tensor, A: LinearOperator, features: FeatureNet64) -> dict:

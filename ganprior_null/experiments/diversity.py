@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..images import grid, save_image
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator
-from ..restorers import enforce_consistency
+from ..restorers import PDNNetwork, Restorer, enforce_consistency
 from ..storage import write_json
 from ..training import step_generator
 from .restorer import measure
@@ -58,7 +58,7 @@ def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IM
 
 @torch.no_grad()
 def sample(
-    network: nn.Module,
+    network: Restorer,
     y: Tensor,
     A: LinearOperator | None,
     codes: int,
@@ -68,9 +68,10 @@ def sample(
     seed: int = 0,
 ) -> Tensor:
     """(codes, N, 3, H, W): answers to y (N, 3, h, w), each by a new z, or the first, and new noise, or the stored."""
-    answers = []
+    answers, bare = [], network.network
+    assert isinstance(bare, PDNNetwork)  # no other has a z
     for k in range(codes):
-        z = network.network.draw(y, step_generator(seed, k if vary_z else 0, PURPOSE))
+        z = bare.draw(y, step_generator(seed, k if vary_z else 0, PURPOSE))
         x_r = network(y, z, step_generator(seed, k, f"{PURPOSE} noise") if vary_noise else None)
         answers.append(x_r if A is None else enforce_consistency(x_r, y, A))
     return torch.stack(answers)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from ..checks import height_width
 from ..images import dykstra_box, grid, list_images, load_image, project_box, save_image, to_uint8, to_uint8_consistent
 from ..metrics import psnr
 from ..names import by_stem, markdown, markdown_target, namesakes, printable
@@ -45,7 +46,7 @@ class Triple:
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """(H, W) of the result and (h, w) of the measurement."""
-        return tuple(load_image(self.x_r).shape[-2:]), tuple(load_image(self.y).shape[-2:])
+        return height_width(load_image(self.x_r)), height_width(load_image(self.y))
 
 
 def enforce_folders(

@@ -4,13 +4,13 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.faces import render
 from ..data.factors import FaceFactors, face_factors
 from ..images import as_file, save_image
 from ..operators import AveragePool, LinearOperator
-from ..restorers import enforce_consistency
+from ..restorers import Restorer, enforce_consistency
 from .figures import restore, sheet
 
 PARTS = {"iris": "eye_colour", "teeth": "teeth_colour"}  # the factor that paints each
@@ -19,7 +19,7 @@ SHOWN = 8  # of them on the sheet
 LEAST = 1.0  # pixels of a part that a face must show
 
 
-def drawn_parts(network: nn.Module, A_true: LinearOperator, A: LinearOperator | None, file: Path) -> dict:
+def drawn_parts(network: Restorer, A_true: LinearOperator, A: LinearOperator | None, file: Path) -> dict:
     """{correction: {part: mean |error| of its colour, levels of 255}} of a restorer's answers to drawn faces.
 
     Corrections as :func:`corrected`; "enforced" is the answer in the null space of A, the one that the network was

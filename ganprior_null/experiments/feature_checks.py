@@ -4,6 +4,7 @@ Held-out photographs only: damage of growing strength, categories, people. A net
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,16 @@ from ..training.views import blurred
 
 def damages() -> dict[str, Callable[[Tensor], Tensor]]:
     """Four kinds of damage in three strengths, weakest first: name -> map of (N, 3, H, W) in [0, 1]."""
-    table = {f"blur {sigma}": lambda x, s=sigma: blurred(x, x.new_full((len(x),), s)) for sigma in (0.5, 1.0, 2.0)}
-    table |= {f"noise {sigma}": lambda x, s=sigma: noisy(x, s) for sigma in (0.02, 0.05, 0.1)}
-    table |= {f"jpeg {quality}": lambda x, q=quality: jpeg(x, q) for quality in (75, 40, 15)}
-    return table | {f"upscaled {factor}": lambda x, f=factor: upscaled(x, f) for factor in (2, 4, 8)}
+    table: dict[str, Callable[[Tensor], Tensor]] = {}
+    table |= {f"blur {sigma}": partial(blurry, sigma=sigma) for sigma in (0.5, 1.0, 2.0)}
+    table |= {f"noise {sigma}": partial(noisy, sigma=sigma) for sigma in (0.02, 0.05, 0.1)}
+    table |= {f"jpeg {quality}": partial(jpeg, quality=quality) for quality in (75, 40, 15)}
+    return table | {f"upscaled {factor}": partial(upscaled, factor=factor) for factor in (2, 4, 8)}
+
+
+def blurry(x: Tensor, sigma: float) -> Tensor:
+    """All images blurred alike."""
+    return blurred(x, x.new_full((len(x),), sigma))
 
 
 def noisy(x: Tensor, sigma: float) -> Tensor:

@@ -97,7 +97,7 @@ def train_features(packs: Sequence[Path], out: Path, recipe: FeatureRecipe, *, p
     if fabric.world_size > 1:
         raise ValueError(f"batches are compared whole, so one process trains, got {fabric.world_size}")
     torch.manual_seed(recipe.seed)  # the initial weights; every later draw is addressed by step
-    network = FeatureNet64().to(fabric.device, memory_format=torch.channels_last)
+    network = FeatureNet64().to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
     heads = FeatureHeads(drawn.factors.shape[-1], len(packs)).to(fabric.device)
     params = {
         "experiment": "features",

@@ -1,26 +1,26 @@
 """What networks answer to many y, and the sheets that show it."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..images import grid
 from ..operators import LinearOperator
-from ..restorers import PDNNetwork, enforce_consistency
+from ..restorers import PDNNetwork, Restorer, enforce_consistency
 
 BATCH = 50
 
 
 @torch.no_grad()
-def restore(network: nn.Module, y: Tensor, A: LinearOperator | None, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+def restore(network: Restorer, y: Tensor, A: LinearOperator | None, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """(x_r, x_hat) for y (N, 3, h, w): the network's answer, and the same in A's null space (x_r itself for None).
 
     The network is put into evaluation mode and back; one that samples (PDN) draws from the seed.
     """
     was_training, generator = network.training, torch.Generator().manual_seed(seed)
     network.eval()
-    answers, samples = [], isinstance(network.network, PDNNetwork)
+    answers, bare = [], network.network
     for part in y.split(BATCH):
-        code = (network.network.draw(part, generator), generator) if samples else ()
+        code = (bare.draw(part, generator), generator) if isinstance(bare, PDNNetwork) else ()
         answers.append(network(part, *code).float())
     network.train(was_training)
     x_r = torch.cat(answers)

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import height_width
 from ..data import PHOTOGRAPHS, photograph
 from ..images import from_uint8, list_images, load_image, to_uint8
 from ..networks import load_network
+from ..networks.stages import Staged
 from ..operators import AveragePool, LinearOperator, Resize
 from ..profiles import did_you_mean
 from ..restorers import NullSpace
@@ -91,12 +93,12 @@ def crops(photos: list[Tensor], side: int, batch: int, seed: int) -> Callable[[i
 
 
 @torch.no_grad()
-def judged(network: nn.Module, photos: list[Tensor], most: int = 256) -> dict:
+def judged(network: Staged, photos: list[Tensor], most: int = 256) -> dict:
     """PSNR and PSNR(LR) raw, with PD, exact: means over the centres of the photographs."""
     rows = []
     for x in photos:
         x = cut(x, network.factor, most)
-        row = figures(network, x, Resize(tuple(x.shape[-2:]), network.factor))
+        row = figures(network, x, Resize(height_width(x), network.factor))
         rows.append({"network": "", "set": ""} | row)
     (mean,) = summary(rows)
     return {key: value for key, value in mean.items() if key.startswith("PSNR")}

@@ -199,7 +199,8 @@ def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, netw
     """All searches of the folder: the rows, the sheets, and the summary, returned."""
     rows, shown, distances = [], [], {}
     for factor in settings.factors:
-        A, results = AveragePool(factor), {stage: [] for stage in STAGES}
+        A = AveragePool(factor)
+        results: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
         y = as_file(A(images.x))  # in 8 bits as a file is
         for seed in range(settings.seeds):
             found = load_file(kept_at(run, factor, seed))

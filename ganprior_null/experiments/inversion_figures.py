@@ -69,19 +69,19 @@ def references(
     """
     table, (x, _, everything, mean_image) = {}, images
     spread = everything[[i * len(everything) // count for i in range(min(count, len(everything)))]]
-    enough = network is not None and min(len(spread), len(everything)) >= FEWEST_IMAGES
+    asked = network if min(len(spread), len(everything)) >= FEWEST_IMAGES else None
     for factor in factors:
         A = AveragePool(factor)
         y, y_spread = as_file(A(x)), as_file(A(spread))
-        many = baselines(y_spread, A, mean_image) if enough else {}
+        many = baselines(y_spread, A, mean_image) if asked is not None else {}
         for name, answers in baselines(y, A, mean_image).items():
             row = judge(answers, x, y, A, network)
             row.pop("fd_features64", None)  # of another number of images than the searches made
-            if enough:
-                row["fd_features64"] = fd_features64(as_file(many[name]), everything, network)
+            if asked is not None:
+                row["fd_features64"] = fd_features64(as_file(many[name]), everything, asked)
             table[f"{factor}x {name}"] = row
-    if enough and count >= FEWEST_IMAGES:
-        table["samples"] = {"fd_features64": fd_features64(samples(prior, count), everything, network)}
+    if asked is not None and count >= FEWEST_IMAGES:
+        table["samples"] = {"fd_features64": fd_features64(samples(prior, count), everything, asked)}
     return table
 
 

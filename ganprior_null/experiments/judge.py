@@ -7,9 +7,10 @@ truths; "PSNR(LR)" says how well A gives back y from the answer before that step
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..images import as_file, to_uint8
+from ..layers import FeatureNet64
 from ..metrics import FEWEST_IMAGES, comb, consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
 from ..operators import AveragePool, LinearOperator
 from ..operators.check import check_finite, check_image
@@ -23,7 +24,7 @@ def judge(
     truths: Tensor,
     y: Tensor,
     A: LinearOperator,
-    features: nn.Module | None,
+    features: FeatureNet64 | None,
     *,
     kept: Tensor | None = None,
 ) -> dict[str, float]:
@@ -44,7 +45,7 @@ def judge_each(
     truths: Tensor,
     y: Tensor,
     A: LinearOperator,
-    features: nn.Module | None,
+    features: FeatureNet64 | None,
     *,
     kept: Tensor | None = None,
 ) -> dict[str, Tensor]:
@@ -105,13 +106,13 @@ def raw_figures(x_r: Tensor, x_hat: Tensor, y: Tensor, A_true: LinearOperator, A
 
 
 def after_training(
-    x_r: Tensor, truths: Tensor, y: Tensor, A_true: LinearOperator, features: nn.Module
+    x_r: Tensor, truths: Tensor, y: Tensor, A_true: LinearOperator, features: FeatureNet64
 ) -> dict[str, float]:
     """What PD and the exact operator make of a network's own answers x_r: the control of PD in training.
 
     A network trained with PD has to beat "PSNR, PD after" of one trained without it for the training to be worth it.
     """
-    row = {}
+    row: dict[str, float] = {}
     for name, A in (("PD", AveragePool(truths.shape[-1] // y.shape[-1])), ("exact", A_true)):
         found = judge(enforce_consistency(x_r, y, A), truths, y, A_true, features)
         row |= {f"{key}, {name} after": found[key] for key in ("PSNR", "SSIM", "fd_features64") if key in found}

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import height_width
 from ..data import PHOTOGRAPHS, photograph
 from ..images import list_images, load_image, to_uint8
 from ..kernelgan import (
@@ -37,7 +38,7 @@ from ..names import by_stem, namesakes
 from ..operators import BlurDownsample, LinearOperator, Resize
 from ..profiles import did_you_mean, profile_name
 from ..profiles import kernel as kernel_profile
-from ..restorers import NullSpace
+from ..restorers import enforce_consistency
 from ..storage import write_json
 from ..training.record import Run, forget
 
@@ -155,7 +156,7 @@ def figures(estimate: KernelEstimate, case: Case, x: Tensor, y: Tensor) -> dict:
 
     ``bicubic_*``: the same of the assumption that y was made by bicubic downsampling.
     """
-    scale, size = estimate.scale, tuple(x.shape[-2:])
+    scale, size = estimate.scale, height_width(x)
     kernel = estimate.kernel if scale == 2 else estimate.kernel_x4
     assumed = post_process(bicubic_kernel())
     assumed = assumed if scale == 2 else kernel_x4(assumed)
@@ -181,12 +182,9 @@ def unsearched_error(case: Case, recipe: Recipe, scale: int) -> float:
 
 def restored(A: LinearOperator, x: Tensor, y: Tensor) -> float:
     """PSNR of A^+ y + (I - A^+ A) x_r, with x_r plain bicubic upsampling; the outermost 8 pixels do not count."""
-
-    def upsample(y: Tensor) -> Tensor:
-        return F.interpolate(y, tuple(x.shape[-2:]), mode="bicubic")
-
+    x_r = F.interpolate(y, height_width(x), mode="bicubic")
     inner = (..., slice(8, -8), slice(8, -8))
-    return float(psnr(NullSpace(upsample, A)(y)[inner], x[inner]))
+    return float(psnr(enforce_consistency(x_r, y, A)[inner], x[inner]))
 
 
 def summarise(rows: list[dict]) -> dict:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..images import from_uint8, grid, list_images, load_image, save_image, to_uint8
 from ..metrics import consistency_db, psnr
 from ..names import namesakes, printable, stem
-from ..networks.stages import check_memory
+from ..networks.stages import Staged, check_memory
 from ..operators import BlurDownsample, LinearOperator
 from ..operators.check import check_kernel
 from ..restorers import Restored, restore_picture
@@ -26,7 +26,7 @@ ERROR_GAIN = 5  # the sheet shows changes times five
 
 
 def restore_pictures(
-    network: nn.Module, paths: list[Path], out: Path, *, operator: str = "auto", downsample: str = "",
+    network: Staged, paths: list[Path], out: Path, *, operator: str = "auto", downsample: str = "",
     noise: float | str | None = None, memory_gb: float = 1.5, device: str = "auto", overwrite: bool = False,
 ) -> list[dict]:  # fmt: skip
     """NAME.png for every picture, and sheet.png, in ``out``; a dict per picture: its name and figures.
@@ -36,7 +36,7 @@ def restore_pictures(
     means the same. What is doubtful is printed. Raises, with nothing written, ValueError that lists all that does not
     fit, FileExistsError unless overwrite; RuntimeError for a GPU that is absent or memory that is used up.
     """
-    device = pick_device(device)
+    place = pick_device(device)
     check_noise(noise)
     check_memory(memory_gb)
     paths = [file for path in paths for file in (list_images(path) if path.is_dir() else [path])]
@@ -46,14 +46,14 @@ def restore_pictures(
     check_pictures(paths, network.factor, downsample, kernel, noise)
     files = [*(out / f"{stem(path)}.png" for path in paths), out / "sheet.png"]
     check_outputs(files, inputs=paths, overwrite=overwrite)
-    network, rows, details = network.to(device), [], []
+    network, rows, details = network.to(place), [], []
     advice = f"lower the memory for tiles (now {memory_gb:g} GB), then restore the picture in parts"
     with memory_advice(advice), sole_writer(out, files, overwrite=overwrite):
         for count, (path, file) in enumerate(zip(paths, files, strict=False), 1):
             x, y, A = measured(load_image(path), network.factor, operator, kernel, downsample)
             size = f"{y.shape[-1]} x {y.shape[-2]}"
             print(f"[{count}/{len(paths)}] {printable(path.name)}: {size}, {network.factor} times enlarged", flush=True)
-            found = restore_picture(network, y.to(device), A, noise=noise, memory_gb=memory_gb, progress=True)
+            found = restore_picture(network, y.to(place), A, noise=noise, memory_gb=memory_gb, progress=True)
             found = found._replace(image=found.image.cpu(), x_r=found.x_r.cpu())
             for line in found.warnings:
                 print(f"warning: {line}")
@@ -114,7 +114,8 @@ def measured(
     image: Tensor, factor: int, operator: str, kernel: Tensor | None, downsample: str
 ) -> tuple[Tensor | None, Tensor, str | LinearOperator]:
     """(x or None, y, what it is taken to be made by): the picture as it is, or reduced, to 8 bits as a file has it."""
-    x, y, A = None, image, operator
+    x, y = None, image
+    A: str | LinearOperator = operator
     if downsample:
         x = cut(image, factor)
         h, w = x.shape[-2:]
@@ -122,7 +123,8 @@ def measured(
         y = from_uint8(to_uint8(made(x)))
         A = made if operator == "auto" else operator
     if kernel is not None:
-        A = BlurDownsample(kernel, factor, tuple(factor * side for side in y.shape[-2:]))
+        h, w = y.shape[-2:]
+        A = BlurDownsample(kernel, factor, (factor * h, factor * w))
     return x, y, A
 
 

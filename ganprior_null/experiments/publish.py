@@ -71,6 +71,8 @@ def publish_prior(
     check_outputs([weights, critic, samples_file, card], overwrite=overwrite)
     state = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)
     G, D = build(state["G_ema"]), build(state["D"])
+    if not isinstance(G, StyleGAN2):
+        raise ValueError(f"{run} trained a {type(G).__name__}, no prior")
     w_mean = mean_w(G)
     params |= {"images_shown": state["step"] * params["global_batch"]}
     about = {"license": LICENSE, **params}

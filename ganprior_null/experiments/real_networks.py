@@ -16,6 +16,7 @@ from ..images import from_uint8, list_images, load_image, to_uint8
 from ..kernelgan.crops import LUMA
 from ..metrics import consistency_db, psnr
 from ..networks import enlarge, load_network
+from ..networks.stages import Staged
 from ..operators import AveragePool, LinearOperator
 from ..profiles import did_you_mean, profile_name
 from ..restorers import enforce_consistency, enforce_noisy
@@ -97,9 +98,7 @@ def inside(x: Tensor, border: int) -> Tensor:
     return x[..., border : h - border, border : w - border]
 
 
-def figures(
-    network: torch.nn.Module, x: Tensor, A: LinearOperator, noise: float = 0.0, *, unrounded: bool = False
-) -> dict:
+def figures(network: Staged, x: Tensor, A: LinearOperator, noise: float = 0.0, *, unrounded: bool = False) -> dict:
     """PSNR to x (RGB, no border cut) and PSNR(LR), in dB, of x_r ("raw"), of x_r with PD, and with A ("exact").
 
     y is what an 8-bit file holds of A x + noise; unrounded, A x + noise itself, which may leave [0, 1]. Each also

@@ -128,14 +128,14 @@ def restore_files(
     :func:`doubts`, are printed. Raises, with nothing written, ValueError that lists all that does not fit,
     FileExistsError unless overwrite, RuntimeError for a GPU that is absent or memory that is used up.
     """
-    device = pick_device(device)
+    place = pick_device(device)
     x, y = measured(model, paths, downsample)
     files = [out / f"{name}.png" for name in (*map(stem, paths), "sheet")]
     check_outputs(files, inputs=paths, overwrite=overwrite)
-    network, parts, at_once = model.network.to(device), [], max(1, BATCH * 64**2 // model.network.out_size**2)
+    network, parts, at_once = model.network.to(place), [], max(1, BATCH * 64**2 // model.network.out_size**2)
     with memory_advice("restore fewer images at once, or take --device cpu"), tqdm(total=len(y), unit="image") as bar:
         for part in y.split(at_once):
-            parts.append(restore(network, part.to(device), None, seed=seed)[0].cpu())
+            parts.append(restore(network, part.to(place), None, seed=seed)[0].cpu())
             bar.update(len(part))
     x_r = torch.cat(parts)
     final = from_uint8(to_uint8(x_r)) if model.A is None else consistent_file(x_r, y, model.A)
@@ -175,7 +175,7 @@ def measured(model: Model, paths: list[Path], downsample: str) -> tuple[Tensor |
     wrong += namesakes(paths)
     if wrong:
         raise ValueError(f"nothing was restored: {'; '.join(wrong)}")
-    if not downsample:
+    if A is None:
         return None, torch.cat(images)
     x = torch.cat([middle(image, out_size) for image in images])
     return x, from_uint8(to_uint8(A(x)))

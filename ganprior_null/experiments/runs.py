@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..profiles import check_profile, did_you_mean
 from .restorer import Experiment
@@ -67,7 +67,7 @@ def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
     """The finished runs below the folders, by name, and what is wrong with the others; a later folder's hide former
     ones of the same name and profile. A folder that does not exist holds no run.
     """
-    found, wrong = {}, {}
+    found, wrong = {}, dict[str, str]()
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if not path.is_dir():
@@ -81,7 +81,7 @@ def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:
     return [found[key] for key in sorted(found)], [wrong[name] for name in sorted(wrong)]
 
 
-def read_json(path: Path) -> dict | list:
+def read_json(path: Path) -> Any:
     """What a stored ``.json`` file holds; of a ``.jsonl`` file, its lines.
 
     Raises ValueError, in one line, for a damaged one, and FileNotFoundError.
@@ -184,7 +184,9 @@ def speedup(without: StoredRun, with_: StoredRun, metric: str = "PSNR", with_met
     if needed is None:
         return 0.0
     first = with_.history[1]["step"] if needed == 0 else needed
-    return steps_to(without, level, metric) / first
+    own = steps_to(without, level, metric)
+    assert own is not None  # it ends there
+    return own / first
 
 
 def value(entry: dict, metric: str) -> float:

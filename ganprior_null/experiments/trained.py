@@ -32,7 +32,12 @@ class Trained(NamedTuple):
 
     @property
     def profile(self) -> Profile:
-        return Profile(**{field.name: self.params[field.name] for field in dataclasses.fields(Profile)})
+        return profile_of(self.params)
+
+
+def profile_of(params: dict) -> Profile:
+    """The profile among a run's parameters."""
+    return Profile(**{field.name: params[field.name] for field in dataclasses.fields(Profile)})
 
 
 def load_trained(path: Path) -> Trained:
@@ -47,13 +52,13 @@ def load_trained(path: Path) -> Trained:
         raise FileNotFoundError(f"{path.name} holds no last.ckpt: stored results come without; train it again")
     this = Experiment(**{name: params[name] for name in Experiment._fields})
     prior = load_prior(this.prior).generator
-    bare = Trained(this, params, 0, None, *operators(this, prior.size))
-    network = build(this, prior, bare.profile)
+    network = build(this, prior, profile_of(params))
     stored = torch.load(file, map_location="cpu", weights_only=True)
     if stored["step"] < params["steps"]:
         raise ValueError(f"{path.name}: last.ckpt is of step {stored['step']} of {params['steps']}; the run goes on")
     network.load_state_dict(answering(stored))
-    return bare._replace(step=stored["step"], network=network.eval().requires_grad_(False))
+    A_true, A = operators(this, prior.size)
+    return Trained(this, params, stored["step"], network.eval().requires_grad_(False), A_true, A)
 
 
 def load_published(path: Path) -> tuple[Trained, str]:

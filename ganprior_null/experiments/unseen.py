@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..checks import height_width
 from ..images import as_file, from_uint8, to_uint8
 from ..operators import LinearOperator
+from ..restorers import Restorer
 from ..restorers.identify import downsamplers
 from ..restorers.noise import estimate_sigma
 from ..storage import write_json
@@ -37,7 +39,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
     """
     trained = load_trained(path)
     x = unseen_images(trained, data)
-    known = downsamplers(tuple(x.shape[-2:]), (trained.network.in_size,) * 2)
+    known = downsamplers(height_width(x), (trained.network.in_size,) * 2)
     wrong = [name for name in names if name not in known]
     if wrong:
         raise ValueError(f"unknown downsampler {', '.join(map(repr, wrong))}; known: {', '.join(known)}")
@@ -57,7 +59,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
     return result
 
 
-def under_each(network: nn.Module, x: Tensor, operators: dict[str, LinearOperator], A: LinearOperator | None) -> dict:
+def under_each(network: Restorer, x: Tensor, operators: dict[str, LinearOperator], A: LinearOperator | None) -> dict:
     """{downsampler: its figures}: y is made by it, and x_hat lies in the null space of A, whatever made y."""
     features, found = load_features64(), {}
     for name, A_true in operators.items():
@@ -68,7 +70,7 @@ def under_each(network: nn.Module, x: Tensor, operators: dict[str, LinearOperato
     return found
 
 
-def after_use(network: nn.Module, x: Tensor, A_true: LinearOperator) -> dict:
+def after_use(network: Restorer, x: Tensor, A_true: LinearOperator) -> dict:
     """{correction: its figures} of the network's own answers, corrected after use, see :func:`.face_colours.corrected`.
 
     What PD in use does for a network that was trained without it (Table 3), and what y's mean colour alone does.
@@ -78,7 +80,7 @@ def after_use(network: nn.Module, x: Tensor, A_true: LinearOperator) -> dict:
     return {name: judge(answers, x, y, A_true, features) for name, answers in corrected(x_r, y).items()}
 
 
-def artefacts(network: nn.Module, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:
+def artefacts(network: Restorer, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:
     """{what: {noise, sharpness}} of the answers to clean y, and, to compare, of the truth and of the truth degraded.
 
     Files of 8 bits, all of them; means over the images.

@@ -190,7 +190,7 @@ class StyleGAN2(nn.Module):
         return given
 
 
-def truncate(w: Tensor, w_mean: Tensor, psi: float) -> Tensor:
+def truncate(w: Tensor, w_mean: Tensor, psi: float | Tensor) -> Tensor:
     r""":math:`\bar w + \psi (w - \bar w)`: psi 1 leaves w, 0 gives the mean; between, less variety, more quality.
 
     w: (N, D) or (N, L, D); w_mean: (D,), see :meth:`StyleGAN2.mean_w` (Karras et al. 2019, Sec. B).

@@ -56,7 +56,7 @@ class AdaptiveProbability:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """The inverse of :meth:`state_dict`."""
         self.p, self.r = state["p"], state["r"]
-        self._signs, self._seen, self._batches = state["signs"], state["seen"], state["batches"]
+        self._signs, self._seen, self._batches = state["signs"], int(state["seen"]), int(state["batches"])
 
 
 def augment(x: Tensor, back: Tensor, colour: Tensor) -> Tensor:
@@ -102,7 +102,8 @@ def mirrored_margins(back: Tensor, height: int, width: int) -> tuple[int, int, i
     edge = torch.tensor([x, y], dtype=torch.float64)
     margins = torch.cat([-low, high]) + 2 * MARGIN - edge.repeat(2)
     most = torch.tensor([width - 1, height - 1] * 2, dtype=torch.float64)
-    return tuple(int(m) for m in margins.clamp(min=0).minimum(most).ceil())
+    left, top, right, bottom = (int(m) for m in margins.clamp(min=0).minimum(most).ceil())
+    return left, top, right, bottom
 
 
 def draw_transforms(p: float, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -12,9 +12,8 @@ def update_ema(average: nn.Module, module: nn.Module, *, batch: int, seen: int, 
     While few images are ``seen`` the half-life is at most ``ramp`` times that, so that the first, random weights are
     soon forgotten (Karras et al. 2020b, training-data-limited StyleGAN2).
     """
-    half_life = min(half_life, max(ramp * seen, 1e-8))
-    beta = 0.5 ** (batch / half_life)
+    beta = 0.5 ** (batch / min(half_life, max(ramp * seen, 1e-8)))
     for ours, theirs in zip(average.parameters(), module.parameters(), strict=True):
         ours.lerp_(theirs, 1 - beta)
-    for ours, theirs in zip(average.buffers(), module.buffers(), strict=True):
-        ours.copy_(theirs)
+    for kept, new in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(new)

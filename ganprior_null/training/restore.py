@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..images import from_signed, to_signed
+from ..layers import VGG16, FeatureNet64
 from ..losses import (
     discriminator_loss,
     embedding_loss,
@@ -26,7 +27,8 @@ from ..losses import (
     w_norm,
 )
 from ..operators import LinearOperator
-from ..restorers import PDNNetwork, enforce_consistency
+from ..priors import StyleGAN2Discriminator
+from ..restorers import GFPGANNetwork, PDNNetwork, PSPNetwork, Restorer, enforce_consistency
 from .ema import update_ema
 from .gan import at_least_float32, forward, update
 from .stream import step_generator
@@ -96,7 +98,7 @@ def restorer_step(
     pairs_at: PairsAt,
     A: LinearOperator | None,
     recipe: RestorerRecipe,
-    features: nn.Module,
+    features: VGG16 | FeatureNet64,
     embed: nn.Module | None = None,
 ):
     """The step for :func:`~ganprior_null.training.fit`.
@@ -105,7 +107,7 @@ def restorer_step(
     None leaves the answer as it is. features: what the perceptual loss sees with. embed: images -> embeddings, what the
     identity loss sees with; None takes features.
     """
-    embed = features if embed is None else embed
+    seen_as = features if embed is None else embed
 
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
         network = state["network"]
@@ -118,7 +120,8 @@ def restorer_step(
         x_r, inner = answer(fabric, network, recipe, y, code(network.network, recipe, t, everyone[1], mine))
         x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
 
-        scalars, loss = {}, 0.0
+        scalars: dict[str, Tensor] = {}
+        loss = x_hat.new_zeros(())
         if recipe.pixel_weight:
             scalars["pixel"] = PIXEL[recipe.pixel](to_signed(x_hat), to_signed(x))
             loss = loss + recipe.pixel_weight * scalars["pixel"]
@@ -126,7 +129,7 @@ def restorer_step(
             scalars["perceptual"] = perceptual_loss(x_hat, x, features)
             loss = loss + recipe.perceptual_weight * scalars["perceptual"]
         if recipe.identity_weight:
-            scalars["identity"] = embedding_loss(x_hat, x, embed)
+            scalars["identity"] = embedding_loss(x_hat, x, seen_as)
             loss = loss + recipe.identity_weight * scalars["identity"]
         if recipe.w_norm_weight:
             scalars["w norm"] = w_norm(inner, network.network.latent_avg)
@@ -172,13 +175,13 @@ def adversarial_step(
     scalars["D"] = discriminator_loss(*(relativistic(*scores) if recipe.relativistic else scores))
     update(fabric, D, state["optimizer_D"], scalars["D"])
     if recipe.r1_gamma and t % recipe.r1_every == 0:
-        real = to_signed(x).requires_grad_()
-        r1 = r1_penalty(forward(fabric, D, real), real)
+        seen = to_signed(x).requires_grad_()
+        r1 = r1_penalty(forward(fabric, D, seen), seen)
         update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
     return scalars
 
 
-def judged(fabric, D: nn.Module, x: Tensor) -> tuple[list[Tensor], Tensor]:
+def judged(fabric, D: StyleGAN2Discriminator, x: Tensor) -> tuple[list[Tensor], Tensor]:
     """(D's features of x in the run's precision, its scores (N, 1) at least in float32), x in [-1, 1]."""
     with fabric.autocast():
         features = D.stages(x)
@@ -186,14 +189,16 @@ def judged(fabric, D: nn.Module, x: Tensor) -> tuple[list[Tensor], Tensor]:
     return features, at_least_float32(scores)
 
 
-def answer(fabric, network: nn.Module, recipe: RestorerRecipe, y: Tensor, code: tuple):
+def answer(fabric, network: Restorer, recipe: RestorerRecipe, y: Tensor, code: tuple):
     """(x_r, what the recipe's further losses look at inside): pSp's w_plus, the images of GFP-GAN's U-Net, or None."""
     bare = network.network
     with fabric.autocast():
         if recipe.w_norm_weight:
+            assert isinstance(bare, PSPNetwork)
             w_plus = bare.latents(network.prepare(y))
             return at_least_float32(from_signed(bare.bank(w_plus))), at_least_float32(w_plus)
         if recipe.pyramid_weight:
+            assert isinstance(bare, GFPGANNetwork)
             encoded = bare.encode(network.prepare(y))
             x_r, images = bare.grow(encoded.w_plus, encoded.conditions), bare.images(encoded.features)
             return at_least_float32(from_signed(x_r)), [at_least_float32(image) for image in images]

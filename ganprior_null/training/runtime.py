@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -45,7 +45,8 @@ def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> "Fa
     from lightning_fabric import Fabric  # here: its import takes seconds, and most lessons train nothing
 
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, precision=precision)
+    known: Any = precision  # one of PRECISIONS, which Fabric's type lists once more
+    fabric = Fabric(accelerator=accelerator, devices=local, num_nodes=world // local, precision=known)
     fabric.launch()
     if fabric.world_size != world:
         raise RuntimeError(f"the launcher started {world} processes, Fabric sees {fabric.world_size}")

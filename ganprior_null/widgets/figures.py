@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +26,7 @@ _SCREEN = 96  # pixels of a page to an inch
 _DPI = 2 * _SCREEN  # a fine screen has two where an ordinary one has one
 _SMALL = 256  # pixels: pictures up to this side are kept as they are, and whoever looks at the page enlarges them
 _FEW = 16  # pixels: what has no more must look like it
-_LOOK = {
+_LOOK: dict[Any, Any] = {  # matplotlib's type lists all its keys
     "font.size": 10,
     "axes.titlesize": 10,
     "legend.fontsize": 9,

@@ -40,10 +40,11 @@ def page_files(names: Iterable[str]) -> dict[str, dict | bytes]:
     Raises ValueError for a name that no shipped network has.
     """
     priors = {prior for name in names if (prior := traced(name)[0].prior)}
-    weights, files = {}, {"program": program()}
+    weights: dict[str, Weights] = {}
+    files: dict[str, dict | bytes] = {"program": program()}
     for name in [*priors, *(name for name in names if name not in priors)]:
         network, module = traced(name)
-        weights[name] = Weights(name, weights.get(network.prior))
+        weights[name] = Weights(name, weights.get(network.prior or ""))
         files[name] = write(module, network.inputs, network.outputs, weights[name]) | {"part": PART}
         data = bytes(weights[name].data)
         files |= {f"{name}-{i // PART}": data[i : i + PART] for i in range(0, len(data), PART)}

@@ -8,6 +8,7 @@ bank is a shipped prior shares its bytes.
 import hashlib
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,11 +82,11 @@ def write(module: fx.GraphModule, inputs: dict[str, Tensor], outputs: list[str],
     number, shape, operands, attributes], values: how many numbers there are, files: {file: its length}}.
     """
     values, fixed = evaluate(module, inputs)
-    result = module.graph.output_node().args[0]
+    result: Any = module.graph.output_node().args[0]  # a node, or several: fx allows for more
     results = list(result) if isinstance(result, list | tuple) else [result]
     wanted, names = needed(results, fixed), iter(inputs)
     numbers: dict[fx.Node, int] = {}
-    graph = {"inputs": {}, "outputs": {}, "constants": [], "nodes": []}
+    graph: dict[str, Any] = {"inputs": {}, "outputs": {}, "constants": [], "nodes": []}
     for node in module.graph.nodes:
         if node.op == "placeholder":
             numbers[node], name = len(numbers), next(names)
@@ -108,14 +109,15 @@ def constant(value: Tensor, weights: Weights) -> list:
     return list(weights.place(value.contiguous().float().numpy().ravel()))
 
 
-def operation(node: fx.Node) -> tuple[str, list[fx.Node], dict]:
-    """A call -> its name in ``run.js``, the values it takes, and its numbers."""
+def operation(node: Any) -> tuple[str, list[fx.Node], dict]:
+    """A call, an fx.Node -> its name in ``run.js``, the values it takes, and its numbers."""
     if node.target is operator.getitem:
         parts, index = node.args
         if parts.target is not aten.unbind.int:
             raise NotImplementedError(f"a part of {parts.target}")
         return "select", [parts.args[0]], {"dim": 0, "index": index}
-    name, operands, attributes = node.target.overloadpacket.__name__, [], {}
+    name, attributes = node.target.overloadpacket.__name__, {}
+    operands: list[fx.Node] = []
     for argument, given in zip(node.target._schema.arguments, node.args, strict=False):
         several = given if isinstance(given, list | tuple) and given else [given]
         if all(isinstance(value, fx.Node) for value in several):

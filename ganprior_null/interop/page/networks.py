@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...images import from_signed, to_signed
 from ...priors import StyleGAN2, truncate
 from ...restorers import Restorer
+from ...restorers.bank import PriorNetwork
 from ...restorers.inversion.latents import LatentGaussian, fit_gaussian
 from ...restorers.inversion.loss import geocross
 from ...weights import load_prior, load_restorer, read_metadata, shipped, shipped_path
@@ -51,16 +52,19 @@ def page_network(name: str, *, seed: int = 0) -> PageNetwork:
         }
         return PageNetwork(Prior(generator, w_mean), inputs, ["x"])
     restorer = load_restorer(name)
-    inputs = {"y": torch.rand(1, 3, restorer.network.in_size, restorer.network.in_size, generator=draw)}
-    if restorer.network.title == "PDN":
-        inputs["z"] = torch.randn(1, restorer.network.bank.style_dim, generator=draw)
-    prior = metadata.get("prior") if holds(restorer.network.bank, metadata.get("prior")) else None
+    bare = restorer.network
+    if not isinstance(bare, PriorNetwork):
+        raise ValueError(f"{name} has no prior, and a page runs networks around one")
+    inputs = {"y": torch.rand(1, 3, bare.in_size, bare.in_size, generator=draw)}
+    if bare.title == "PDN":
+        inputs["z"] = torch.randn(1, bare.bank.style_dim, generator=draw)
+    prior = metadata.get("prior") if holds(bare.bank, metadata.get("prior")) else None
     return PageNetwork(Unchecked(restorer), inputs, ["x_r"], prior)
 
 
 def holds(bank: StyleGAN2, prior: str | None) -> bool:
     """Whether a restorer's bank is the shipped prior of this name as it came, not trained along."""
-    if prior not in shipped():
+    if prior is None or prior not in shipped():
         return False
     ours, theirs = bank.state_dict(), load_prior(prior).generator.state_dict()
     return all(torch.equal(ours[key], theirs[key]) for key in theirs)
@@ -71,6 +75,8 @@ class Prior(nn.Module):
 
     second: for each layer the share, from 0 to 1, of the second code; noise: a factor of the stored noise maps.
     """
+
+    w_mean: Tensor
 
     def __init__(self, generator: StyleGAN2, w_mean: Tensor):
         super().__init__()
@@ -101,6 +107,9 @@ class SearchStep(nn.Module):
     The gradient is that of 100 |A x - y|^2 + 0.05 GEOCROSS, divided by 100, A being block means. The noise maps are the
     stored ones, but for the finest, which is zero as in PULSE.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, generator: StyleGAN2, gaussian: LatentGaussian):
         super().__init__()

@@ -1,7 +1,7 @@
 """What shipped restorers make of a picture: the answers that a live figure shows before its networks are loaded."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from torch import Tensor
 from ...data import photograph
 from ...images import from_uint8, to_uint8
 from ...operators import AveragePool
+from ...restorers import PDNNetwork
+from ...restorers.bank import PriorNetwork
 from ...weights import load_restorer
 
 _FACE = (slice(30, 170), slice(160, 300))  # rows and columns of the astronaut: one face that fills the square
@@ -46,13 +48,14 @@ def answers(networks: Sequence[str], picture: Tensor | None = None, *, codes: in
     Raises ValueError for unknown names, for none, and for restorers of unlike sizes.
     """
     restorers = [load_restorer(name) for name in networks]
-    sizes = sorted({(restorer.network.in_size, restorer.network.out_size) for restorer in restorers})
+    sizes = sorted({(restorer.in_size, restorer.out_size) for restorer in restorers})
     if len(sizes) != 1:
         raise ValueError(f"a live figure takes restorers of one size, got {', '.join(networks) or 'none'}: {sizes}")
     small, side = sizes[0]
     x = from_uint8(to_uint8(middle(portrait(side) if picture is None else picture, side)))
     A = AveragePool(side // small)
     y = A(x)
-    z = torch.randn(codes, restorers[0].network.bank.style_dim, generator=torch.Generator().manual_seed(seed))
-    x_r = [r(y.expand(codes, -1, -1, -1), z) if r.network.title == "PDN" else r(y) for r in restorers]
+    bank = cast(PriorNetwork, restorers[0].network).bank
+    z = torch.randn(codes, bank.style_dim, generator=torch.Generator().manual_seed(seed))
+    x_r = [r(y.expand(codes, -1, -1, -1), z) if isinstance(r.network, PDNNetwork) else r(y) for r in restorers]
     return Answers(x, y, z, torch.cat(x_r), A.factor)

@@ -1,6 +1,7 @@
 """Many answers to one y: a walk from code to code, every picture of it consistent in its 8-bit file."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import traitlets
@@ -9,7 +10,7 @@ from torch import Tensor
 from ...images import from_uint8, grid, to_uint8, to_uint8_consistent
 from .base import LiveFigure, encode, module
 
-LOSSLESS = {"format": "WEBP", "quality": 100, "lossless": True}
+LOSSLESS: dict[str, Any] = {"format": "WEBP", "quality": 100, "lossless": True}
 
 
 class LiveCodes(LiveFigure):
