@@ -8,7 +8,7 @@
 # make handout  the lessons for a class: without solutions, answers and outputs
 # make quizzes  the quizzes for a learning platform, as Moodle XML
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
-# make lint     ruff and the import floors
+# make lint     ruff, types (mypy) and the import floors
 # make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
 # make bench    timings against references, side by side: ratios, on a quiet machine
 # make lines    lines of code by room, and the longest functions
@@ -116,6 +116,7 @@ notebooks: .venv/course.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 sweep: .venv/sweep.stamp
@@ -133,5 +134,5 @@ lines:
 	@$(PYTHON) benchmarks/lines.py
 
 clean:
-	rm -rf build .snakemake .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf build .snakemake .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find ganprior_null tests notebooks book benchmarks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
