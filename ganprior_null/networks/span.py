@@ -10,8 +10,8 @@ from .stages import Stage, Staged
 class SPAN(Staged):
     """(N, 3, h, w) -> (N, 3, s h, s w), RGB in [0, 1]; modules stand in the order in which they run.
 
-    The published training branches are folded into one 3 x 3 convolution each, as in the deployed networks. y is clamped
-    to [0, 1]: a float y that overshoots, as a bicubic filter makes it, is answered with spots.
+    The published training branches are folded into one 3 x 3 convolution each, as in the deployed networks. y is
+    clamped to [0, 1]: a float y that overshoots, as a bicubic filter makes it, is answered with spots.
     """
 
     mean: Tensor

@@ -108,7 +108,7 @@ def show(
 def _display(figure: Figure) -> None:
     """Curves as SVG; small pictures inside one; a large picture as JPEG, with its width on a page beside it."""
     images = [image for ax in figure.axes for image in ax.images]
-    if any(max(image.get_array().shape[:2]) > _SMALL for image in images):
+    if any(max(image.get_size()) > _SMALL for image in images):
         width = round(figure.get_figwidth() * _SCREEN)
         pixels = _saved(figure, "jpeg", dpi=_DPI, pil_kwargs=_JPEG)
         display(Image(pixels, format="jpeg", width=width))
