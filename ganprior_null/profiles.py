@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from .options import option
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -104,6 +106,23 @@ RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  tes
     "gpu": Restorer(        12,  64,  20_000,    32, 5e-4, 1e-6, 1e-2, 1000,  500),
     "paper": Restorer(      23,  64, 100_000,     4, 1e-4, 1e-7, 1e-2, 5000,  200),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What distinguishes one training of a restorer from the next; everything else is the profile's.
+
+    The one place of these options: ``train restorer`` takes them, a run's ``params.json`` holds them.
+    """
+
+    model: str = option("glean", "glean | panini | pdn | psp | gfpgan | gpen | esrgan (without the prior)")
+    null_space: str = option("none", "none | pd, of average pooling | exact, of what made y")
+    factor: int = option(8, "HR over LR")
+    downsampler: str = option("bicubic", "what makes y from x, a name of restorers.identify.downsamplers")
+    prior: str = option("faces64", "a shipped prior's name, of generator and discriminator")
+    seed: int = option(0, "of the first weights and of every later draw")
+    degraded: bool = option(False, "blur, noise and JPEG on half of the training images; those to test on stay clean")
+    variant: str = option("", "one departure from PDN's defaults (experiments/variants.py)")
 
 
 @dataclass(frozen=True)

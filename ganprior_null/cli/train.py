@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ..lessons.run import read_value
-from ..profiles import override, prior, profile_name, restorer
+from ..options import add_options, read_options
+from ..profiles import Experiment, override, prior, profile_name, restorer
 from ..storage import check_apart
 
 
@@ -28,6 +29,7 @@ def _add_prior(networks) -> None:
         metavar="RUN",
         help="a trained run's folder or checkpoint whose networks to start with",
     )
+    this.add_argument("--seed", type=int, default=0)
     _add_common(this, _train_prior)
 
 
@@ -51,6 +53,7 @@ def _add_features(networks) -> None:
     this.add_argument(
         "--data", type=Path, action="append", default=[], metavar="PACK", help="one for each pack, portraits first"
     )
+    this.add_argument("--seed", type=int, default=0)
     _add_common(this, _train_features)
 
 
@@ -63,42 +66,23 @@ def _train_features(options) -> bool:
 
 def _add_restorer(networks) -> None:
     this = networks.add_parser("restorer", help="a restorer around a shipped prior")
-    this.add_argument("model", help="glean | panini | pdn | psp | gfpgan | gpen | esrgan (without the prior)")
+    add_options(this, Experiment, first="model")
     this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
     _add_skip_broken(this)
-    this.add_argument(
-        "--null-space", default="none", help="none (default) | pd, of average pooling | exact, of what made y"
-    )
-    this.add_argument("--factor", type=int, default=8, help="HR over LR (default 8)")
-    this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
-    this.add_argument("--prior", default="faces64", help="a shipped prior's name (default faces64)")
-    this.add_argument("--degraded", action="store_true", help="blur, noise and JPEG on half of the training images")
-    this.add_argument("--variant", default="", help="one departure from PDN's defaults (experiments/variants.py)")
     this.add_argument("--vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, for the papers' perceptual loss")
     this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
     _add_common(this, _train_restorer)
 
 
 def _train_restorer(options) -> bool:
-    from ..experiments.restorer import Experiment, train_restorer
+    from ..experiments.restorer import train_restorer
 
-    this = Experiment(
-        model=options.model,
-        null_space=options.null_space,
-        factor=options.factor,
-        downsampler=options.downsampler,
-        prior=options.prior,
-        seed=options.seed,
-        degraded=options.degraded,
-        variant=options.variant,
-    )
-    profile = restorer(options.profile, **_fields(options))
     return train_restorer(
         options.data,
         options.out,
-        this,
-        profile,
+        read_options(options, Experiment),
+        restorer(options.profile, **_fields(options)),
         margin=options.margin,
         skip_broken=options.skip_broken,
         precision=options.precision,
@@ -151,7 +135,6 @@ def _add_common(this, train) -> None:
     this.add_argument(
         "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
     )
-    this.add_argument("--seed", type=int, default=0)
     this.add_argument(
         "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"
     )

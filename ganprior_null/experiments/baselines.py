@@ -12,14 +12,14 @@ from torch import Tensor
 from ..images import from_uint8, save_image
 from ..layers import FeatureNet64
 from ..operators import LinearOperator
-from ..profiles import restorer
+from ..profiles import Experiment, restorer
 from ..storage import write
 from ..training import Run
 from ..weights import load_features64
 from .figures import sheet
 from .judge import baselines, blockiness, judge
 from .launch import Source
-from .restorer import Experiment, choose_sides, measure, operators
+from .restorer import choose_sides, measure, operators
 from .runs import read_json
 
 

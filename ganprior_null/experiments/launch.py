@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import torch
 
+from ..options import words
+from ..profiles import Experiment, did_you_mean
 from ..profiles import Restorer as Profile
-from ..profiles import did_you_mean
 from ..profiles import restorer as profile_row
 from ..weights import available, read_metadata, weights_path
-from .restorer import Experiment, train_restorer
+from .restorer import train_restorer
 
 PACKS = {"faces": "faces_color64", "cats": "cats64", "buildings": "buildings64"}
 DRAWN = "drawn"
@@ -46,14 +47,16 @@ def find_source(data: str, prior: str = "") -> Source:
     elif name != DRAWN:
         folder = Path(name)
         if not folder.is_dir():
-            raise FileNotFoundError(f"no folder {name!r}, and no category of that name{did_you_mean(name, words())}")
+            raise FileNotFoundError(
+                f"no folder {name!r}, and no category of that name{did_you_mean(name, categories())}"
+            )
         name = folder.name
     prior = prior or (f"{name}64" if f"{name}64" in available() else "faces64")
     margin = int(read_metadata(weights_path(prior)).get("margin", 0))
     return Source(name, folder, prior, margin if folder else 0)
 
 
-def words() -> list[str]:
+def categories() -> list[str]:
     """What :func:`find_source` understands beside folders."""
     return [*PACKS, DRAWN]
 
@@ -101,13 +104,10 @@ def gpus_for(batch: int, there: int) -> int:
 
 def torchrun(gpus: int, source: Source, out: Path, this: Experiment, profile: str, changes: dict) -> list[str]:
     """The command that trains on several GPUs of this machine."""
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    words += ["-m", "ganprior_null", "train", "restorer", this.model, "--out", str(out), "--profile", profile]
-    words += ["--data", str(source.folder), "--margin", str(source.margin)] if source.folder else []
-    for name in ("null_space", "factor", "downsampler", "prior", "seed"):
-        words += [f"--{name.replace('_', '-')}", str(getattr(this, name))]
-    words += ["--degraded"] if this.degraded else []
-    words += ["--variant", this.variant] if this.variant else []
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
+    command += ["-m", "ganprior_null", "train", "restorer", *words(this, first="model")]
+    command += ["--out", str(out), "--profile", profile]
+    command += ["--data", str(source.folder), "--margin", str(source.margin)] if source.folder else []
     for name, value in changes.items():
-        words += ["-p", name, repr(value)]
-    return words
+        command += ["-p", name, repr(value)]
+    return command

@@ -23,7 +23,7 @@ from ..images import from_uint8, load_image, save_image, to_uint8
 from ..metrics import consistency_db
 from ..names import namesakes, printable, stem
 from ..operators import LinearOperator
-from ..profiles import did_you_mean
+from ..profiles import Experiment, did_you_mean
 from ..restorers.bank import PriorNetwork
 from ..restorers.identify import downsampler as named
 from ..restorers.pictures import consistent_file
@@ -32,9 +32,9 @@ from ..storage import check_outputs, sole_writer
 from ..training.runtime import memory_advice
 from ..weights import around, available, load_restorer, read_metadata, shipped, weights_path
 from .figures import restore, sheet
-from .restorer import Experiment, operators
+from .restorer import operators
 from .runs import read_run
-from .trained import load_trained
+from .trained import experiment_of, load_trained
 
 BATCH = 50  # images of 64 pixels at once, larger ones fewer
 LOST = 6.0  # dB of PSNR(LR) raw below that of the test images which are worth a word: twice their error
@@ -67,7 +67,7 @@ def read_model(name: str) -> Model:
         known = [*ours, *(network.name for network in networks.available())]
         raise ValueError(f"no restorer named {name!r}{did_you_mean(name, known)}")
     about = read_metadata(weights_path(name))
-    this, network = Experiment(**{key: about[key] for key in Experiment._fields}), load_restorer(name)
+    this, network = experiment_of(about), load_restorer(name)
     A_true, A = operators(this, network.out_size)
     return Model(name, network, this, A_true, A, about["PSNR(LR) raw"])
 

@@ -5,7 +5,6 @@ import hashlib
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +13,8 @@ from ..data import Sides, faces, load_sides
 from ..images import as_file, from_uint8, save_image, to_uint8
 from ..metrics import FEWEST_IMAGES
 from ..operators import AveragePool, LinearOperator
+from ..profiles import Experiment, did_you_mean
 from ..profiles import Restorer as Profile
-from ..profiles import did_you_mean
 from ..restorers.identify import downsamplers
 from ..restorers.restorer import Restorer
 from ..storage import write_json
@@ -32,19 +31,6 @@ from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
 NULL_SPACES = ("none", "pd", "exact")
-
-
-class Experiment(NamedTuple):
-    """What distinguishes one run from the next; everything else is the profile's."""
-
-    model: str = "glean"  # a name of MODELS
-    null_space: str = "none"  # none | pd: of average pooling | exact: of the operator that made y
-    factor: int = 8
-    downsampler: str = "bicubic"  # makes y from x; the names of restorers.identify.downsamplers
-    prior: str = "faces64"  # shipped weights, of generator and discriminator
-    seed: int = 0
-    degraded: bool = False  # half of the training images as Figure 8 has them; those to test on stay clean
-    variant: str = ""  # one departure from PDN's defaults, of experiments.variants
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
@@ -98,7 +84,7 @@ def about_run(data: Path | None, training_images: int, margin: int, precision: s
         "torch": torch.__version__,
         "machine": platform.machine(),
         "prior_sha256": hashlib.sha256(weights_path(this.prior).read_bytes()).hexdigest()[:16],
-        **this._asdict(),
+        **dataclasses.asdict(this),
         **dataclasses.asdict(profile),
         **losses,
     }

@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..profiles import check_profile, did_you_mean
-from .restorer import Experiment
+from ..profiles import Experiment, check_profile, did_you_mean
 
 APART = ("seed", "torch", "machine", "precision")  # parameters in which repetitions of one experiment may differ
 
@@ -60,7 +60,7 @@ def read_run(path: Path) -> StoredRun:
     if last is None or last + every <= steps:
         raise ValueError(f"{path.name} is not finished: evaluated up to step {last} of {steps}")
     check_profile(params.get("profile"), path / "params.json")
-    return StoredRun(path, Experiment._field_defaults | params, history)
+    return StoredRun(path, asdict(Experiment()) | params, history)
 
 
 def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:

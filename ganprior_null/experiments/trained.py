@@ -11,12 +11,13 @@ from torch import Tensor
 from ..data import Sides, load_sides
 from ..images import from_uint8
 from ..operators import LinearOperator
+from ..profiles import Experiment
 from ..profiles import Restorer as Profile
 from ..restorers.restorer import Restorer
 from ..training.restore import answering
 from ..weights import load_prior, load_restorer, read_metadata, shipped_path, shipped_restorers
 from .launch import VARIABLE
-from .restorer import Experiment, build, drawn_sides, operators
+from .restorer import build, drawn_sides, operators
 from .runs import read_run
 
 
@@ -35,6 +36,11 @@ class Trained(NamedTuple):
         return profile_of(self.params)
 
 
+def experiment_of(params: dict) -> Experiment:
+    """The experiment among a run's parameters, or a weights file's."""
+    return Experiment(**{field.name: params[field.name] for field in dataclasses.fields(Experiment)})
+
+
 def profile_of(params: dict) -> Profile:
     """The profile among a run's parameters."""
     return Profile(**{field.name: params[field.name] for field in dataclasses.fields(Profile)})
@@ -50,7 +56,7 @@ def load_trained(path: Path) -> Trained:
     file = path / "last.ckpt"
     if not file.is_file():
         raise FileNotFoundError(f"{path.name} holds no last.ckpt: stored results come without; train it again")
-    this = Experiment(**{name: params[name] for name in Experiment._fields})
+    this = experiment_of(params)
     prior = load_prior(this.prior).generator
     network = build(this, prior, profile_of(params))
     stored = torch.load(file, map_location="cpu", weights_only=True)

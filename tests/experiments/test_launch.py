@@ -4,8 +4,8 @@ import pytest
 
 from ganprior_null.cli import _parser
 from ganprior_null.experiments.launch import Source, find_source, gpus_for, launch, run_name, torchrun
-from ganprior_null.experiments.restorer import Experiment
-from ganprior_null.profiles import restorer
+from ganprior_null.options import read_options
+from ganprior_null.profiles import Experiment, restorer
 
 
 def test_a_category_is_a_pack_below_the_folder_of_the_environment(tmp_path, monkeypatch):
@@ -54,8 +54,7 @@ def test_torchrun_is_given_the_same_experiment(tmp_path):
     command = torchrun(4, source, tmp_path / "run", this, "smoke", {"steps": 8, "lr": 1e-3})
     assert "--nproc-per-node=4" in command
     options = _parser().parse_args(command[command.index("ganprior_null") + 1 :])  # our own command line reads it
-    told = {name: getattr(options, name) for name in this._fields}
-    assert Experiment(**told) == this
+    assert read_options(options, Experiment) == this
     assert (options.data, options.margin, options.profile) == (tmp_path, 6, "smoke")
     assert dict(options.p) == {"steps": "8", "lr": "0.001"}
 
