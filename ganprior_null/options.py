@@ -1,4 +1,4 @@
-"""Options of the command line that are fields of a dataclass: name, type, default and help stand there and nowhere else.
+"""Options of the command line that are fields of a dataclass: name, type, default and help stand there alone.
 
 A field ``null_space`` is the option ``--null-space``, one that is bool a switch. :func:`words` is the way back, for a
 command that starts itself anew.
@@ -6,9 +6,12 @@ command that starts itself anew.
 
 import argparse
 import dataclasses
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Kind = TypeVar("Kind")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar("Kind", bound="DataclassInstance")
 
 
 def option(default: Any, about: str) -> Any:
@@ -16,7 +19,7 @@ def option(default: Any, about: str) -> Any:
     return dataclasses.field(default=default, metadata={"about": about})
 
 
-def add_options(parser: argparse.ArgumentParser, kind: type, *, first: str = "") -> None:
+def add_options(parser: argparse.ArgumentParser, kind: "type[DataclassInstance]", *, first: str = "") -> None:
     """Let a command take the fields of a dataclass, whose types are str, int, float or bool.
 
     first: the field that is the command's own word, without dashes, and has to be given.
@@ -37,7 +40,7 @@ def read_options(given: argparse.Namespace, kind: type[Kind]) -> Kind:
     return kind(**{this.name: getattr(given, this.name) for this in dataclasses.fields(kind)})
 
 
-def words(values: Any, *, first: str = "") -> list[str]:
+def words(values: "DataclassInstance", *, first: str = "") -> list[str]:
     """What :func:`add_options` reads as this dataclass, fields that are as by default left out."""
     said = [str(getattr(values, first))] if first else []
     for this in dataclasses.fields(values):
