@@ -78,7 +78,7 @@ def load_published(path: Path) -> tuple[Trained, str]:
     same = [name for name, told in about.items() if all(told.get(key) == value for key, value in params.items())]
     if (path / "last.ckpt").is_file() or not same:
         return load_trained(path), "last.ckpt"
-    this = Experiment(**{name: params[name] for name in Experiment._fields})
+    this = experiment_of(params)
     network = load_restorer(same[0])
     return Trained(this, params, params["steps"], network, *operators(this, network.out_size)), same[0]
 

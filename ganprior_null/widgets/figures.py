@@ -117,7 +117,7 @@ def _display(figure: Figure) -> None:
         image.set_interpolation("none")  # each at its own pixels, whatever its size on the page
     with mpl.rc_context({"image.composite_image": False}):
         svg = _saved(figure, "svg", dpi=_DPI, metadata={"Date": None}).decode()
-    largest = max((max(image.get_array().shape[:2]) for image in images), default=0)
+    largest = max((max(image.get_size()) for image in images), default=0)
     few = max(_FEW, largest // 4)  # a measurement beside its picture
     display(SVG(_IN_SVG.sub(lambda image: _as_webp(image["png"], image["between"], few), svg)))
 
