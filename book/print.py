@@ -29,7 +29,7 @@ repository and pages of the site.</p><p>{licence}</p></section>"""
 FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: #444;">{title} &middot; {licence}
 &middot; <span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
 LIVE_DRAWN = """() => [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
-    .every((script) => script.nextElementSibling?.childElementCount)"""
+    .every((script) => script.parentElement.querySelector('script ~ div')?.hasChildNodes())"""
 STYLE = """
 @page { size: A4; margin: 16mm 15mm; }
 html { font-size: 10.5pt; } body { background: white; padding: 0 !important; }

@@ -378,7 +378,11 @@ def test_the_whole_pdf_is_no_longer_than_a_group_prints(served, tmp_path):
 def test_a_page_becomes_a_pdf(chromium, tmp_path):
     page = tmp_path / "page.html"
     head = "<script>MathJax = {startup: {promise: Promise.resolve()}}</script>"
-    page.write_text(f"{head}<h1>Title</h1><h1 style='break-before: page'>Second page</h1>", "utf-8")
+    live = "<div><script type='application/vnd.jupyter.widget-view+json'>{}</script></div>"  # what live.js does, late:
+    late = "setTimeout(() => document.querySelector('div > script').after(document.createElement('style'), made), 500)"
+    made = f"<script>const made = document.createElement('div'); made.textContent = 'live'; {late}</script>"
+    text = f"<h1>Title</h1><h1 style='break-before: page'>Second page</h1>{live}{made}"
+    page.write_text(head + text, "utf-8")
     printing = load("print")
     with ThreadPoolExecutor() as other:  # Playwright wants a thread without a browser of its own
         other.submit(printing.render, chromium, page, tmp_path / "made" / "out.pdf").result()
