@@ -233,7 +233,9 @@ print(f"C13, colorization and sensing, noise included: {min(c13.values()):.0f} d
 
 # %%
 eye = torch.eye(size, dtype=torch.float64)[None, None]
-W = F.interpolate(eye, size=(size, size // s), mode="bicubic", antialias=True)[0, 0].T  # (size / s, size)
+narrow = (size, size // s)
+resized = F.interpolate(eye, size=narrow, mode="bicubic", antialias=True)
+W = resized[0, 0].T  # (size / s, size)
 P = torch.linalg.pinv(W)
 
 sigma = torch.linalg.svdvals(W)

@@ -173,6 +173,27 @@ def test_what_is_folded_on_the_site_is_folded_in_jupyterlab(source):
     assert half_folded(lesson) == ["1 + 1"]
 
 
+def too_much(lesson) -> list[str]:
+    """Code before the exercises that is open and longer than a reader takes in, or wider than the column."""
+    found = []
+    for cell in lesson.cells:
+        if cell.cell_type == "markdown" and "## Exercises" in cell.source:
+            break
+        lines = cell.source.split("\n")
+        folded = {"hide-input", "hide-cell"} & {*cell.metadata.get("tags", [])}
+        if cell.cell_type == "code" and not folded and (len(lines) > 24 or max(map(len, lines)) > 88):
+            found.append(f"{len(lines)} lines, {max(map(len, lines))} columns: {lines[0]}")
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES[:5], ids=lambda path: path.stem)
+def test_open_code_is_short(source):
+    lesson = jupytext.read(source)
+    assert too_much(lesson) == []
+    lesson.cells.insert(1, nbformat.v4.new_code_cell("x = 1\n" * 24 + "y"))
+    assert too_much(lesson) == ["25 lines, 5 columns: x = 1"]
+
+
 @every_source
 def test_size(source):
     assert source.with_suffix(".ipynb").stat().st_size <= LIMIT

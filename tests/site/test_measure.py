@@ -77,6 +77,12 @@ def test_figures_count_up(builder):
         figures["check"](["0.1"], "Figure 0.1 and Figure 3.7, not Figure 2 of the paper.")
 
 
+def test_the_lessons_count_their_figures(builder):
+    texts = {path: path.read_text("utf-8") for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))}
+    assert builder.FIGURES["renumbered"](texts) == texts
+    assert sum(text.count("\n# **Figure ") for text in texts.values()) > 40
+
+
 def test_a_caption_belongs_to_a_figure(builder):
     alone = lesson()
     alone.cells[1].outputs = []
