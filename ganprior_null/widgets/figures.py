@@ -25,7 +25,7 @@ WIDTH = 8.0  # inches, the column of a page
 _SCREEN = 96  # pixels of a page to an inch
 _DPI = 2 * _SCREEN  # a fine screen has two where an ordinary one has one
 _SMALL = 256  # pixels: pictures up to this side are kept as they are, and whoever looks at the page enlarges them
-_FEW = 16  # pixels: what has no more must look like it
+_FEW = 32  # pixels: what has no more must look like it
 _LOOK: dict[Any, Any] = {  # matplotlib's type lists all its keys
     "font.size": 10,
     "axes.titlesize": 10,
