@@ -7,6 +7,7 @@
 # make measure  how much of each lesson is open code, where its figures are, what is too wide (needs Chromium)
 # make handout  the lessons for a class: without solutions, answers and outputs
 # make quizzes  the quizzes for a learning platform, as Moodle XML
+# make dist     wheel and sdist in build/dist
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff, types (mypy) and the import floors
 # make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
@@ -98,6 +99,12 @@ handout: .venv/course.stamp
 
 quizzes: .venv/course.stamp
 	@$(BIN)/python book/quizzes.py build/quizzes
+
+dist: .venv/course.stamp
+	@rm -rf build/dist && mkdir -p build/dist
+	@$(PIP) "setuptools>=77"
+	@$(BIN)/python -c "from setuptools import build_meta as b; b.build_sdist('build/dist'); b.build_wheel('build/dist')" >/dev/null
+	@ls build/dist
 
 release: $(SITE) $(BUILD)/ganprior-null.pdf
 	@$(BIN)/python book/release.py $(BUILD)
