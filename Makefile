@@ -40,7 +40,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf measure handout quizzes release test lab notebooks lint sweep bench lines clean
+.PHONY: help setup course pdf measure handout quizzes dist release test lab notebooks lint sweep bench lines clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
