@@ -55,6 +55,7 @@ def evaluate_identity(path: Path, data: Path | None = None) -> dict:
     result = {
         "step": trained.step,
         "weights": weights,
+        "margin": network.margin,
         "images": len(x),
         "people": len(set(people)),
         "corrected": rows(answers),

@@ -54,7 +54,8 @@ def test_stored_identity_was_measured_with_a_network_that_knows_people():
     for file in files:
         found = json.loads(file.read_text("utf-8"))
         known = found["recognition"]
-        assert known["dlib"]["AUC"] > 0.95 > known["features64"]["AUC"], file
+        assert found["margin"] == dlib.MARGIN, file  # another framing makes numbers that cannot be compared
+        assert known["dlib"]["AUC"] > 0.98 and known["features64"]["AUC"] < 0.8, file
         assert known["dlib"]["another person"] < 0.05 < known["dlib"]["same person"], file
 
 
