@@ -59,8 +59,12 @@ def page(repository: str = "") -> str:
 
 
 def anchor(name: str) -> str:
-    """The label of a name's entry: ``weights.load_prior`` -> ``api-weights-load-prior``."""
-    return "api-" + re.sub(r"\W|_", "-", name).lower()
+    """The label of a name's entry: ``weights.load_prior`` -> ``api-weights-load-prior``.
+
+    Labels have no capitals: a class beside a function of its name, as ``metrics.Identity``, says that it is the class.
+    """
+    twin = name != name.lower() and name.lower() in " ".join(GROUPS.values()).split()
+    return "api-" + re.sub(r"\W|_", "-", name).lower() + ("-class" if twin else "")
 
 
 def found(name: str):
