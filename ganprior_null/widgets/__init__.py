@@ -5,3 +5,4 @@ from .figures import plot as plot
 from .figures import show as show
 from .panel import panel as panel
 from .quiz import quiz as quiz
+from .tables import table as table
