@@ -185,7 +185,7 @@ def size_pictures(lesson) -> None:
             if width := output.get("metadata", {}).get("image/jpeg", {}).get("width"):
                 image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
                 image["width"] = f"{width}px"
-            if "<image" in output.get("data", {}).get("image/svg+xml", ""):
+            if "data:image/webp" in output.get("data", {}).get("image/svg+xml", ""):
                 cell.metadata.setdefault("mystnb", {}).setdefault("image", {})["classes"] = "pictures"
 
 

@@ -35,14 +35,14 @@
 # **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb). You should have seen a
 # convolutional network and `backward()` in PyTorch.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 prior: str = "faces64"  # which of the shipped priors to take apart
 images: int = 0  # samples that statistics are taken over; 0: 20 for each of the profile's images
 steps: int = 0  # training steps of section 7; 0: 15 for each of the profile's images
 seed: int = 0  # seed of all codes, and of the training run
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import argparse
 import copy
 import math
@@ -53,11 +53,8 @@ from pathlib import Path
 from unittest import mock
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from IPython import get_ipython
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -74,7 +71,7 @@ from ganprior_null.training.ema import update_ema
 from ganprior_null.training.gan import GanRecipe, gan_state, gan_step, lazy_adam
 from ganprior_null.weights import compare, convert_file, describe, load_checkpoint, load_discriminator, load_prior
 from ganprior_null.weights import load_stylegan2, load_weights, read_metadata, shipped, shipped_path
-from ganprior_null.widgets import check_answer, panel, show
+from ganprior_null.widgets import check_answer, panel, plot, show
 
 profile = profile_name(profile)
 cfg = lesson(profile)
@@ -90,14 +87,17 @@ G.requires_grad_(False)
 D.requires_grad_(False)
 G64, D64 = copy.deepcopy(G).double(), copy.deepcopy(D).double()  # float64, for checks of equations
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
-plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
-if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 48})
 
 
 def codes(count, offset=0):
     """z (count, m) of N(0, I), a function of the seed and an offset only."""
     return torch.randn(count, G.style_dim, generator=torch.Generator().manual_seed(seed + offset))
+
+
+def largest_difference(ours, theirs):
+    """Of two tensors, or two lists of them: what a check prints."""
+    pairs = [(ours, theirs)] if isinstance(ours, torch.Tensor) else zip(ours, theirs, strict=True)
+    return max(float((one - other).abs().max()) for one, other in pairs)
 
 
 @torch.no_grad()
@@ -113,8 +113,9 @@ def picture(w, noise=None):
 # $x_r$: noise; one sample of the prior, drawn blindly; the best of a few hundred samples, "best" meaning that its
 # averages are nearest to $y$; and the prior's mean face. The formula of lesson 02 makes all four consistent.
 
-# %% mystnb={"image": {"alt": "A small measurement, four proposals and their consistent versions: noise stays noise, samples of the prior become the face of somebody"}}
-x = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (G.size, G.size), mode="area")
+# %%
+portrait = photograph("astronaut")[..., 71:199, 162:290]
+x = F.interpolate(portrait, (G.size, G.size), mode="area")
 A = AveragePool(G.size // 8)
 y = A(x)  # 8 x 8
 
@@ -128,34 +129,40 @@ proposals = {
     "mean face": picture(w_mean[None]),
 }
 results = {name: enforce_consistency(x_r, y, A) for name, x_r in proposals.items()}
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A small measurement, four proposals and their consistent versions: noise stays noise, samples of the prior become the face of somebody"}}
 show(
     [y, *proposals.values(), x, *results.values()],
     ["$y$", *(f"$x_r$: {name}" for name in proposals), "the photograph", *[r"$\hat x$"] * len(results)],
     columns=5,
-    height=1.3,
+    height=1.5,
 )
-
-# %% tags=["nbval-check-output"]
-for name, x_hat in results.items():
-    print(f"{name:12} agrees with y, PSNR(LR) at least 120 dB: {consistency_db(A, x_hat, y).item() >= 120}")
+worst = min(consistency_db(A, x_hat, y).item() for x_hat in results.values())
+print(f"PSNR(LR) of the four, the lowest: {f'{worst:.0f} dB' if worst < 120 else 'above 120 dB'}")
 
 # %% [markdown]
-# All four are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in the null part
-# alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else. Taking the best
-# of many samples already helps; *searching* for it is lesson 06, *predicting* it from $y$ lessons 07 and 08. Both need
-# to know what there is to steer.
+# **Figure 5.1.** Four proposals, above, and what the formula makes of each, below. All four repaired pictures give
+# the blocks of $y$; only those that began as a face have a face in their null part, and it is somebody else's.
+#
+# All four in Figure 5.1 are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in
+# the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else.
+# Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it from $y$ lessons 07
+# and 08. Both need to know what there is to steer.
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LivePrior
 
 LivePrior()
 
 # %% [markdown]
+# **Figure 5.2.** The prior itself, in your browser: drag through its codes, cut them towards the mean, exchange the
+# noise, mix two persons. Section 3 says what each control does.
+#
 # ## 2. From $z$ to an image
 #
 # Here is what came with the course under this name.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(prior, "-", describe(G.state_dict()))
 print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published network for 1024 pixels has 30 million")
 
@@ -176,7 +183,7 @@ print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published net
 # leaky ReLU removes. $\lambda = 0.01$ lets the mapping network learn a hundred times more slowly.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def mapping(z):
     """z (N, m) -> w (N, m), equation (1)."""
     h = z / (z.square().mean(1, keepdim=True) + 1e-8).sqrt()
@@ -186,24 +193,26 @@ def mapping(z):
     return h
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 z = codes(4).double()
 torch.testing.assert_close(mapping(z), G64.mapping(z))
 torch.testing.assert_close(G64.mapping(7 * z), G64.mapping(z))
-print("equation (1) is G.mapping: True; the length of z does not matter: True")
+print(f"equation (1) against G.mapping: largest difference {largest_difference(mapping(z), G64.mapping(z)):.4f}")
+print(f"z against 7 z: largest difference of w {largest_difference(G64.mapping(7 * z), G64.mapping(z)):.4f}")
 
-# %% mystnb={"image": {"alt": "Left: two coordinates of normalised z, a round cloud. Right: the two widest directions of w, a cloud of another shape"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Left: two coordinates of normalised z, a round cloud. Right: the two widest directions of w, a cloud of another shape"}}
 z = codes(images)
-clouds = {"$z$, two of its coordinates": z[:, :2], "$w$, its two widest directions": None}
 _, _, axes_of_w = torch.linalg.svd(w - w.mean(0), full_matrices=False)
-clouds["$w$, its two widest directions"] = (w - w.mean(0)) @ axes_of_w[:2].T
-fig, panels = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained")
-for ax, (title, points) in zip(panels, clouds.items(), strict=True):
-    ax.plot(*points.T, ".", color=BLUE, ms=3)
-    ax.set(title=title, aspect="equal")
-plt.show()
+clouds = {"$z$": z[:, :2], "$w$": (w - w.mean(0)) @ axes_of_w[:2].T}
+labels = {"$z$": ("coordinate 1", "coordinate 2"), "$w$": ("widest direction", "second widest")}
+with plot(1, 2, height=3.2) as panels:
+    for ax, (name, points) in zip(panels, clouds.items(), strict=True):
+        ax.plot(*points.T, ".", color=BLUE, ms=3)
+        ax.set(title=name, xlabel=labels[name][0], ylabel=labels[name][1], aspect="equal")
 
 # %% [markdown]
-# *The figure:* $z$ is round by construction; whatever shape $w$ has was learned.
+# **Figure 5.3.** A dot for each code. Left, two coordinates of $z$: round by construction. Right, the two directions
+# in which $w$ spreads most: whatever shape it has was learned.
 #
 # ### $w$ steers every convolution: modulation and demodulation
 #
@@ -222,10 +231,11 @@ plt.show()
 # starts at 1, so styles begin around 1.)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def modulated(x, w, layer):
-    """x (N, in, H, W), w (N, m) -> (N, out, H, W), equation (2): one weight for each image."""
-    s = w @ layer.modulation.weight.T / math.sqrt(w.shape[1]) + layer.modulation.bias  # (N, in)
+    """x (N, in, H, W), w (N, m) -> (N, out, H, W), equation (2) for each image."""
+    M, b = layer.modulation.weight, layer.modulation.bias
+    s = w @ M.T / math.sqrt(w.shape[1]) + b  # (N, in)
     out = []
     for x_n, s_n in zip(x, s, strict=True):
         W = layer.weight[0]  # (out, in, k, k)
@@ -235,12 +245,15 @@ def modulated(x, w, layer):
     return torch.cat(out)
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 layer = G64.conv1.conv
-features = torch.randn(4, G.channels[4], 16, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+generator = torch.Generator().manual_seed(1)
+features = torch.randn(4, G.channels[4], 16, 16, generator=generator, dtype=torch.float64)
 w64 = w[:4].double()
-torch.testing.assert_close(modulated(features, w64, layer), layer(features, w64))
+ours, theirs = modulated(features, w64, layer), layer(features, w64)
+torch.testing.assert_close(ours, theirs)
 interior = modulated(features, 100 * w64, layer)[..., 1:-1, 1:-1]  # at the border zeros come in
-print("equation (2) is ModulatedConv2d: True")
+print(f"equation (2) against ModulatedConv2d: largest difference {largest_difference(ours, theirs):.4f}")
 print(f"variance of the output, styles a hundred times as large: {interior.var():.1f}")
 
 # %% [markdown]
@@ -253,7 +266,7 @@ print(f"variance of the output, styles a hundred times as large: {interior.var()
 # it makes.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def upsample(x):
     """(N, C, H, W) -> (N, C, 2H, 2W): zeros between pixels, then the filter."""
     n, c, h, width = x.shape
@@ -264,14 +277,17 @@ def upsample(x):
     return F.conv2d(F.pad(sparse, (2, 1, 2, 1)), kernel, groups=c)
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 small = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
 small[0, 0, 2, 2] = small[0, 0, 5, 3] = small[0, 0, 4, 6] = 1
-torch.testing.assert_close(upsample(small), Upsample()(small))
-bilinear = F.interpolate(small, scale_factor=2, mode="bilinear")
-torch.testing.assert_close(upsample(small)[..., 1:-1, 1:-1], bilinear[..., 1:-1, 1:-1])
-print("zeros and a filter are layers.Upsample, and bilinear inside: True")
+ours, bilinear = upsample(small), F.interpolate(small, scale_factor=2, mode="bilinear")
+torch.testing.assert_close(ours, Upsample()(small))
+inside = (..., slice(1, -1), slice(1, -1))
+torch.testing.assert_close(ours[inside], bilinear[inside])
+print(f"zeros and a filter against layers.Upsample: {largest_difference(ours, Upsample()(small)):.4f}")
+print(f"against bilinear interpolation, inside:     {largest_difference(ours[inside], bilinear[inside]):.4f}")
 
-# %% mystnb={"image": {"alt": "Three bright pixels enlarged four times: repeated pixels are squares, zeros in between a grid of points, the filter soft spots"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three bright pixels enlarged four times: repeated pixels are squares, zeros in between a grid of points, the filter soft spots"}}
 zeros = torch.zeros(1, 1, 32, 32)
 zeros[..., ::4, ::4] = small.float()
 filtered = upsample(upsample(small))
@@ -283,6 +299,9 @@ shown = {
 show([*shown.values()], [*shown], height=1.5)
 
 # %% [markdown]
+# **Figure 5.4.** Three bright pixels made four times larger. Repeated they are squares, with zeros in between a grid
+# of points; the filter makes soft spots of them.
+#
 # Repeated pixels and unfiltered zeros imprint a grid, which later layers would have to undo.
 #
 # ### The whole synthesis, one stage at a time
@@ -293,9 +312,9 @@ show([*shown.values()], [*shown], height=1.5)
 # the next share a code; that makes $L = 2 \log_2(\text{size}) - 2$ codes.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def synthesis(w_plus, noise):
-    """w_plus (1, L, m) -> [(features, contribution, sum so far)] for 4, 8, ..., size pixels."""
+    """(1, L, m) -> [(features, contribution, sum so far)] for 4, 8, ..., size."""
     x = G.conv1(G.input(len(w_plus)), w_plus[:, 0], noise[0])
     rgb = G.to_rgb1(x, w_plus[:, 1])
     seen = [(x, rgb, rgb)]
@@ -308,13 +327,15 @@ def synthesis(w_plus, noise):
     return seen
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 w_plus = G.spread(w[:1])  # one w for all layers: (1, m) -> (1, L, m)
 seen = synthesis(w_plus, list(G.noises))
 torch.testing.assert_close(seen[-1][2], G(w[:1]))
-print(f"the loop is G(w): True; w_plus is {tuple(w_plus.shape)}: {G.latents} layers are steered")
+print(f"the sum of all stages against G: largest difference {largest_difference(seen[-1][2], G(w[:1])):.3f}")
+print(f"layers: {G.latents}")
 
 
-# %% mystnb={"image": {"alt": "Five columns from 4 to 64 pixels: features in false colours, the colours that a stage adds, and the sum, in which a face appears"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Five columns from 4 to 64 pixels: features in false colours, the colours that a stage adds, and the sum, in which a face appears"}}
 def false_colours(x):
     """Features (1, C, H, W) -> (3, H, W) in [0, 1]: their three principal components."""
     flat = x[0].flatten(1)  # (C, H W)
@@ -331,12 +352,15 @@ show(
     + [from_signed(s) for *_, s in seen],
     [f"features, {side}" for side in sides] + ["adds"] * len(seen) + ["sum"] * len(seen),
     columns=len(seen),
-    height=1.3,
+    height=1.5,
 )
 
 # %% [markdown]
-# *The figure:* first row, the features in false colours; second, what the stage adds (mid-gray is zero); third, the sum
-# so far. The coarse stages decide where things are and what is light and dark, the fine ones draw. This is why the
+# **Figure 5.5.** One image, stage by stage. First row, the features in false colours; second, what the stage adds
+# (mid-gray is zero); third, the sum so far. The coarse stages decide where things are and what is light and dark, the
+# fine ones draw.
+#
+# Figure 5.5 is why the
 # features of such a network can be *fed* by an encoder, level by level, as GLEAN and Panini-Net do (lesson 07).
 #
 # <details><summary>Quick check 1: where in the network is the information that makes one image differ from another?</summary>
@@ -354,7 +378,7 @@ show(
 # mean $\bar w$, by $\bar w + \psi\,(w - \bar w)$: less variety for more quality. It costs nothing, and published sample
 # sheets nearly always use it: ask for $\psi$ when you see one.
 
-# %% mystnb={"image": {"alt": "Six samples, from the mean face at psi 0 to exaggerated versions at psi 1.5"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Six samples, from the mean face at psi 0 to exaggerated versions at psi 1.5"}}
 psis = (0.0, 0.5, 1.0, 1.5)
 rows = [picture(truncate(w[:6], w_mean, psi)) for psi in psis]
 show(
@@ -365,6 +389,9 @@ show(
 )
 
 # %% [markdown]
+# **Figure 5.6.** Six persons, a row for each $\psi$. At 0 all are the mean face; with larger $\psi$ they part, and at
+# 1.5 they begin to break.
+#
 # ### $\mathcal W^+$ and style mixing
 #
 # Nothing forces all layers to hear the same $w$. The set of all $(w_0, \dots, w_{L-1})$ is called $\mathcal W^+$; it
@@ -372,29 +399,34 @@ show(
 # crossover, another's for the rest. StyleGAN is trained with such mixtures, so that neighbouring layers do not rely on
 # each other.
 
-# %% mystnb={"image": {"alt": "Two strips that go from face B to face A as more and more layers take the code of A"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two strips that go from face B to face A as more and more layers take the code of A"}}
 crossovers = range(0, G.latents + 1, 2)
 strips = [picture(G.mix(w[i : i + 1], w[j : j + 1], k)) for i, j in ((0, 1), (2, 3)) for k in crossovers]
 names = ["all B", *(f"{k} of A" for k in crossovers[1:-1]), "all A"]
 show(strips, names * 2, columns=len(crossovers), height=1.2)
 
 # %% [markdown]
-# Each picture takes its first $k$ layers from A, the others from B. Early layers set the pose and the shape of the
-# head, late ones mostly colours; there is no sharp line.
+# **Figure 5.7.** Style mixing, two pairs of persons. From left to right more of the first layers take the code of A:
+# pose and shape of the head go over first, colours last; there is no sharp line.
+#
+# Each picture in Figure 5.7 takes its first $k$ layers from A, the others from B.
 #
 # How far from real faces can one go in $\mathcal W^+$? Here every layer gets the $w$ of a *different* random face.
 # Mixtures of two were seen in training, mixtures of so many were not.
 
-# %% mystnb={"image": {"alt": "Six samples with one code for all layers, above six samples with another code for each layer"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Six samples with one code for all layers, above six samples with another code for each layer"}}
 scrambled = torch.stack([w[torch.arange(G.latents) * (k + 3) % images] for k in range(6)])  # (6, L, m)
 titles = [r"$\mathcal{W}$", *[""] * 5, r"$\mathcal{W}^+$", *[""] * 5]
 show(torch.cat([picture(w[:6]), picture(scrambled)]), titles, columns=6, height=1.1)
 print(f"numbers that steer: W {G.style_dim}, W+ {G.latents * G.style_dim}, pixels {3 * G.size**2}")
 
 # %% [markdown]
+# **Figure 5.8.** Above, one code for all layers of an image; below, another person's code in each layer. The same
+# network, nothing retrained: faces fall apart.
+#
 # In $\mathcal W$, with few numbers, whatever comes out is a likely face, but hardly yours. $\mathcal W^+$ can be bent
-# much further, and is the less of a prior for it. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and
-# needs a leash.
+# much further and is therefore a weaker prior. GLEAN predicts codes in $\mathcal W^+$; PULSE searches there, and needs
+# a leash.
 #
 # ### Noise
 #
@@ -420,14 +452,18 @@ show(
     height=1.5,
 )
 
-# %%
+# %% [markdown]
+# **Figure 5.9.** What the noise does. Left to right: the stored noise, none, two fresh draws, all of one code; then
+# the standard deviation of each pixel, doubled, when only the noise changes and when only $w$ changes. $w$ decides what
+# is seen, the noise where its finest detail falls.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 strengths = [G.conv1.noise.weight.item(), *(conv.noise.weight.item() for conv in G.convs)]
 print("learned strengths, from 4 px on:", " ".join(f"{strength:+.3f}" for strength in strengths))
 print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w {spread_codes.mean():.3f}")
 
 # %% [markdown]
-# *The figure:* the two maps show the standard deviation of a pixel, on the same scale (times 2). $w$ decides what is
-# seen, the noise where its finest detail falls.
+# The two maps in Figure 5.9 are on one scale, and the printed means say how small the share of the noise is.
 #
 # ### Try it
 #
@@ -435,7 +471,7 @@ print(f"standard deviation of a pixel: by noise {spread_noise.mean():.3f}, by w 
 # only recolour it? (c) Find a $\psi$ at which the prior stops making faces.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 @lru_cache(maxsize=64)
 def code(number):
     """w (1, m) of person number: codes of their own, apart from those above."""
@@ -465,6 +501,9 @@ panel(
 )
 
 # %% [markdown]
+# **Figure 5.10.** Two persons and their mixture, with truncation and noise at your hand; the line below says how far
+# the code is from the mean.
+#
 # <details><summary>Answers</summary>
 #
 # (a) Only the noise: at $\psi = 0$ all persons are the mean. (b) The early layers move the head and change its shape;
@@ -477,12 +516,14 @@ panel(
 # $z_0 + a z_1 + b z_2$; nothing is blended. *Question.* (d) Where do neighbours differ most, and what does a smaller
 # $\psi$ do to the differences?
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LiveWalk
 
 LiveWalk(G, w_mean, count=7, seed=seed)
 
 # %% [markdown]
+# **Figure 5.11.** A map of the prior: samples at $z_0 + a z_1 + b z_2$. Move through it, and change $\psi$.
+#
 # <details><summary>Answer</summary>
 #
 # (d) Near the middle, where $a$ and $b$ are small: there a step changes the direction of $z$ most, and only the
@@ -496,14 +537,23 @@ LiveWalk(G, w_mean, count=7, seed=seed)
 # faces at uneven steps, since (1) divides by the length of $z$), or straight in $\mathcal W$. The ends are the same.
 
 
-# %% mystnb={"image": {"alt": "Two rows of nine faces between the same two ends, through Z and through W"}}
+# %%
 def great_circle(z0, z1, t):
     """Points (T, m) between z0 and z1 (m,) at the shares t (T,) of the angle."""
     angle = torch.acos(torch.dot(z0, z1) / (z0.norm() * z1.norm()))
     t = t[:, None]
-    return (torch.sin((1 - t) * angle) * z0 / z0.norm() + torch.sin(t * angle) * z1 / z1.norm()) / torch.sin(angle)
+    start, end = z0 / z0.norm(), z1 / z1.norm()
+    way = torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end
+    return way / torch.sin(angle)
 
 
+def path_length(frames):
+    """Changes per pixel of all steps over that from end to end; 1: a straight path."""
+    step = (frames[1:] - frames[:-1]).square().mean((1, 2, 3)).sqrt()
+    return (step.sum() / (frames[-1] - frames[0]).square().mean().sqrt()).item()
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two rows of nine faces between the same two ends, through Z and through W"}}
 t = torch.linspace(0, 1, 17)
 pairs = codes(2 * max(2, images // 80), offset=2).view(-1, 2, G.style_dim)
 through_z, through_w = [], []
@@ -513,17 +563,11 @@ for z0, z1 in pairs:
     through_w.append(picture(torch.lerp(w0, w1, t[:, None])))
 
 
-def path_length(frames):
-    """Root-mean-square change per pixel, added up over the steps, over that from end to end: 1 is a straight path."""
-    step = (frames[1:] - frames[:-1]).square().mean((1, 2, 3)).sqrt()
-    return (step.sum() / (frames[-1] - frames[0]).square().mean().sqrt()).item()
-
-
 show(
     torch.cat([through_z[0][::2], through_w[0][::2]]),
     [r"$\mathcal{Z}$", *[""] * 8, r"$\mathcal{W}$", *[""] * 8],
     columns=9,
-    height=1.1,
+    height=0.88,
 )
 lengths = torch.tensor([[path_length(a), path_length(b)] for a, b in zip(through_z, through_w, strict=True)])
 print(f"length of the path over the distance of its ends, {len(lengths)} pairs:")
@@ -531,7 +575,12 @@ print(f"through Z {lengths[:, 0].mean():.2f}, through W {lengths[:, 1].mean():.2
 print(f"shorter through W in {(lengths[:, 1] < lengths[:, 0]).sum().item()} of {len(lengths)}")
 
 # %% [markdown]
-# A path that wanders through faces which neither end resembles is long. The mapping network was free to bend
+# **Figure 5.12.** Two ways from one face to another: above through $\mathcal Z$, below straight through $\mathcal W$.
+# The ends are the same; see which way passes through faces that neither end resembles. The printed lengths are means
+# over many pairs.
+
+# %% [markdown]
+# A path that wanders through other faces is long. The mapping network was free to bend
 # $\mathcal Z$ so that straight lines in $\mathcal W$ are short; the printed numbers say whether it has. A loss below
 # asks for more: that equal steps in $\mathcal W$ change the image equally.
 #
@@ -545,29 +594,29 @@ print(f"shorter through W in {(lengths[:, 1] < lengths[:, 0]).sum().item()} of {
 # one more channel (*minibatch standard deviation*).
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def group_statistic(features):
-    """(4, C, H, W) of one group -> the number that all four get as one more channel."""
+    """(4, C, H, W) of one group -> the number that all get as one more channel."""
     variance = (features - features.mean(0)).square().mean(0)  # (C, H, W)
     return (variance + 1e-8).sqrt().mean()
 
 
-features = D64.convs(to_signed(samples[:4]).double())  # (4, C, 4, 4)
-torch.testing.assert_close(group_statistic(features).expand(4, 1, 4, 4), minibatch_stddev(features)[:, -1:])
-print("the last channel is the group's statistic: True")
-
-
 def score(x):
-    """Scores (N,) of x (N, 3, size, size) in [0, 1]; N a multiple of 4, so that all groups have four."""
+    """Scores (N,) of x (N, 3, size, size) in [0, 1]; N a multiple of 4."""
     return D(to_signed(x))[:, 0]
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+features = D64.convs(to_signed(samples[:4]).double())  # (4, C, 4, 4)
+ours, theirs = group_statistic(features).expand(4, 1, 4, 4), minibatch_stddev(features)[:, -1:]
+torch.testing.assert_close(ours, theirs)
+print(f"the statistic against the library's last channel: {largest_difference(ours, theirs):.4f}")
 groups = {"four different samples": samples[:4], "one sample four times": samples[:1].expand(4, -1, -1, -1)}
 for name, group in groups.items():
     statistic = group_statistic(D.convs(to_signed(group)))
     print(f"{name}: statistic {'above' if statistic > 0.01 else 'below'} 0.01")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 for name, group in groups.items():
     print(f"the first sample's score among {name}: {score(group)[0]:+.2f}")
 
@@ -579,7 +628,7 @@ for name, group in groups.items():
 # range part, $A^\dagger A x$; *shuffled* exchanges the four quarters.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def shuffle(x):
     """Exchange the quarters of each image, diagonally."""
     return x.roll((x.shape[-2] // 2, x.shape[-1] // 2), (-2, -1))
@@ -596,13 +645,12 @@ def soften(x, factor):
 
 def show_scores(kinds):
     """One line of dots for each kind of image."""
-    fig, ax = plt.subplots(figsize=(8, 0.32 * len(kinds) + 0.6), layout="constrained")
-    for row, values in enumerate(kinds.values()):
-        ax.plot(values, [row] * len(values), "|", color=BLUE if row == 0 else GRAY, ms=9)
-        ax.plot(values.mean(), row, "o", color=ORANGE, ms=5)
-    ax.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel="score of the discriminator")
-    ax.invert_yaxis()
-    plt.show()
+    with plot(height=0.34 * len(kinds) + 0.6) as ax:
+        for row, values in enumerate(kinds.values()):
+            ax.plot(values, [row] * len(values), "|", color=BLUE if row == 0 else GRAY, ms=9)
+            ax.plot(values.mean(), row, "o", color=ORANGE, ms=5)
+        ax.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel="score of the discriminator")
+        ax.invert_yaxis()
 
 
 some = samples[:40]
@@ -622,12 +670,21 @@ print("pairs in which the sample scores higher than its damaged version (50 %: c
 for name in ("2x blocks", "noise of 0.1", "upside down", "shuffled"):
     print(f"  {name:12} {(opinion['samples'] > opinion[name]).double().mean():4.0%}")
 
-# %% mystnb={"image": {"alt": "Scores of samples, truncated and corrupted samples, drawn faces and photographs, as dots on one line each"}}
-show([x_k[0] for x_k in kinds.values()], list(kinds), columns=len(kinds), height=1.15)
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One picture of each of eight kinds: samples, truncated and damaged ones, a drawn face, a thing"}}
+show([x_k[0] for x_k in kinds.values()], list(kinds), columns=4, height=1.6)
+
+# %% [markdown]
+# **Figure 5.13.** One picture of each kind that the discriminator is asked about.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Scores of samples, truncated and corrupted samples, drawn faces and photographs, as dots on one line each"}}
 show_scores(opinion)
 
 # %% [markdown]
-# *The figure:* each tick is an image, the dot the mean of its kind. Look first at the scatter: $D$ was trained to tell
+# **Figure 5.14.** Its scores. Each tick is an image, the dot the mean of its kind. The kinds overlap widely: the word
+# of $D$ on one image is worth little.
+
+# %% [markdown]
+# Look first at the scatter: $D$ was trained to tell
 # two *distributions* apart, and its word on one image is worth little. Then compare the kinds with the printed
 # percentages: which damage does this $D$ notice, and which that you would call grave does it let pass? It had to learn
 # only what gave *this* $G$ away while it trained; of damage that $G$ never does, of drawings and of things it knows
@@ -640,7 +697,7 @@ show_scores(opinion)
 # image?
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 CORRUPTIONS = {
     "noise": lambda x, strength: grain(x, 0.3 * strength),
     "blocks": lambda x, strength: torch.lerp(x, soften(x, 4), strength),
@@ -668,6 +725,9 @@ panel(
 )
 
 # %% [markdown]
+# **Figure 5.15.** A sample, damaged as you choose, and where $D$ would like a change. The line below compares the mean
+# scores of the clean and of the damaged group.
+#
 # <details><summary>Answers</summary>
 #
 # (a) Measure a change of the score against the scatter between clean groups: without the clean picture beside it,
@@ -694,26 +754,31 @@ panel(
 # instead, with the slope $-\sigma(-s)$: it pushes hardest where $D$ is surest. Both are softplus functions,
 # $\operatorname{softplus}(s) = \log(1 + e^s)$, since $-\log\sigma(s) = \operatorname{softplus}(-s)$.
 
-# %% tags=["nbval-check-output"]
-real_scores, fake_scores = torch.randn(2, 16, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-equation_3 = -torch.sigmoid(real_scores).log().mean() - (1 - torch.sigmoid(fake_scores)).log().mean()
-equation_4 = -torch.sigmoid(fake_scores).log().mean()
-torch.testing.assert_close(discriminator_loss(real_scores, fake_scores), equation_3)
-torch.testing.assert_close(generator_loss(fake_scores), equation_4)
-print("equations (3) and (4) are the library's losses: True")
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+rng = torch.Generator().manual_seed(2)
+real_scores, fake_scores = torch.randn(2, 16, 1, generator=rng, dtype=torch.float64)
+real, fake = torch.sigmoid(real_scores), torch.sigmoid(fake_scores)
+equation_3 = -real.log().mean() - (1 - fake).log().mean()
+equation_4 = -fake.log().mean()
+theirs = [discriminator_loss(real_scores, fake_scores), generator_loss(fake_scores)]
+torch.testing.assert_close([equation_3, equation_4], theirs)
+apart = largest_difference([equation_3, equation_4], theirs)
+print(f"equations (3) and (4) against the library's losses: {apart:.4f}")
 for s in (-8.0, 0.0):
     print(f"slope at score {s:+.0f}: saturating {-1 / (1 + math.exp(-s)):.4f}, (4) {-1 / (1 + math.exp(s)):.4f}")
 
-# %% mystnb={"image": {"alt": "Saturating and non-saturating generator loss against the score; only the second is steep where the score is low"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Saturating and non-saturating generator loss against the score; only the second is steep where the score is low"}}
 s = torch.linspace(-6, 6, 200)
-fig, ax = plt.subplots(figsize=(5.5, 2.6), layout="constrained")
-ax.plot(s, F.softplus(-s), color=BLUE, label=r"$-\log \sigma(s)$, equation (4)")
-ax.plot(s, -F.softplus(s), "--", color=ORANGE, label=r"$\log(1 - \sigma(s))$, saturating")
-ax.set(xlabel="score of a generated image", ylabel="loss of $G$")
-ax.legend()
-plt.show()
+with plot(width=6) as ax:
+    ax.plot(s, F.softplus(-s), color=BLUE, label=r"$-\log \sigma(s)$, equation (4)")
+    ax.plot(s, -F.softplus(s), "--", color=ORANGE, label=r"$\log(1 - \sigma(s))$, saturating")
+    ax.set(xlabel="score of a generated image", ylabel="loss of $G$")
+    ax.legend()
 
 # %% [markdown]
+# **Figure 5.16.** Two losses for $G$. The saturating one is flat where $G$ is worst, on the left; (4) is steepest
+# there.
+#
 # **R1.** With enough freedom $D$ becomes a cliff between the two kinds of images, and $G$ sees no slope on either side.
 # R1 forbids cliffs at real images {cite}`mescheder2018r1`:
 #
@@ -732,7 +797,7 @@ plt.show()
 # $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except
 # here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of its mean square over the layers.)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 a = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 x8 = torch.rand(5, 3, 8, 8, dtype=torch.float64).requires_grad_()
 torch.testing.assert_close(r1_penalty((x8 * a).sum((1, 2, 3)), x8), a.square().sum())  # a linear D: its slope is a
@@ -746,9 +811,11 @@ for w_n, v_n in zip(w_tiny, v, strict=True):
     J = torch.autograd.functional.jacobian(lambda one: tiny(one[None])[0], w_n)  # (3, 8, 8, L, 6)
     Jt_v = torch.einsum("chwld,chw->ld", J, v_n / math.sqrt(8 * 8))
     lengths.append(Jt_v.square().sum(1).mean().sqrt())
-torch.testing.assert_close(path_lengths(tiny(w_tiny), w_tiny, v), torch.stack(lengths))
-print("R1 of a linear D is the square of its slope: True")
-print("path lengths from the whole Jacobian are those of one backward pass: True")
+ours, theirs = path_lengths(tiny(w_tiny), w_tiny, v), torch.stack(lengths)
+torch.testing.assert_close(ours, theirs)
+penalty = r1_penalty((x8 * a).sum((1, 2, 3)), x8)
+print(f"R1 of a linear D less the square of its slope: {abs(float(penalty - a.square().sum())):.4f}")
+print(f"path lengths, one backward pass against the whole Jacobian: {largest_difference(ours, theirs):.4f}")
 
 # %% [markdown]
 # <details><summary>Quick check 2: D has become perfect, every generated image scores -20. What do the saturating loss and (4) tell G?</summary>
@@ -762,10 +829,10 @@ print("path lengths from the whole Jacobian are those of one backward pass: True
 # ## 6. One training step, whole
 #
 # A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that
-# happens in a step is in the next cell; `recipe` only holds numbers (its $\gamma$ is far above the rule of thumb for 16
-# pixels: try the rule's).
+# happens in a step is in the next two open cells; `recipe` only holds numbers (its $\gamma$ is far above the rule of
+# thumb for 16 pixels: try the rule's).
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 SIDE, WIDTHS = 16, {4: 32, 8: 32, 16: 16}
 recipe = GanRecipe(
     global_batch=16, lr=4e-3, r1_gamma=0.1, path_weight=0.05, path_every=8, mixing=0.1, ema_images=2000, seed=seed
@@ -804,59 +871,76 @@ def descend(optimizer, loss):
     optimizer.step()
 
 
-def training_step(t):
-    """One step of the game; returns the mean scores of real and of generated images."""
-    global path_mean
-
-    # D: real up, generated down, equation (3). G is only asked for images
+# %%
+def teach_d(t):
+    """D: real up, generated down, equation (3); R1, equation (5), lazily."""
     real = batch(t)
-    with torch.no_grad():
+    with torch.no_grad():  # G is only asked for images
         fake = g(*draw_codes(t, "D"))
     real_scores, fake_scores = d(real), d(fake)
     descend(optimizer_d, discriminator_loss(real_scores, fake_scores))
-
-    # R1, equation (5), lazily
     if t % recipe.r1_every == 0:
         x = real.clone().requires_grad_()
-        descend(optimizer_d, recipe.r1_gamma / 2 * recipe.r1_every * r1_penalty(d(x), x))
+        weight = recipe.r1_gamma / 2 * recipe.r1_every
+        descend(optimizer_d, weight * r1_penalty(d(x), x))
+    return real_scores.mean().item(), fake_scores.mean().item()
 
-    # G: generated up, equation (4). The gradient passes through D, which stays as it is
-    d.requires_grad_(False)
+
+def teach_g(t):
+    """G: generated up, equation (4); the gradient passes through D, which stays."""
     descend(optimizer_g, generator_loss(d(g(*draw_codes(t, "G")))))
 
-    # path length, equation (6), lazily and on half a batch
-    if t % recipe.path_every == 0:
-        half = recipe.global_batch // 2
-        w_plus, noise = draw_codes(t, "path", half)
-        x = g(w_plus, noise)
-        v = torch.randn(x.shape, generator=step_generator(recipe.seed, t, "path image"))
-        lengths = path_lengths(x, w_plus, v)
-        _, path_mean = path_length_penalty(lengths.detach(), path_mean)  # a moves by one hundredth
-        penalty, _ = path_length_penalty(lengths, path_mean, decay=0.0)
-        descend(optimizer_g, recipe.path_weight * recipe.path_every * penalty)
-    d.requires_grad_(True)
 
-    # what is sampled from is an average over the last steps
-    seen = (t + 1) * recipe.global_batch
-    update_ema(g_ema, g, batch=recipe.global_batch, seen=seen, half_life=recipe.ema_images)
-    return real_scores.mean().item(), fake_scores.mean().item()
+# %%
+def even_paths(t):
+    """Path length, equation (6), on half a batch."""
+    global path_mean
+    w_plus, noise = draw_codes(t, "path", recipe.global_batch // 2)
+    x = g(w_plus, noise)
+    v = torch.randn(x.shape, generator=step_generator(recipe.seed, t, "path image"))
+    lengths = path_lengths(x, w_plus, v)
+    # the running mean a moves by one hundredth, then stays
+    _, path_mean = path_length_penalty(lengths.detach(), path_mean)
+    penalty, _ = path_length_penalty(lengths, path_mean, decay=0.0)
+    descend(optimizer_g, recipe.path_weight * recipe.path_every * penalty)
+
+
+def training_step(t):
+    """One step of the game; the mean scores of real and of generated images."""
+    scores = teach_d(t)
+    d.requires_grad_(False)
+    teach_g(t)
+    if t % recipe.path_every == 0:
+        even_paths(t)
+    d.requires_grad_(True)
+    seen = (t + 1) * recipe.global_batch  # what is sampled from is an average over steps
+    update_ema(
+        g_ema,
+        g,
+        batch=recipe.global_batch,
+        seen=seen,
+        half_life=recipe.ema_images,
+    )
+    return scores
 
 
 # %% [markdown]
 # Is it the step the library trains with? Take two steps with each, from the same weights, and compare every weight of
 # $G$, of $D$ and of the average.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 library = gan_state(copy.deepcopy(g), copy.deepcopy(d), recipe)
 library_step = gan_step(batch, recipe)
 fabric = make_fabric(accelerator="cpu")
 for t in range(2):
     training_step(t)
     library_step(fabric, library, t)
+apart = []
 for ours, theirs in ((g, library["G"]), (d, library["D"]), (g_ema, library["G_ema"])):
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-3, atol=1e-4)
-print("the step above is the library's gan_step: True")
+        apart.append(largest_difference(value.double(), theirs.state_dict()[name].double()))
+print(f"two steps here and by the library's gan_step: no weight differs by more than {max(apart):.2f}")
 
 # %% [markdown]
 # ## 7. Watch it learn
@@ -873,18 +957,20 @@ print("the step above is the library's gan_step: True")
 
 # %%
 def statistics(x):
-    """Mean (192,) and covariance of images (N, 3, 16, 16), averaged over 2 x 2 pixels."""
+    """Mean (192,) and covariance of images (N, 3, 16, 16), shrunk to 8 x 8."""
     v = AveragePool(2)(x).flatten(1).double()
     return v.mean(0), v.T.cov()
 
 
 def distance(x1, x2):
-    """Equation (7); the trace of the root is the sum of the roots of the eigenvalues."""
+    """Equation (7); the trace of the root: the sum of roots of the eigenvalues."""
     (m1, C1), (m2, C2) = statistics(x1), statistics(x2)
     roots = torch.linalg.eigvals(C1 @ C2).real.clamp_min(0).sqrt()
-    return ((m1 - m2).square().sum() + C1.trace() + C2.trace() - 2 * roots.sum()).item()
+    means = (m1 - m2).square().sum()
+    return (means + C1.trace() + C2.trace() - 2 * roots.sum()).item()
 
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 half = len(faces16) // 2
 yardstick = distance(faces16[:half], faces16[half:])
 fixed = torch.randn(half, g.style_dim, generator=torch.Generator().manual_seed(seed))  # the same codes all along
@@ -905,37 +991,42 @@ with tqdm(range(2, steps), desc="training", leave=False) as bar:
             sheets.append(sheet()[:10])
             bar.set_postfix(distance=f"{history[-1][1]:.1f}")
 
-# %% mystnb={"image": {"alt": "Rows of ten small pictures: colour blotches before training, then heads, then drawn faces, and real drawn faces"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Rows of ten small pictures: colour blotches before training, then heads, then drawn faces, and real drawn faces"}}
 chosen = (0, 1, 3, len(sheets) - 1)
 rows = {f"step {history[i][0]}": sheets[i] for i in chosen} | {"real": faces16[:10]}
 titles = [title if column == 0 else "" for title in rows for column in range(10)]
-show(from_signed(torch.cat([*rows.values()])), titles, columns=10, height=0.7)
+show(from_signed(torch.cat([*rows.values()])), titles, columns=10, height=0.78)
 
-# %% mystnb={"image": {"alt": "Left: the distance to the real images falls during training. Right: the scores of real and generated images stay near each other"}}
+# %% [markdown]
+# **Figure 5.17.** The same ten codes at different steps, and ten real faces below. See whether the network learns from
+# coarse to fine: colours, a head, hair.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Left: the distance to the real images falls during training. Right: the scores of real and generated images stay near each other"}}
 at, fell, on_real, on_fake = zip(*history, strict=True)
-fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.6), layout="constrained")
-left.semilogy(at, fell, "o-", color=BLUE, ms=4)
-left.axhline(yardstick, color=GRAY, ls="--", label="real against real")
-left.set(xlabel="step", ylabel="distance, equation (7)")
-left.legend()
-right.plot(at[1:], on_real[1:], "o-", color=BLUE, ms=4, label="real")
-right.plot(at[1:], on_fake[1:], "s--", color=ORANGE, ms=4, label="generated")
-right.set(xlabel="step", ylabel="mean score")
-right.legend()
-plt.show()
+with plot(1, 2) as (left, right):
+    left.semilogy(at, fell, "o-", color=BLUE, ms=4)
+    left.axhline(yardstick, color=GRAY, ls="--", label="real against real")
+    left.set(xlabel="step", ylabel="distance, equation (7)")
+    left.legend()
+    right.plot(at[1:], on_real[1:], "o-", color=BLUE, ms=4, label="real")
+    right.plot(at[1:], on_fake[1:], "s--", color=ORANGE, ms=4, label="generated")
+    right.set(xlabel="step", ylabel="mean score")
+    right.legend()
 
-# %% tags=["nbval-check-output"]
+# %% [markdown]
+# **Figure 5.18.** Left, the distance of the samples to the real images; dashed, that of one half of the real images to
+# the other. Right, the mean scores: as long as they stay in reach of each other, both networks learn.
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 assert profile == "smoke" or fell[-1] < fell[1], "training did not bring the samples nearer to the real images"
 print("the distance to the real images has fallen, from the first step:", fell[-1] < fell[0])
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardstick:.2f}")
 
 # %% [markdown]
-# *The figures:* the same ten codes at different steps. See whether they learn from coarse to fine, as in section 2:
-# colours, a head, hair. Compare the distance with the yardstick; this run takes seconds. As long as the scores of real
-# and of generated images stay in reach of each other, both learn; when they run apart for good, $D$ has won, and $G$
-# learns nothing more.
+# Compare the distance in Figure 5.18 with the yardstick; this run takes seconds. When the two scores run apart for
+# good, $D$ has won, and $G$ learns nothing more.
 #
 # The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that
 # $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
@@ -959,7 +1050,7 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 # settings saved as objects, from which the reader never runs code.)
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def mmagic_name(name):
     """Our name of a generator's tensor -> the one in mmagic's files."""
     for pattern, replacement in (
@@ -982,15 +1073,16 @@ files = {
 }
 print(mmagic_name("convs.0.conv.modulation.weight"))
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 with tempfile.TemporaryDirectory() as folder:
     for layout, checkpoint in files.items():
         source, target = Path(folder) / f"{layout}.pt", Path(folder) / f"{layout}.safetensors"
         torch.save(checkpoint, source)
         report = convert_file(layout, source, target)
         loaded = load_stylegan2(target)
-        same = torch.equal(loaded.generator(w[:2]), G(w[:2]))
-        print(f"{layout}: exact {report.exact}; the same images: {same}")
+        with torch.no_grad():
+            apart = largest_difference(loaded.generator(w[:2]), G(w[:2]))
+        print(f"{layout}: exact {report.exact}; images differ by {apart:.1f}")
 print(report)
 
 # %% [markdown]
@@ -1003,11 +1095,15 @@ print(report)
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(seed)
-restorer = nn.ModuleDict({"generator": StyleGAN2(G.size, G.style_dim, G.n_mlp, G.channels)}).requires_grad_(False)
+bank = StyleGAN2(G.size, G.style_dim, G.n_mlp, G.channels)
+restorer = nn.ModuleDict({"generator": bank}).requires_grad_(False)
 before = copy.deepcopy(restorer.state_dict())
 restorer.load_state_dict(G.state_dict(), strict=False)  # no error, no warning
-changed = sum(not torch.equal(value, before[name]) for name, value in restorer.state_dict().items())
+after = restorer.state_dict()
+changed = sum(not torch.equal(value, before[name]) for name, value in after.items())
 print(f"{changed} of {len(before)} tensors changed")
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 print("asked for a report:", compare(restorer, G.state_dict()))
 try:
     load_weights(restorer, G.state_dict())
@@ -1020,7 +1116,7 @@ except ValueError as error:
 # lies outside?
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 @torch.no_grad()
 def outside(network):
     """Share of the values of 32 samples that lie outside [-1, 1]."""
@@ -1037,15 +1133,18 @@ share, share_silent = outside(G), outside(silent)
 print(f"outside [-1, 1]: {prior} {share:.0%}, silently random {share_silent:.0%}")
 print(f"four random networks: {min(at_random):.0%} to {max(at_random):.0%}")
 
-# %% tags=["nbval-check-output"]
-print("are the weights there?", share < min(at_random) / 2, "And in the restorer?", share_silent < min(at_random) / 2)
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+print(f"at most half of a random network's share: loaded {share < min(at_random) / 2}, ", end="")
+print(f"silently not loaded {share_silent < min(at_random) / 2}")
 
-# %% mystnb={"image": {"alt": "Three samples with the weights loaded, and three colour blotches from the network whose weights silently did not load"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three samples with the weights loaded, and three colour blotches from the network whose weights silently did not load"}}
 with torch.no_grad():
     blotches = from_signed(silent(silent.mapping(codes(3))))
 show(torch.cat([samples[:3], blotches]), ["loaded", "", "", "silently not loaded", "", ""], height=1.5)
 
 # %% [markdown]
+# **Figure 5.19.** What the same program makes with the weights loaded, and with weights that silently did not load.
+#
 # <details><summary>Quick check 3: a program says "loaded with strict=False, 4 unexpected keys". Is that harmless?</summary>
 #
 # It says nothing about how many tensors *did* arrive. Count them.
@@ -1056,7 +1155,7 @@ show(torch.cat([samples[:3], blotches]), ["loaded", "", "", "silently not loaded
 #
 # One row for each prior that comes with the course: $\psi = 1$, the first samples of a seed, none left out.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rows = {}
 for name in shipped():
     if describe(load_checkpoint(shipped_path(name))).startswith("StyleGAN2,"):
@@ -1067,15 +1166,17 @@ for name in shipped():
 for name in rows:
     print(name, "-", describe(load_checkpoint(shipped_path(name))))
 
-# %% mystnb={"image": {"alt": "Nine unselected samples of each shipped prior"}}
-for name, row in rows.items():
-    show(row, [name, *[""] * 8], columns=9, height=0.9)
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Six unselected samples of each shipped prior"}}
+titles = [name if column == 0 else "" for name in rows for column in range(6)]
+show(torch.cat([row[:6] for row in rows.values()]), titles, columns=6, height=1.3)
 
 # %% [markdown]
-# Look for what is wrong: sides that do not match, smears for glasses and hands, teeth, backgrounds. A million
-# parameters and 64 pixels are enough to learn how such priors behave; they are no match for a published network. And a
-# prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor here, and every
-# restoration that leans on it inherits that.
+# **Figure 5.20.** The first six samples of each shipped prior, none left out. Look for what is wrong: sides that do
+# not match, smears for glasses and hands, teeth, backgrounds.
+#
+# A million parameters and 64 pixels are enough to learn how such priors behave; they are no match for a published
+# network. And a prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor
+# here, and every restoration that leans on it inherits that.
 #
 # ### Does it only recite?
 #
@@ -1087,7 +1188,7 @@ for name, row in rows.items():
 
 # %%
 def thumbnails(x):
-    """(N, 3, H, W) -> (N, 3 H W / 4): the averages of 2 x 2 pixels, scaled so that distances are per number."""
+    """(N, 3, H, W) -> (N, 3 H W / 4): 2 x 2 averages, distances per number."""
     v = AveragePool(2)(x).flatten(1)
     return v / math.sqrt(v.shape[1])
 
@@ -1097,6 +1198,7 @@ def twins(x):
     return int((torch.pdist(thumbnails(x)) <= same).sum())
 
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 N = 2 * int(read_metadata(shipped_path(prior)).get("training_images", 6239))  # with their mirror images
 same = (thumbnails(samples) - thumbnails(samples.roll(1, -1))).norm(dim=1).median()
 drawn = torch.randint(N, (images,), generator=torch.Generator().manual_seed(seed))
@@ -1106,13 +1208,15 @@ print(f"twins among {images} samples: the prior {twins(samples)}, the reciter {t
 print(f"expected of a reciter {images * (images - 1) / 2 / N:.1f}")
 print(f"nearest pair {apart.min():.2f}, typical pair {apart.median():.2f}, shifted by a pixel {same:.2f}")
 
-# %% mystnb={"image": {"alt": "The six nearest pairs among the samples, one above the other: similar in colour, different persons"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The six nearest pairs among the samples, one above the other: similar in colour, different persons"}}
 i, j = torch.triu_indices(images, images, 1)[:, apart.argsort()[:6]]  # the order of pdist
 show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns=6, height=1.1)
 
 # %% [markdown]
-# *The figure:* the nearest pairs, each above the other. They agree in colours and light; see for yourself whether they
-# are the same person. The test has limits: it would miss a generator that recites *part* of its list, or that recites
+# **Figure 5.21.** The nearest pairs among the samples, each above the other. They agree in colours and light; see for
+# yourself whether they are the same person.
+#
+# The test has limits: it would miss a generator that recites *part* of its list, or that recites
 # with variations. Whoever has the training images should also look up the nearest of them for each sample.
 
 # %% [markdown]

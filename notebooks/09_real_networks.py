@@ -75,6 +75,12 @@ def as_file(y):
     return from_uint8(to_uint8(y))
 
 
+def detail(image):
+    """A square of a quarter of the side, the same part of y and of x."""
+    n = image.shape[-1]
+    return image[..., 5 * n // 16 :, 3 * n // 8 :][..., : n // 4, : n // 4]
+
+
 PLACES = {"astronaut": (0, 96), "coffee": (90, 180)} if side > 64 else {"astronaut": (80, 200), "coffee": (120, 300)}
 PHOTOS = {name: square(name, *place) for name, place in PLACES.items()}
 LIVE = ["bicubic-x4", "realesrgan-video-x4", "realesrgan-x4", network]
@@ -94,17 +100,16 @@ y = as_file(A(x))
 x_r = enlarge(NETWORKS[network], y)
 x_hat = enforce_consistency(x_r, y, A)
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "An astronaut's portrait: the small measurement, the network's answer, the answer after the exact operator, the truth; below each, a detail enlarged"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "An astronaut's portrait: a detail of the small measurement, of the network's answer, of the answer after the exact operator, and of the truth"}}
 titles = ["$y$", f"{network}", "and the exact operator", "the truth"]
-show([y, x_r, x_hat, x], titles, zoom=(0.3, 0.35, 0.3), height=2.2)
+show([detail(image) for image in (y, x_r, x_hat, x)], titles, height=2)
 print(f"PSNR: {float(psnr(x_r, x)):.1f} dB before, {float(psnr(x_hat, x)):.1f} dB after")
 raw, exact = (float(consistency_db(A, image, y)) for image in (x_r, x_hat))
 print(f"PSNR(LR): {raw:.0f} dB before, {exact:.0f} dB after")
 
 # %% [markdown]
-# **Figure 9.1.** Before and after. The whole picture, and below it the framed part enlarged: measurement, the
-# network's answer, the same after the exact operator, the truth. The eye finds little; the printed PSNR and PSNR(LR)
-# tell.
+# **Figure 9.1.** Before and after, a detail: measurement, the network's answer, the same after the exact operator, the
+# truth. The eye finds little; the printed PSNR and PSNR(LR), of the whole picture, tell.
 #
 # You may have to look twice at Figure 9.1. The network's answer was good, and the step leaves its details alone: they
 # lie in the null space. It mends what the network had no right to change: soft colours, brightness, thickness of lines.
@@ -132,8 +137,8 @@ notes["change of the exact operator, x 10"] = "gray where nothing changed"
 LiveCompare({name: image.clamp(0, 1) for name, image in pictures.items()}, notes)
 
 # %% [markdown]
-# **Figure 9.2.** Two of the pictures of Figure 9.1 under one line that you can drag; the menus choose which. The
-# change of the step is drawn ten times as large, around gray.
+# **Figure 9.2.** The whole pictures under one line that you can drag; the menus choose which two. The change of the
+# step is drawn ten times as large, around gray.
 #
 # <details><summary>Answer</summary>
 #
@@ -429,7 +434,8 @@ with plot(1, 2, height=4.2, sharex=True, sharey=True) as axes:
         for name, colour in zip(ORDER, COLOURS, strict=False):
             own = [row for row in bicubic_rows if row["network"] == name]
             gains = [row[f"PSNR {stage}"] - row["PSNR raw"] for row in own]
-            ax.plot([predicted_gain(row) for row in own], gains, ".", color=colour, alpha=0.7, label=name)
+            wanted = [predicted_gain(row) for row in own]
+            ax.plot(wanted, gains, ".", color=colour, alpha=0.7, label=name, rasterized=True)
         ax.axline((0, 0), slope=1, color="black", linewidth=0.8)
         ax.set(xlabel="gain that equation (3) predicts, dB", title=stage)
     axes[0].set_ylabel("gain measured, dB")
@@ -495,7 +501,7 @@ print(f"C14b, the largest gain behind a network for diverse photographs: {divers
 raw = [row["PSNR(LR) raw"] for row in bicubic_rows]
 with plot(height=3.2) as ax:
     for stage, colour, mark in (("exact", BLUE, "o"), ("PD", ORANGE, "^")):
-        ax.plot(raw, measured[stage], mark, color=colour, markersize=3.5, alpha=0.7, label=stage)
+        ax.plot(raw, measured[stage], mark, color=colour, ms=3.5, alpha=0.7, label=stage, rasterized=True)
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set(xlabel="PSNR(LR) of the raw answer, dB", ylabel="gain in PSNR, dB")
     ax.legend()
@@ -565,13 +571,14 @@ grainy = as_file(y + 10 / 255 * torch.randn(y.shape, generator=generator))
 answer = enlarge(NETWORKS["realesrgan-video-x4"], grainy)
 exact, soft = enforce_consistency(answer, grainy, A), enforce_noisy(answer, grainy, A)
 titles = ["noisy $y$", "realesrgan-video-x4", "exact operator", f"weight {float(soft.kappa):.2f}"]
-show([grainy, answer, exact, soft.image], titles, zoom=(0.3, 0.35, 0.3), height=2.2)
+show([detail(image) for image in (grainy, answer, exact, soft.image)], titles, height=2)
 won = float(psnr(soft.image, x) - psnr(answer, x))
 print(f"weight {float(soft.kappa):.1f}; the weighted step changes the PSNR of the answer by {won:+.1f} dB")
 
 # %% [markdown]
-# **Figure 9.7.** Noise of ten grey levels in $y$. The network removed it; the exact operator, third, puts it back
-# into the picture, coarse and coloured; the weighted step, fourth, follows $y$ less and keeps the picture clean.
+# **Figure 9.7.** Noise of ten grey levels in $y$, the same detail. The network removed it; the exact operator, third,
+# puts it back into the picture, coarse and coloured; the weighted step, fourth, follows $y$ less and keeps the picture
+# clean.
 #
 # <details><summary>Quick check 3: after the exact operator the noise in the picture is stronger than it was in y. Why?</summary>
 #

@@ -25,17 +25,18 @@
 #
 # **Before you start**: nothing; but a verdict means more after the lesson that measures it.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 
 # %% tags=["remove-cell"]
 from collections import Counter
 
-import matplotlib.pyplot as plt
 from IPython.display import Markdown
+from matplotlib.patches import Rectangle
 
 from ganprior_null import report
 from ganprior_null.profiles import profile_name
+from ganprior_null.widgets import plot, table
 
 profile = profile_name(profile)
 
@@ -85,30 +86,34 @@ profile = profile_name(profile)
 #
 # For example, the first claim reads:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 for field, value in vars(report.load_claims()["C1"]).items():
     print(f"{field:12}{value}")
 
 # %% [markdown]
 # ## At a glance
 #
-# One square per claim, in the order of the table; the letter inside repeats what the colour says: R reproduced, P
-# partly, N not reproduced, … anything still open; a question mark behind it, that the control explains the figure.
+# One square per claim, in the order of the table; the letter inside repeats what the colour says.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "One coloured square per claim, with the first letter of its verdict"}}
 rows = report.rows()
 LOOK = {"reproduced": ("R", "#005F99"), "partly": ("P", "#8A5A00"), "not reproduced": ("N", "#B03A00")}
-figure, axes = plt.subplots(figsize=(9, 1.6), dpi=100)
-for i, row in enumerate(rows):
-    word, _, doubt = row["verdict"].partition(", ")
-    letter, colour = LOOK.get(word, ("…", "#707070"))
-    letter += "?" if doubt else ""
-    axes.add_patch(plt.Rectangle((i, 0), 0.92, 0.92, color=colour))
-    axes.text(i + 0.46, 0.46, letter, ha="center", va="center", color="white", weight="bold")
-    axes.text(i + 0.46, -0.12, row["id"], ha="center", va="top", fontsize=8)
-axes.set(xlim=(0, len(rows)), ylim=(-0.5, 1), aspect="equal")
-axes.axis("off")
-plt.show()
+WIDE = 15  # squares in a row
+with plot(height=2.2) as ax:
+    for i, row in enumerate(rows):
+        word, _, doubt = row["verdict"].partition(", ")
+        letter, colour = LOOK.get(word, ("…", "#707070"))
+        x, y = i % WIDE, -1.6 * (i // WIDE)
+        ax.add_patch(Rectangle((x, y), 0.92, 0.92, color=colour))
+        said = letter + "?" * bool(doubt)
+        ax.text(x + 0.46, y + 0.46, said, ha="center", va="center", color="white", weight="bold")
+        ax.text(x + 0.46, y - 0.12, row["id"], ha="center", va="top")
+    ax.set(xlim=(0, WIDE), ylim=(-1.6 * ((len(rows) - 1) // WIDE) - 0.6, 1), aspect="equal")
+    ax.axis("off")
+
+# %% [markdown]
+# **Figure 10.1.** Every claim and its verdict: R reproduced, P partly, N not reproduced, … still open; a question
+# mark, that the control explains the figure.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 for word, count in Counter(row["verdict"] for row in rows).most_common():
@@ -141,15 +146,13 @@ Markdown(report.as_markdown(rows, report.ROOT / "notebooks"))
 # Each rule applies to the one number that the metric names.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-lines = [
-    "| | metric | reproduced if | partly if | control, which must be | profile that decides |",
-    "|---|---|---|---|---|---|",
-]
+rules = []
 for this in report.load_claims().values():
-    bounds = f"{this.reproduced} {this.unit} | {this.partly} {this.unit}"
+    bounds = [f"{bound} {this.unit}" for bound in (this.reproduced, this.partly)]
     control = f"{this.control}: {this.control_rule} {this.unit}" if this.control else ""
-    lines.append(f"| {this.id} | {this.metric} | {bounds} | {control} | {this.profile} |")
-Markdown("\n".join(lines))
+    rules.append([this.id, this.metric, *bounds, control, this.profile])
+heads = ["metric", "reproduced if", "partly if", "control, which must be", "profile that decides"]
+table(["claim", *heads], rules)
 
 # %% [markdown]
 # ## Making a number again
