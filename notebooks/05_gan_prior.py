@@ -829,7 +829,7 @@ print(f"path lengths, one backward pass against the whole Jacobian: {largest_dif
 # ## 6. One training step, whole
 #
 # A pair small enough to learn in front of you: images of $16 \times 16$ pixels, drawn faces as data. Everything that
-# happens in a step is in the next two open cells; `recipe` only holds numbers (its $\gamma$ is far above the rule of
+# happens in a step is in the next open cells; `recipe` only holds numbers (its $\gamma$ is far above the rule of
 # thumb for 16 pixels: try the rule's).
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
@@ -905,6 +905,7 @@ def even_paths(t):
     descend(optimizer_g, recipe.path_weight * recipe.path_every * penalty)
 
 
+# %%
 def training_step(t):
     """One step of the game; the mean scores of real and of generated images."""
     scores = teach_d(t)
@@ -913,14 +914,9 @@ def training_step(t):
     if t % recipe.path_every == 0:
         even_paths(t)
     d.requires_grad_(True)
-    seen = (t + 1) * recipe.global_batch  # what is sampled from is an average over steps
-    update_ema(
-        g_ema,
-        g,
-        batch=recipe.global_batch,
-        seen=seen,
-        half_life=recipe.ema_images,
-    )
+    size, life = recipe.global_batch, recipe.ema_images
+    # what is sampled from is an average over the last steps
+    update_ema(g_ema, g, batch=size, seen=(t + 1) * size, half_life=life)
     return scores
 
 

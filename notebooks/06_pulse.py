@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -35,25 +35,22 @@
 # **Before you start**: [the GAN prior](05_gan_prior.ipynb), above all $z$, $w$ and $\mathcal W^+$, and
 # $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ of [lesson 02](02_pooling_decomposition.ipynb).
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 prior: str = "faces64"  # which of the shipped priors to search in
 steps: int = 0  # steps of a search; 0: 5 for each of the profile's images, at most 80
 restarts: int = 0  # searches for one y in section 2; 0: 6, in a trial run 4
 seed: int = 0  # seed of all starts
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import copy
 import math
 from functools import lru_cache
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from IPython import get_ipython
 from IPython.display import display
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from ganprior_null import AveragePool, Matrix, consistency_db, enforce_consistency, psnr, pulse
 from ganprior_null.data import faces, photograph
@@ -68,7 +65,7 @@ from ganprior_null.restorers.latents import draw_starts
 from ganprior_null.restorers.search import Samples, linear1cycledrop
 from ganprior_null.restorers.search_loss import geocross, l2
 from ganprior_null.weights import load_discriminator, load_features64, load_prior
-from ganprior_null.widgets import check_answer, panel, show
+from ganprior_null.widgets import check_answer, panel, plot, show, table
 
 profile = profile_name(profile)
 cfg = lesson(profile)
@@ -86,9 +83,6 @@ for network in (G, D, features):
 gaussian = fit_gaussian(G)
 EPS = 1e-4  # mean square of A x - y at which a search may stop: a PSNR(LR) of 40 dB
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
-plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
-if get_ipython():  # in a notebook: JPEG figures, smaller for photographs
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 42})
 
 
 def search(y, A, **options):
@@ -136,6 +130,8 @@ for _ in range(150):
     t.grad = gradient
     adam.step()
     walk.append(t.detach().clone())
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Left: a curve crosses a dashed line three times; searches walk along the curve to the crossings, one gets stuck above a bump that does not reach the line, and the mean of the crossings lies on the line, off the curve. Right: the loss over the code"}}
 walk = torch.stack(walk)  # (151, 9)
 ends = walk[-1]
 there = (A2(g(ends)) - y2).abs().flatten() < 1e-3
@@ -144,51 +140,58 @@ whole = torch.linspace(-2.7, 2.7, 2001, dtype=torch.float64)
 off_line, off_curve = (A2(mean2) - y2).abs().item(), (g(whole) - mean2).norm(dim=1).min().item()
 repaired2 = enforce_consistency(g(ends), y2.expand(len(ends), 1), A2)  # PD, for this A
 
-# %% mystnb={"image": {"alt": "Left: a curve crosses a dashed line three times; searches walk along the curve to the crossings, one gets stuck above a bump that does not reach the line, and the mean of the crossings lies on the line, off the curve. Right: the loss over the code"}}
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-line = torch.tensor([-1.2, 2.2])
-axes[0].plot(*g(whole).T, color=GRAY, label="manifold $g(t)$")
-axes[0].plot(0.6 + line - 0.5, 0.6 - line + 0.5, "--", color="black", lw=1, label="feasible: $A x = y$")
-for i in range(len(ends)):
-    axes[0].plot(*g(walk[:, i]).T, color=BLUE, lw=2.5, alpha=0.5)
-axes[0].plot(*g(walk[0]).T, "o", color="white", mec=BLUE, ms=5, label="starts")
-axes[0].plot(*g(ends).T, "o", color=BLUE, ms=5, label="ends")
-for a, b in zip(g(ends[~there]), repaired2[~there], strict=True):
-    axes[0].annotate("", b, a, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 2.2})
-axes[0].plot(*mean2.T, "X", color=ORANGE, ms=9, label="mean of the feasible ends")
-axes[0].set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", xlim=(-1.5, 2.6), ylim=(-1.2, 2.3))
-axes[0].legend(fontsize=7)
-axes[1].plot(whole, (A2(g(whole)) - y2).square(), color=GRAY)
-axes[1].plot(walk[0], (A2(g(walk[0])) - y2).square(), "o", color="white", mec=BLUE, ms=5)
-axes[1].plot(ends, (A2(g(ends)) - y2).square(), "o", color=BLUE, ms=5)
-axes[1].set(xlabel="code $t$", ylabel="$(A g(t) - y)^2$", ylim=(-0.01, 0.3))
-plt.show()
+with plot(1, 2, height=3.6) as axes:
+    line = torch.tensor([-1.2, 2.2])
+    axes[0].plot(*g(whole).T, color=GRAY, label="manifold $g(t)$")
+    axes[0].plot(0.6 + line - 0.5, 0.6 - line + 0.5, "--", color="black", lw=1, label="feasible: $A x = y$")
+    for i in range(len(ends)):
+        axes[0].plot(*g(walk[:, i]).T, color=BLUE, lw=2.5, alpha=0.5)
+    axes[0].plot(*g(walk[0]).T, "o", color="white", mec=BLUE, ms=5, label="starts")
+    axes[0].plot(*g(ends).T, "o", color=BLUE, ms=5, label="ends")
+    for a, b in zip(g(ends[~there]), repaired2[~there], strict=True):
+        axes[0].annotate("", b, a, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 2.2})
+    axes[0].plot(*mean2.T, "X", color=ORANGE, ms=9, label="mean of the feasible ends")
+    axes[0].set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", xlim=(-1.5, 2.6), ylim=(-1.2, 2.3))
+    axes[0].legend(loc="lower left", fontsize=8)
+    axes[1].plot(whole, (A2(g(whole)) - y2).square(), color=GRAY)
+    axes[1].plot(walk[0], (A2(g(walk[0])) - y2).square(), "o", color="white", mec=BLUE, ms=5)
+    axes[1].plot(ends, (A2(g(ends)) - y2).square(), "o", color=BLUE, ms=5)
+    axes[1].set(xlabel="code $t$", ylabel="$(A g(t) - y)^2$", ylim=(-0.01, 0.3))
 
-# %% tags=["nbval-check-output"]
+# %% [markdown]
+# **Figure 6.1.** The search of (1), from nine starts. Left, the plane: blue paths run along the gray curve, to a
+# crossing with the dashed line where there is one; the orange cross is the mean of those that arrived; the arrows are
+# what PD does to those that did not. Right, the loss over the code: the bump that is no crossing is a valley too.
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 places = ends[there].mul(100).round().unique().numel()
+missed = (A2(repaired2) - y2).abs().max().item()
 print(f"of {len(ends)} searches {there.sum().item()} arrive, at {places} different places")
 print(f"their mean: {off_line:.3f} from y, {off_curve:.2f} from the manifold")
-print(f"after PD all {len(ends)} agree with y:", torch.allclose(A2(repaired2), y2.expand(len(ends), 1)))
+print(f"after PD all {len(ends)} agree with y to {missed:.3f}")
 
 # %% [markdown]
 # Three things to keep. *Where you start decides where you end*: every crossing is an answer, and nothing in $y$ prefers
 # one. *Some starts end nowhere*: at a bump of the curve that does not reach the line, the gradient is zero. And *the
-# mean of answers is no answer*: it agrees with $y$, but no face is there. The orange arrow is the null-space formula:
-# it carries a point straight to the line, wherever that is, and leaves the curve for it.
+# mean of answers is no answer*: it agrees with $y$, but no face is there. The orange arrows in Figure 6.1 are the
+# null-space formula: it carries a point straight to the line, by the shortest way, and leaves the curve for it.
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LivePulse
 
 LivePulse()
 
 # %% [markdown]
+# **Figure 6.2.** PULSE in your browser, on your own picture if you like: start it, stop it, free it from the sphere,
+# and put PD behind it. Watch PSNR(LR) rise while the person changes.
+#
 # ## 2. The mean of many faces
 #
 # The same with 12,288 numbers in place of two. As truth $x$ take a sample of the prior itself, so that both sets
 # certainly meet; real faces come below. Only $4 \times 4$ block means are given. We ask for several answers at once,
 # from random starts (`halving=False` finishes them all), and average them.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 x = samples(1, offset=1)
 A16, A = AveragePool(16), AveragePool(8)  # 16x in this section and in section 5, 8x elsewhere
 y16, y = A16(x), A(x)
@@ -196,32 +199,38 @@ many = search(y16, A16, restarts=restarts, halving=False)
 found = many.restart_images[0]  # (R, 3, 64, 64)
 mean = found.mean(0, keepdim=True)
 
-# %% mystnb={"image": {"alt": "The 4 x 4 measurement, several different faces found for it, their blurred mean, and the truth"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The 4 x 4 measurement, several different faces found for it, their blurred mean, and the truth"}}
 show(
     [y16, *found, mean, x],
     ["$y$", *(f"face {i + 1}" for i in range(restarts)), "their mean", "truth $x$"],
     columns=-(-(restarts + 3) // 2),
-    height=1.4,
+    height=1.6,
 )
 
 
-# %%
+# %% [markdown]
+# **Figure 6.3.** One measurement of $4 \times 4$ means and several faces that have it; their mean; and the truth.
+# Each face is somebody; the mean is nobody.
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def detail(v):
     """Root mean square of the null part: what the blocks do not tell."""
     return A16.project_null(v).square().mean((1, 2, 3)).sqrt()
 
 
 bicubic = F.interpolate(y16, scale_factor=16, mode="bicubic")
-table = {"the faces": found, "their mean": mean, "bicubic": bicubic, "truth": x}
-print("                PSNR, dB   detail (null part)   PSNR(LR), dB")
-for name, v in table.items():
-    seen = f"{consistency_db(A16, v, y16.expand(len(v), -1, -1, -1)).mean():15.1f}" if name != "truth" else ""
-    fidelity = f"{psnr(v, x.expand_as(v)).mean():12.1f}" if name != "truth" else " " * 12
-    print(f"{name:12}{fidelity}{detail(v).mean():21.3f}{seen}")
+rows = []
+for name, v in {"the faces": found, "their mean": mean, "bicubic": bicubic, "truth": x}.items():
+    known = name == "truth"
+    fidelity = "–" if known else f"{psnr(v, x.expand_as(v)).mean():.1f}"
+    seen = "–" if known else f"{consistency_db(A16, v, y16.expand(len(v), -1, -1, -1)).mean():.1f}"
+    rows.append([name, fidelity, f"{detail(v).mean():.3f}", seen])
+table(["", "PSNR, dB", "detail (null part)", "PSNR(LR), dB"], rows)
 
 # %% [markdown]
-# The mean is blurred, nobody would call it a photograph, and yet its PSNR is higher than that of the faces that went
-# into it. That is no accident. For *any* images $x_1, \dots, x_K$ with mean $\bar x$, and any truth,
+# The mean in Figure 6.3 is blurred, nobody would call it a photograph, and yet its PSNR is higher than that of the
+# faces that went into it. That is no accident. For *any* images $x_1, \dots, x_K$ with mean $\bar x$, and any truth,
 #
 # $$\frac1K \sum_k \|x - x_k\|^2 = \|x - \bar x\|^2 + \frac1K \sum_k \|x_k - \bar x\|^2 , \tag{2}$$
 #
@@ -230,11 +239,11 @@ for name, v in table.items():
 # the over-smoothing that the paper {cite}`wang2023gan` holds against pixel losses, and the reason why it wants a GAN.
 # $A$ is linear, so the mean of feasible images is feasible; only the null part averages out.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 left = (x - found).double().square().mean()
 right = (x - mean).double().square().mean() + (found - mean).double().square().mean()
-print("equation (2) holds:", torch.allclose(left, right, rtol=1e-5))
-print("the mean has less detail than each single face:", bool(detail(mean) < detail(found).min()))
+print(f"equation (2): the sides differ by {abs(float(left - right)):.5f}")
+print(f"the mean has at most as much detail as the least detailed face: {bool(detail(mean) < detail(found).min())}")
 
 # %% [markdown]
 # <details><summary>Quick check 1: a new method beats PULSE by 3 dB of PSNR. Is it better?</summary>
@@ -256,16 +265,19 @@ print("the mean has less detail than each single face:", bool(detail(mean) < det
 # $\|z\|/\sqrt m$ is within about $1/\sqrt{2m}$ of 1: *all* the codes lie close to a sphere, and its centre, the most
 # likely point, is where no code ever was. So PULSE keeps $\|z\|$ fixed instead of penalising it.
 
-# %% mystnb={"image": {"alt": "Histograms of the norm of Gaussian vectors over the root of their dimension: wide for 2, narrow around 1 for the prior's dimension"}}
-fig, ax = plt.subplots(figsize=(7, 2), layout="constrained")
-for m, color in ((2, GRAY), (16, BLUE), (G.style_dim, ORANGE)):
-    norms = torch.randn(20_000, m, generator=torch.Generator().manual_seed(seed)).norm(dim=1) / math.sqrt(m)
-    ax.hist(norms, bins=80, range=(0, 2), density=True, color=color, alpha=0.6, label=f"m = {m}")
-ax.set(xlabel=r"$\|z\| / \sqrt{m}$", yticks=[])
-ax.legend()
-plt.show()
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Histograms of the norm of Gaussian vectors over the root of their dimension: wide for 2, narrow around 1 for the prior's dimension"}}
+with plot(height=2.2) as ax:
+    for m, color in ((2, GRAY), (16, BLUE), (G.style_dim, ORANGE)):
+        rng = torch.Generator().manual_seed(seed)
+        norms = torch.randn(20_000, m, generator=rng).norm(dim=1) / math.sqrt(m)
+        ax.hist(norms, bins=80, range=(0, 2), density=True, color=color, alpha=0.6, label=f"m = {m}")
+    ax.set(xlabel=r"$\|z\| / \sqrt{m}$", yticks=[], ylabel="density")
+    ax.legend()
 
 # %% [markdown]
+# **Figure 6.4.** The length of a Gaussian code of $m$ numbers, over $\sqrt m$. In two dimensions short codes are
+# common; with those of the prior, hardly a code is far from 1.
+#
 # ### The Gaussian behind the mapping network
 #
 # We search per layer, in $\mathcal W^+$, and $w$ is not Gaussian. But the mapping network ends in a leaky ReLU of slope
@@ -274,15 +286,18 @@ plt.show()
 #
 # $$w = \operatorname{lrelu}_{0.2}(\mu + \sigma \odot z), \qquad \|z\| = \text{const}. \tag{3}$$
 
-# %% tags=["nbval-check-output"]
+# %%
 z = torch.randn(10_000, G.style_dim, generator=torch.Generator().manual_seed(seed))
 w = G.mapping(z)
 u = F.leaky_relu(w, 5)  # the inverse of the last leaky ReLU
 mu, sigma = u.mean(0), u.std(0)
+w_of_z = F.leaky_relu(mu + sigma * z, 0.2)  # equation (3)
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 fitted = fit_gaussian(G, samples=10_000, seed=seed)
 torch.testing.assert_close(mu, fitted.mean, rtol=1e-4, atol=1e-5)
 torch.testing.assert_close(sigma, fitted.std, rtol=1e-4, atol=1e-5)
-torch.testing.assert_close(F.leaky_relu(mu + sigma * z, 0.2), fitted.to_w(z), rtol=1e-3, atol=1e-4)
+torch.testing.assert_close(w_of_z, fitted.to_w(z), rtol=1e-3, atol=1e-4)
 
 
 def skewness(v):
@@ -290,19 +305,22 @@ def skewness(v):
     return (((v - v.mean(0)) / v.std(0)) ** 3).mean(0).abs().mean()
 
 
-print("mean and standard deviation are those of fit_gaussian: True")
-print("undoing the leaky ReLU makes the coordinates more symmetric:", bool(skewness(u) < skewness(w)))
+print(f"equation (3) against the library: largest difference {(w_of_z - fitted.to_w(z)).abs().max():.3f}")
+print(f"mean skewness of the coordinates: {skewness(w):.1f}, with the leaky ReLU undone {skewness(u):.1f}")
 
-# %% mystnb={"image": {"alt": "Histogram of all standardised coordinates of w, lopsided, and after undoing the leaky ReLU, close to the Gaussian curve drawn over it"}}
-fig, axes = plt.subplots(1, 2, figsize=(8, 2), layout="constrained", sharey=True)
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Histogram of all standardised coordinates of w, lopsided, and after undoing the leaky ReLU, close to the Gaussian curve drawn over it"}}
 bell = torch.linspace(-4, 4, 200)
-for ax, (title, v) in zip(axes, {"$w$": w, "leaky ReLU undone": u}.items(), strict=True):
-    ax.hist(((v - v.mean(0)) / v.std(0)).flatten().numpy()[::10], bins=100, range=(-4, 4), density=True, color=BLUE)
-    ax.plot(bell, torch.exp(-(bell**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE)
-    ax.set(title=f"{title}: skewness {skewness(v):.2f}", yticks=[])
-plt.show()
+with plot(1, 2, height=2.2, sharey=True) as axes:
+    for ax, (title, v) in zip(axes, {"$w$": w, "leaky ReLU undone": u}.items(), strict=True):
+        standard = ((v - v.mean(0)) / v.std(0)).flatten().numpy()[::10]
+        ax.hist(standard, bins=80, range=(-4, 4), density=True, color=BLUE)
+        ax.plot(bell, torch.exp(-(bell**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE)
+        ax.set(title=f"{title}: skewness {skewness(v):.2f}", yticks=[], xlabel="standard deviations")
 
 # %% [markdown]
+# **Figure 6.5.** All coordinates of $w$, standardised, and the Gaussian curve. As it comes out of the mapping network
+# $w$ is lopsided; before the last leaky ReLU it is nearly Gaussian.
+#
 # Each coordinate by itself, that is; that they depend on each other is ignored.
 #
 # ### The loss
@@ -318,7 +336,7 @@ plt.show()
 # Between codes of one length $\theta_{ij}$ is the angle; $w$ is on no sphere, so a difference of lengths counts too.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def floored(difference, eps):
     """A x - y (N, C, h, w) -> L2 (N,)."""
     return difference.square().mean((1, 2, 3)).clamp(min=eps)
@@ -332,16 +350,18 @@ def angles(w):
         for j in range(layers):
             if i != j:
                 a, b = w[:, i], w[:, j]
-                total = total + (2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))) ** 2
+                apart, along = (a - b).norm(dim=1), (a + b).norm(dim=1)
+                total = total + (2 * torch.atan2(apart, along)) ** 2
     return m / (8 * layers**2) * total
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 w_plus = w[: 3 * G.latents].view(3, G.latents, -1).double()
 difference = (found[:3] - x).double()
 torch.testing.assert_close(angles(w_plus), geocross(w_plus), rtol=1e-6, atol=1e-6)
 for eps in (EPS, 10.0):
     torch.testing.assert_close(floored(difference, eps), l2(difference, eps))
-print("both terms are the library's: True")
+print(f"equation (4) against the library: {(angles(w_plus) - geocross(w_plus)).abs().max():.4f}")
 print(f"one code for all layers: {geocross(w_plus[:, :1].expand(-1, G.latents, -1)).max():.3f}")
 
 # %% [markdown]
@@ -352,9 +372,9 @@ print(f"one code for all layers: {geocross(w_plus[:, :1].expand(-1, G.latents, -
 # rate climbs from 0.04 to 0.4 and back over nine tenths of the steps, then fades out.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def spherical_step(adam, v, gradient, lr):
-    """One step of Adam for v (N, K, ...), and back to the N K spheres it came from."""
+    """Adam for v (N, K, ...), and back to the N K spheres it came from."""
     axes = tuple(range(2, v.ndim))
     radius = v.detach().norm(dim=axes, keepdim=True)
     adam.param_groups[0]["lr"] = lr
@@ -365,12 +385,13 @@ def spherical_step(adam, v, gradient, lr):
 
 
 def rate(step, of):
-    """linear1cycledrop: up and down over nine tenths of the steps, then towards zero."""
+    """linear1cycledrop: up and down over nine tenths, then towards zero."""
     if step < 0.9 * of:
         return 0.1 + 0.9 * (1 - 2 * abs(step / (0.9 * of) - 0.5))
     return 0.1 - 0.099 * (step - 0.9 * of) / (0.1 * of)
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 z = torch.randn(2, 5, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).requires_grad_()
 target, library = torch.ones_like(z), Samples([z], [True])
 own = torch.optim.Adam([z])
@@ -380,7 +401,7 @@ for step in range(4):
     library.step((v - target).square().sum((1, 2)), lr)
     spherical_step(own, z, 2 * (z - target).detach(), lr)
     torch.testing.assert_close(z, library.variables[0], rtol=1e-6, atol=1e-8)
-print("four steps and four rates are the library's: True")
+print(f"after four steps here and in the library: {(z - library.variables[0]).abs().max().item():.5f} apart")
 
 # %% [markdown]
 # ### All together
@@ -390,10 +411,10 @@ print("four steps and four rates are the library's: True")
 # searches a StyleGAN1 of 1024 pixels, and its $A$ is a bicubic reduction.)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def pulse_by_hand(G, gaussian, y, A, steps, seed):
     """The search, in one function: mean square of A x - y before each step."""
-    z, maps = draw_starts(G, len(y), 1, seed=seed)  # (N, L, m), and noise (N, 1, r, r) for each convolution
+    z, maps = draw_starts(G, len(y), 1, seed=seed)  # (N, L, m), noise of each side
     codes = [v.requires_grad_() for v in (z, *maps[:5])]
     adams = [torch.optim.Adam([v]) for v in codes]
     mu, sigma = gaussian
@@ -410,13 +431,14 @@ def pulse_by_hand(G, gaussian, y, A, steps, seed):
     return torch.stack(errors)
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 G64, y64 = copy.deepcopy(G).double(), y.double()
 gaussian64 = fit_gaussian(G64, samples=10_000)
 by_hand = pulse_by_hand(G64, gaussian64, y64, A, 6, seed)
 run = pulse(G64, y64, A, steps=6, seed=seed, eps=EPS, gaussian=gaussian64, progress=False)
 by_library = run.history["error"][:6, :, 0]
 torch.testing.assert_close(by_hand, by_library, rtol=1e-4, atol=0)
-print("the search by hand is pulse(): True")
+print(f"six steps by hand and by pulse(): errors differ by {(by_hand / by_library - 1).abs().max():.3f} of their size")
 
 # %% [markdown]
 # ## 4. A search, watched
@@ -425,7 +447,7 @@ print("the search by hand is pulse(): True")
 # and a photograph, whose truth it cannot. `watch` hands over the best images so far after every step; the strip grows
 # as you look.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 astronaut = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (G.size, G.size), mode="area")
 pair = torch.cat([x, astronaut])
 strip, frames = widgets.Image(format="png", layout={"width": "100%", "max_width": "900px"}), []
@@ -440,31 +462,40 @@ def watch(step, images):
 
 one = search(A(pair), A, watch=watch)
 
-# %% mystnb={"image": {"alt": "Two rows of faces over the course of the search, from a random face to one that fits; below them two curves, PSNR(LR) rising and the geodesic term"}}
+# %% [markdown]
+# **Figure 6.6.** The search at work, a row for each picture: the sample of the prior above, the photograph below; a
+# column for every tenth of the steps.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two rows of faces over the course of the search, from a random face to one that fits, and the truth"}}
 chosen = frames[:: max(1, len(frames) // 6)]
 numbers = [f"step {i * max(1, steps // 10)}" for i in range(len(frames))][:: max(1, len(frames) // 6)]
 rows = [v for k in range(2) for v in (*(frame[k] for frame in chosen), pair[k])]
 show(rows, [*numbers, "truth", *[""] * (len(chosen) + 1)], columns=len(chosen) + 1, height=1.15)
-fig, axes = plt.subplots(1, 2, figsize=(8, 2), layout="constrained")
-for k, (name, color) in enumerate({"sample": BLUE, "photograph": ORANGE}.items()):
-    axes[0].plot(decibels(one.history["error"][:, k, 0]), color=color, label=name)
-    axes[1].plot(one.history["GEOCROSS"][:, k, 0], color=color)
-axes[0].set(xlabel="step", ylabel="PSNR(LR), dB")
-axes[1].set(xlabel="step", ylabel="geodesic term")
-axes[0].legend()
-plt.show()
 
-# %%
+# %% [markdown]
+# **Figure 6.7.** The same search, standing still, beside the truth. The sample is met; for the photograph the prior
+# finds somebody with its colours and pose.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two curves over the steps: PSNR(LR) rising, and the geodesic term falling, for a sample and for a photograph"}}
+with plot(1, 2, height=2.2) as axes:
+    for k, (name, color) in enumerate({"sample": BLUE, "photograph": ORANGE}.items()):
+        axes[0].plot(decibels(one.history["error"][:, k, 0]), color=color, label=name)
+        axes[1].plot(one.history["GEOCROSS"][:, k, 0], color=color)
+    axes[0].set(xlabel="step", ylabel="PSNR(LR), dB")
+    axes[1].set(xlabel="step", ylabel="geodesic term")
+    axes[0].legend()
 for k, name in enumerate(("the sample", "the photograph")):
     print(f"{name}: PSNR(LR) {decibels(one.lr_error[k]):.1f} dB, converged {bool(one.converged[k])}, ", end="")
     print(f"PSNR {psnr(one.images[k : k + 1], pair[k : k + 1]).item():.1f} dB")
 
 # %% [markdown]
-# The first steps set colours and pose. Each layer began with a code of its own, so the angles are wide at the start.
-# Compare how far they close for the two: what the prior cannot make, layers that disagree can imitate. The result is
-# *always* returned, with the error it reached and a flag `converged`. (The published program writes nothing unless
-# $\varepsilon$ is met, the most frequent complaint of its users, and where it is met it writes the last image instead
-# of the best.)
+# **Figure 6.8.** Left, how well $y$ is met; right, the angles between the layers' codes, wide at the start, where
+# each layer began with a code of its own.
+#
+# The first steps set colours and pose. Compare how far the angles of Figure 6.8 close for the two: what the prior
+# cannot make, layers that disagree can imitate. The result is *always* returned, with the error it reached and a flag
+# `converged`. (The published program writes nothing unless $\varepsilon$ is met, the most frequent complaint of its
+# users, and where it is met it writes the last image instead of the best.)
 #
 # ## 5. How many people fit?
 #
@@ -472,13 +503,18 @@ for k, name in enumerate(("the sample", "the photograph")):
 # second question goes to `features64`, this project's small network that was trained to tell people apart; 1 is the
 # same picture.
 
-# %% mystnb={"image": {"alt": "The measurement enlarged, the standard deviation of the found faces in each pixel, and the same of their block means, which is almost black"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The measurement enlarged, the standard deviation of the found faces in each pixel, and the same of their block means, which is almost black"}}
 spread, spread_lr = found.std(0), A16(found).std(0)
 names = ["$y$", "spread, times 4", "of block means"]
 show([y16, 4 * spread.mean(0, keepdim=True), 4 * spread_lr.mean(0, keepdim=True)], names, height=1.7)
 
 
-# %%
+# %% [markdown]
+# **Figure 6.9.** Where the faces found differ: $y$; the standard deviation of each pixel over the faces, times four;
+# the same of their block means, which is almost black, since all of them met $y$.
+
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def alike(a, b):
     """Mean similarity of all pairs of two sets of images."""
     i, j = torch.cartesian_prod(torch.arange(len(a)), torch.arange(len(b))).T
@@ -487,12 +523,13 @@ def alike(a, b):
 
 strangers = samples(40, offset=7)
 others = [alike(found[i : i + 1], found[i + 1 :]) for i in range(restarts - 1)]
-print(f"similarity of two of the faces found: {sum(others) / len(others):.2f}")
-print(f"of a face found and the truth:        {alike(found, x):.2f}")
-print(f"of the truth and y itself, enlarged:  {alike(bicubic, x):.2f}")
-print(
-    f"of strangers, 20 pairs of samples:    {cosine_similarity(strangers[::2], strangers[1::2], features).mean():.2f}"
-)
+rows = [
+    ["two of the faces found", sum(others) / len(others)],
+    ["a face found and the truth", alike(found, x)],
+    ["the truth and y itself, enlarged", alike(bicubic, x)],
+    ["strangers, 20 pairs of samples", cosine_similarity(strangers[::2], strangers[1::2], features).mean()],
+]
+table(["similarity of", ""], [[name, f"{float(value):.2f}"] for name, value in rows])
 shares = [(v - v.mean(0)).square().sum() for v in (A16.project_range(found), A16.project_null(found))]
 print(f"of the variance among the faces, {shares[1] / (shares[0] + shares[1]):.0%} lies in the null space")
 
@@ -506,7 +543,7 @@ print(f"of the variance among the faces, {shares[1] / (shares[0] + shares[1]):.0
 #
 # What if the truth is nowhere near the manifold? The search does what it can.
 
-# %% mystnb={"image": {"alt": "A cat, a cup of coffee and a drawn face, their 8 x 8 measurements, and what the search in the face prior returns: face-like compromises"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A cat, a cup of coffee and a drawn face, their 8 x 8 measurements, and what the search in the face prior returns: face-like compromises"}}
 strange = {
     "cat": F.interpolate(photograph("chelsea")[..., :256, 96:352], (G.size, G.size), mode="area"),
     "coffee": F.interpolate(photograph("coffee")[..., :384, 96:480], (G.size, G.size), mode="area"),
@@ -518,10 +555,14 @@ show(
     [v for k in range(3) for v in (aliens[k], A(aliens)[k], A(odd.images)[k], odd.images[k])],
     [v for name in strange for v in (name, "$y$", r"$A\hat x$", r"$\hat x$")],
     columns=4,
-    height=1.25,
+    height=1.6,
 )
 
-# %%
+# %% [markdown]
+# **Figure 6.10.** Not a face: truth, $y$, what the result reduces to, and the result. $A \hat x$ looks like $y$ each
+# time; the result bends a face towards it.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 for k, name in enumerate(strange):
     print(f"{name:11} PSNR(LR) {decibels(odd.lr_error[k]):.1f} dB, converged {bool(odd.converged[k])}")
 
@@ -536,40 +577,50 @@ for k, name in enumerate(strange):
 # (`space="free"`), at PULSE's learning rate and at one five times as large. *Norm* is $\|z\|/\sqrt m$ of the code that
 # was returned, averaged over the layers.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 runs = {("sphere", 0.4): one}
 for space, lr in (("free", 0.4), ("sphere", 2.0), ("free", 2.0)):
     runs[space, lr] = search(A(pair), A, space=space, lr=lr)
-print("                       sample                       photograph")
-print("space     rate   norm  PSNR(LR)   PSNR       norm  PSNR(LR)   PSNR")
+rows = []
 for (space, lr), run in runs.items():
     norm = gaussian.to_z(run.latents).square().mean((1, 2)).sqrt()
-    row = [f"{norm[k]:7.2f}{decibels(run.lr_error[k]):10.1f}{psnr(run.images, pair)[k]:7.1f}" for k in range(2)]
-    print(f"{space:8}{lr:6}" + "    ".join(row))
+    found_7 = zip(norm, decibels(run.lr_error), psnr(run.images, pair), strict=True)
+    cells = [f"{float(v):.{2 if k == 0 else 1}f}" for one_of in found_7 for k, v in enumerate(one_of)]
+    rows.append([space, lr, *cells])
+figures = ("norm", "PSNR(LR)", "PSNR")
+table(["space", "rate", *(f"{what}: {v}" for what in ("sample", "photograph") for v in figures)], rows)
 
-# %% mystnb={"image": {"alt": "Results for both pictures: faces on the sphere at both learning rates; off the sphere similar at the small rate, torn at the large one. Below, the norm over the steps"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Results for both pictures: faces on the sphere at both learning rates; off the sphere similar at the small rate, torn at the large one"}}
 show(
     [v for k in range(2) for v in (*(run.images[k] for run in runs.values()), pair[k])],
     [*(f"{space}, {lr}" for space, lr in runs), "truth", *[""] * 5],
     columns=5,
-    height=1.25,
+    height=1.5,
 )
-fig, ax = plt.subplots(figsize=(7, 2), layout="constrained")
-for (space, lr), run in runs.items():
-    color, style = (GRAY if space == "sphere" else ORANGE), ("-" if lr < 1 else "--")
-    ax.plot(run.history["norm"][:, 1, 0], style, color=color, label=f"{space}, rate {lr}")
-ax.set(xlabel="step", ylabel=r"$\|z\| / \sqrt{m}$ (photograph)")
-ax.legend(fontsize=7)
-plt.show()
 
 # %% [markdown]
+# **Figure 6.11.** With the sphere and without, at two rates, for both pictures. At the small rate the four agree more
+# or less; at the large one the free search tears the face.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The norm of the code over the steps: constant on the sphere, growing off it, most at the large rate"}}
+with plot(height=2.4) as ax:
+    for (space, lr), run in runs.items():
+        color, style = (GRAY if space == "sphere" else ORANGE), ("-" if lr < 1 else "--")
+        ax.plot(run.history["norm"][:, 1, 0], style, color=color, label=f"{space}, rate {lr}")
+    ax.set(xlabel="step", ylabel=r"$\|z\| / \sqrt{m}$ (photograph)")
+    ax.legend()
+
+# %% [markdown]
+# **Figure 6.12.** How long the code of the photograph is during the search. On the sphere it stays; off it, it drifts,
+# and the larger the rate the farther.
+#
 # Two pictures prove little. So here are the same four searches, 8x, on photographs of people whom the prior has never
 # seen, three starts each: the same $y$, the same number of steps. They are stored by
 # `python -m ganprior_null evaluate pulse`. *Identity* is the similarity to the truth of section 5, with the reservation
 # made there.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def stored_folder(name):
     """The folder of a stored evaluation: yours if there is one, else the committed one."""
     folders = [folder / "pulse" / name for folder in (results_folder(), COMMITTED)]
@@ -593,22 +644,22 @@ names = {("sphere", 0.4): "faces64", ("free", 0.4): "faces64_free"}
 names |= {("sphere", 2.0): "faces64_lr2", ("free", 2.0): "faces64_free_lr2"}
 tables = {setting: eightfold(stored(name)[1]) for setting, name in names.items()}
 shared = sorted(set.intersection(*(set(table) for table in tables.values())))  # searches that all four made
-norms = {}
-print(f"{len(shared)} searches, {params['steps']} steps each   norm   PSNR(LR)    PSNR   identity")
-for (space, lr), table in tables.items():
-    own = [table[key] for key in shared]
-    v = {key: sum(row[key] for row in own) / len(own) for key in ("norm", "PSNR(LR)", "PSNR", "identity")}
+keys = ("norm", "PSNR(LR)", "PSNR", "identity")
+norms, lines = {}, []
+for (space, lr), stored_rows in tables.items():
+    own = [stored_rows[key] for key in shared]
+    v = {key: sum(row[key] for row in own) / len(own) for key in keys}
     norms[f"{space}, rate {lr}"] = round(v["norm"], 3)
-    print(f"{space:8}rate {lr:<15}{v['norm']:9.2f}{v['PSNR(LR)']:11.1f}{v['PSNR']:8.2f}{v['identity']:11.3f}")
+    cells = [f"{v[key]:.{digits}f}" for key, digits in zip(keys, (2, 1, 2, 3), strict=True)]
+    lines.append([f"{space}, rate {lr}", *cells])
+table([f"{len(shared)} searches, {params['steps']} steps each", *keys], lines)
 now = fingerprint(G)["weights"] == params["weights"]
 print(f"the prior that was searched: {'the one' if now else 'an earlier state of the one'} loaded here")
-
-# %%
 for lr in (0.4, 2.0):
     on, off = tables["sphere", lr], tables["free", lr]
-    wins = sum(off[key]["PSNR"] > on[key]["PSNR"] for key in shared) / len(shared)
-    loss = sum(off[key]["PSNR"] - on[key]["PSNR"] for key in shared) / len(shared)
-    print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, and is better in {wins:.0%} of the searches")
+    change = [off[key]["PSNR"] - on[key]["PSNR"] for key in shared]
+    wins, loss = sum(d > 0 for d in change) / len(shared), sum(change) / len(shared)
+    print(f"rate {lr}: off the sphere the PSNR changes by {loss:+.2f} dB, better in {wins:.0%} of the searches")
 
 # %% [markdown]
 # So the claim splits in two. *Does the norm drift* when it may? The column *norm* says how far from 1 it gets. *What
@@ -631,24 +682,24 @@ for lr in (0.4, 2.0):
 # similarity, 1 for equal images; *fd_features64* is the Fréchet distance of lesson 05, in the features of the course's
 # own small network: lower is better.
 
-# %%
-print(f"{'':20}   PSNR    SSIM  MS-SSIM  identity  fd_features64  PSNR(LR)  reproduced")
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+DIGITS = {"PSNR": 2, "SSIM": 3, "MS-SSIM": 3, "identity": 3, "fd_features64": 3, "PSNR(LR)": 1}
+rows = []
 for factor in params["factors"]:
     for stage in ("bicubic", "bicubic + PD", "mean image + PD", "search", "PD"):
         v = measured[f"{factor}x {stage}"]
-        back = f"{v['LR reproduced']:12.1%}" if "LR reproduced" in v else ""
-        print(
-            f"{f'{factor}x {stage}':20}{v['PSNR']:7.2f}{v['SSIM']:8.3f}{v['MS-SSIM']:9.3f}{v['identity']:10.3f}"
-            f"{v['fd_features64']:15.3f}{v['PSNR(LR)']:10.1f}{back}"
-        )
-print(f"{'samples':54}{measured['samples']['fd_features64']:15.3f}   the prior as it is, no search")
+        back = f"{v['LR reproduced']:.1%}" if "LR reproduced" in v else ""
+        rows.append([f"{factor}x {stage}", *(f"{v[m]:.{d}f}" if m in v else "" for m, d in DIGITS.items()), back])
+alone = f"{measured['samples']['fd_features64']:.3f}"
+rows.append(["samples: the prior, no search", *(alone if m == "fd_features64" else "" for m in DIGITS), ""])
+table(["", *DIGITS, "reproduced"], rows)
 for factor in params["factors"]:
     free = max(measured[f"{factor}x {name}"]["PSNR"] for name in ("bicubic", "bicubic + PD", "mean image + PD"))
     lead = measured[f"{factor}x PD"]["PSNR"] - free
     print(f"{factor}x: PULSE + PD is {lead:+.2f} dB from the best answer that needs no search")
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def better_at_16(seed):
     """PSNR(LR) at 16x minus at 8x, mean over the images of one seed's searches."""
     levels = {
@@ -675,22 +726,19 @@ record(
     **{name: {key: round(v[key], 4) for key in kept if key in v} for name, v in stages.items()},
 )
 
-# %% mystnb={"image": {"alt": "Three panels over the factors 4, 8 and 16: PSNR(LR) of the search, PSNR of bicubic, search and PD, and fd_features64 of the same"}}
-fig, axes = plt.subplots(1, 3, figsize=(9.5, 2.4), layout="constrained")
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three panels over the factors 4, 8 and 16: PSNR(LR) of the search, PSNR of bicubic, search and PD, and fd_features64 of the same"}}
 factors = [str(f) for f in params["factors"]]
-for stage, color in (("bicubic", GRAY), ("search", ORANGE), ("PD", BLUE)):
-    points = [measured[f"{f}x {stage}"] for f in factors]
-    if stage == "search":
-        axes[0].plot(factors, [v["PSNR(LR)"] for v in points], "o-", color=color)
-    for ax, key in zip(axes[1:], ("PSNR", "fd_features64"), strict=True):
-        ax.plot(factors, [v[key] for v in points], "o-", color=color, label=stage)
-axes[2].axhline(measured["samples"]["fd_features64"], color="black", ls=":", label="samples")
-for ax, title in zip(axes, ("PSNR(LR) of the search, dB", "PSNR, dB", "fd_features64"), strict=True):
-    ax.set(title=title, xlabel="factor")
-axes[2].legend(fontsize=7)
-plt.show()
-
-# %%
+with plot(1, 3, height=2.4) as axes:
+    for stage, color in (("bicubic", GRAY), ("search", ORANGE), ("PD", BLUE)):
+        points = [measured[f"{f}x {stage}"] for f in factors]
+        if stage == "search":
+            axes[0].plot(factors, [v["PSNR(LR)"] for v in points], "o-", color=color)
+        for ax, key in zip(axes[1:], ("PSNR", "fd_features64"), strict=True):
+            ax.plot(factors, [v[key] for v in points], "o-", color=color, label=stage)
+    axes[2].axhline(measured["samples"]["fd_features64"], color="black", ls=":", label="samples")
+    for ax, title in zip(axes, ("PSNR(LR) of the search, dB", "PSNR, dB", "fd_features64"), strict=True):
+        ax.set(title=title, xlabel="factor")
+    axes[2].legend()
 exact_rows = [measured[f"{f}x PD"] for f in params["factors"]]
 gains = {f: measured[f"{f}x PD"]["PSNR"] - measured[f"{f}x search"]["PSNR"] for f in params["factors"]}
 print(f"PSNR(LR) of the search, 16x minus 8x: {measured['C16']:+.1f} dB (claim C16)")
@@ -699,38 +747,53 @@ print(f"lowest PSNR(LR) after PD, any image: {min(v['lowest PSNR(LR)'] for v in 
 print(f"LR pixels that the 8-bit files reproduce: {min(v['LR reproduced'] for v in exact_rows):.0%}")
 
 # %% [markdown]
-# Read the table from left to right. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling. By (2) one
-# expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite (section 5
-# says why not to trust it). *Realism*: set the distance of PULSE's faces to photographs beside bicubic's, and beside
-# that of the prior's own samples. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the easier they
-# are met, down to $\varepsilon$ (40 dB), where a search stops. So the search looks best where least is asked of it.
-# This last comparison alone, 16x against 8x, decides claim C16; its other parts, realism and drift, are stored beside
-# the number. *PD* makes every row exact. Its gain in PSNR is the share of the error that lay in the range part (section
-# 9); look also at what it does to the distance. Some results follow (the photographs are not part of the course).
+# **Figure 6.13.** The table as curves over the factor. Left, $y$ is met better where it has fewer numbers. Middle, the
+# search's PSNR against bicubic's, and what PD adds. Right, realism: lower is better; dotted, samples of the prior that
+# nobody searched for.
+#
+# Read the table from left to right, or Figure 6.13. *Fidelity*: compare PULSE's PSNR with that of bicubic upsampling.
+# By (2) one expects it lower: it invents detail, and invented detail is wrong detail. Identity may say the opposite
+# (section 5 says why not to trust it). *Realism*: set the distance of PULSE's faces to photographs beside bicubic's,
+# and beside that of the prior's own samples. *Consistency*: the larger the factor, the fewer numbers $y$ has, and the
+# easier they are met, down to $\varepsilon$ (40 dB), where a search stops. So the search looks best where least is
+# asked of it. This last comparison alone, 16x against 8x, decides claim C16; its other parts, realism and drift, are
+# stored beside the number. *PD* makes every row exact. Its gain in PSNR is the share of the error that lay in the range
+# part (section 9); look also at what it does to the distance. Some results follow (the photographs are not part of the
+# course).
 
-# %% mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
 sheets = [load_image(stored_folder("faces64") / f"{factor}x.webp") for factor in (8, 16)]
 show(sheets, ["8x: search, and PD below", "16x: search, and PD below"], columns=1, height=1.45)
 
 # %% [markdown]
+# **Figure 6.14.** Faces of people whom the prior has never seen, restored: at 8x, then at 16x; in each, the search
+# above and PD below. The search at 16x is sharper, and PD, which has 16 block means to set there, hardly touches it; at
+# 8x faint blocks show where it does.
+#
 # ## 9. PD after the search, and inside
 #
 # ### After
 #
-# Why does PD never lower the PSNR (before clamping)? Because $y = A x$ puts the truth into the feasible set, and
-# $\hat x$ is the orthogonal projection of $x_r$ onto it. So Pythagoras holds, for every truth and every $x_r$:
+# Why does PD never lower the PSNR (before clamping)? Take any feasible $x$, $A x = y$. What PD changes,
+# $\hat x - x_r = A^\dagger (y - A x_r)$, lies in the range part; what is left, $\hat x - x$, lies in the null space,
+# since $A \hat x = A x$. The two are orthogonal, so by Pythagoras, for every truth and every $x_r$,
 #
 # $$\|x_r - x\|^2 = \|\hat x - x\|^2 + \|A^\dagger (y - A x_r)\|^2 . \tag{5}$$
+#
+# The last term is the same for all feasible $x$: none is nearer to $x_r$ than $\hat x$, and to none does PD bring it
+# less near.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 before, truth = one.images.double(), pair.double()  # the sample and the photograph of section 4
 after = enforce_consistency(before, A(truth), A)
-squares = [v.square().mean((1, 2, 3)) for v in (before - truth, after - truth, A.pinv(A(before) - A(truth)))]
+changes = (before - truth, after - truth, A.pinv(A(before) - A(truth)))
+squares = [v.square().mean((1, 2, 3)) for v in changes]
 torch.testing.assert_close(squares[0], squares[1] + squares[2])
-print("equation (5) holds: True; PSNR rises for both:", bool((squares[1] < squares[0]).all()))
-print("PSNR(LR) above 140 dB:", bool((consistency_db(A, after, A(truth)) > 140).all()))
+print(f"equation (5): the sides differ by {(squares[0] - squares[1] - squares[2]).abs().max():.5f}")
+lowest = consistency_db(A, after, A(truth)).min()
+print(f"PSNR(LR) of both: {'above 140' if lowest > 140 else f'{lowest:.0f}'} dB")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 for k, name in enumerate(("the sample", "the photograph")):
     print(f"{name}: PSNR {decibels(squares[0][k]):.2f} dB before, {decibels(squares[1][k]):.2f} dB after; ", end="")
     print(f"the search had met y to {decibels(one.lr_error[k]):.1f} dB")
@@ -745,7 +808,7 @@ for k, name in enumerate(("the sample", "the photograph")):
 # $\hat x(w) = A^\dagger y + (I - A^\dagger A)\,G(w)$. Now $A \hat x(w) = y$ for **every** $w$; the first term of the
 # loss is constant, and its gradient should vanish:
 
-# %% tags=["nbval-check-output"]
+# %%
 start, maps = draw_starts(G64, 1, 1, seed=seed)
 
 
@@ -758,15 +821,15 @@ def gradient(inside):
     return torch.autograd.grad((A(x_hat) - y64).square().mean(), z)[0].norm().item()
 
 
-print("without PD: above 0.001:", gradient(False) > 1e-3)
-print("with PD inside: below 1e-15:", gradient(True) < 1e-15)
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+print(f"without PD: above 0.001 {gradient(False) > 1e-3}; with PD inside: {gradient(True):.6f}")
 
 # %% [markdown]
 # So nothing tells the search which face $y$ came from. Only a term that looks at the *picture* can: `REAL` asks the
 # discriminator of lesson 05, $\operatorname{softplus}(-D(\hat x))$. Does it find the face whose null part belongs to
 # this range part?
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 inside = {"enforce": "inside", "progress": False}
 only_geo = search(y, A, loss="0.05*GEOCROSS", steps=steps // 5, **inside)
 judged = search(y, A, loss="1*REAL+0.05*GEOCROSS", discriminator=D, steps=steps // 2, **inside)
@@ -777,12 +840,16 @@ results = {
     "inside, D judges": judged.images,
 }
 
-# %% mystnb={"image": {"alt": "PULSE's face, the same after PD with faint block edges, and two results of PD inside the search, whose features do not belong to the measurement"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PULSE's face, the same after PD with faint block edges, and two results of PD inside the search, whose features do not belong to the measurement"}}
 show([y, *results.values(), x], ["$y$", *results, "truth"], columns=6, height=1.45)
-for name, v in results.items():
-    print(f"{name:18} PSNR(LR) {consistency_db(A, v, y).item():6.1f} dB, PSNR {psnr(v, x).item():.1f} dB")
+figures = {name: (consistency_db(A, v, y).item(), psnr(v, x).item()) for name, v in results.items()}
+table(["", "PSNR(LR), dB", "PSNR, dB"], [[name, f"{lr:.1f}", f"{hr:.1f}"] for name, (lr, hr) in figures.items()])
 
 # %% [markdown]
+# **Figure 6.15.** PD after the search and inside. After: the same face, with faint block edges. Inside, without a
+# judge: details of a random face in the colours of $y$. With the discriminator as judge: see whether they fit together
+# now.
+#
 # Without a judge the search returns the details of a random face in $y$'s colours, which do not fit it. See whether the
 # judge mends that; lesson 05 showed how little one score says. If you search, search with the downscaling loss and
 # apply PD *after*. Inside a *trained network* it is a different story: there the loss compares $\hat x$ with a ground
@@ -801,7 +868,7 @@ for name, v in results.items():
 # | mGANprior {cite}`gu2020mganprior` | several codes, mixed at one layer with a weight for each channel | nothing |
 # | DGP {cite}`pan2022dgp` | one code, then *the generator's weights*, coarse layers first | the distance is one of the discriminator's features |
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 y_photo = A(astronaut)
 family = {
     "PULSE": one.images[1:],
@@ -810,7 +877,7 @@ family = {
     "DGP": dgp(G, D, y_photo, A, steps=steps // 2, seed=seed, candidates=3 * cfg.images, eps=EPS).images,
 }
 
-# %% mystnb={"image": {"alt": "The photograph's measurement and the results of PULSE, the W+ search, mGANprior and DGP, above the same after PD"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The photograph's measurement and the results of PULSE, the W+ search, mGANprior and DGP, above the same after PD"}}
 exact = {name: enforce_consistency(v, y_photo, A) for name, v in family.items()}
 show(
     [y_photo, *family.values(), astronaut, *exact.values()],
@@ -818,12 +885,16 @@ show(
     columns=5,
     height=1.5,
 )
-print("            PSNR(LR)   PSNR   PSNR after PD")
+rows = []
 for name, v in family.items():
-    rest = f"{psnr(v, astronaut).item():7.1f}{psnr(exact[name], astronaut).item():16.1f}"
-    print(f"{name:10}{consistency_db(A, v, y_photo).item():10.1f}{rest}")
+    figures = consistency_db(A, v, y_photo), psnr(v, astronaut), psnr(exact[name], astronaut)
+    rows.append([name, *(f"{figure.item():.1f}" for figure in figures)])
+table(["", "PSNR(LR)", "PSNR", "PSNR after PD"], rows)
 
 # %% [markdown]
+# **Figure 6.16.** Four ways to invert one generator, above, and the same after PD, below, for the photograph at the
+# end of the first row.
+#
 # Hold the numbers against the pictures. The more may move, the more easily $y$ is met, and the less of a prior is left;
 # and a picture may gain in PSNR just where its face dissolves, as (2) has it. PD brings all four to more than 140 dB,
 # and they remain four different images: nearer to $y$ is not nearer to the face. With a large prior, however, freedom
@@ -836,7 +907,7 @@ for name, v in family.items():
 # does the restart change the person? (b) Set the weight of the angles to 0, then to 1: what happens to PSNR(LR), and
 # what to the face? (c) Which picture is met best at 16x, and does its $\hat x$ deserve it?
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 PICTURES = {"sample": x, "another sample": samples(1, offset=2), "photograph": astronaut, "cat": aliens[:1]}
 SHORT = max(2, 3 * steps // 10)
 
@@ -871,9 +942,12 @@ panel(
 )
 
 # %% [markdown]
-# The same, standing still: the photograph at 8x with three weights of the angles, and at 16x from two starts.
+# **Figure 6.17.** A short search on your settings: the truth, $y$, what the result reduces to, the result. The line
+# below has its PSNR(LR), its PSNR and the angles.
+#
+# The same, standing still:
 
-# %% mystnb={"image": {"alt": "Five short searches for the photograph: three weights of the angle term at 8x, two restarts at 16x"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Five short searches for the photograph: three weights of the angle term at 8x, two restarts at 16x"}}
 STILL = {
     "8x, angles 0": (8, 100, 0.0, 0),
     "8x, 0.05": (8, 100, 0.05, 0),
@@ -890,6 +964,9 @@ show(
 )
 
 # %% [markdown]
+# **Figure 6.18.** Five of these searches, standing still: the photograph at 8x with three weights of the angles, and
+# at 16x from two starts. Above each, its PSNR(LR).
+#
 # <details><summary>Answers</summary>
 #
 # (a) At 16x; at 4x, 256 block means leave little to choose. (b) Without it, $y$ is met better by layers that no longer
