@@ -97,7 +97,7 @@ def codes(count, offset=0):
 def largest_difference(ours, theirs):
     """Of two tensors, or two lists of them: what a check prints."""
     pairs = [(ours, theirs)] if isinstance(ours, torch.Tensor) else zip(ours, theirs, strict=True)
-    return max(float((one - other).abs().max()) for one, other in pairs)
+    return max((one - other).abs().max().item() for one, other in pairs)
 
 
 @torch.no_grad()
@@ -207,7 +207,7 @@ clouds = {"$z$": z[:, :2], "$w$": (w - w.mean(0)) @ axes_of_w[:2].T}
 labels = {"$z$": ("coordinate 1", "coordinate 2"), "$w$": ("widest direction", "second widest")}
 with plot(1, 2, height=3.2) as panels:
     for ax, (name, points) in zip(panels, clouds.items(), strict=True):
-        ax.plot(*points.T, ".", color=BLUE, ms=3)
+        ax.plot(*points.T, ".", color=BLUE, ms=3, rasterized=True)
         ax.set(title=name, xlabel=labels[name][0], ylabel=labels[name][1], aspect="equal")
 
 # %% [markdown]
@@ -647,7 +647,7 @@ def show_scores(kinds):
     """One line of dots for each kind of image."""
     with plot(height=0.34 * len(kinds) + 0.6) as ax:
         for row, values in enumerate(kinds.values()):
-            ax.plot(values, [row] * len(values), "|", color=BLUE if row == 0 else GRAY, ms=9)
+            ax.plot(values, [row] * len(values), "|", color=BLUE if row == 0 else GRAY, ms=9, rasterized=True)
             ax.plot(values.mean(), row, "o", color=ORANGE, ms=5)
         ax.set(yticks=range(len(kinds)), yticklabels=kinds, xlabel="score of the discriminator")
         ax.invert_yaxis()
@@ -987,14 +987,14 @@ with tqdm(range(2, steps), desc="training", leave=False) as bar:
             sheets.append(sheet()[:10])
             bar.set_postfix(distance=f"{history[-1][1]:.1f}")
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Rows of ten small pictures: colour blotches before training, then heads, then drawn faces, and real drawn faces"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Rows of six small pictures: colour blotches before training, then heads, then drawn faces, and real drawn faces"}}
 chosen = (0, 1, 3, len(sheets) - 1)
-rows = {f"step {history[i][0]}": sheets[i] for i in chosen} | {"real": faces16[:10]}
-titles = [title if column == 0 else "" for title in rows for column in range(10)]
-show(from_signed(torch.cat([*rows.values()])), titles, columns=10, height=0.78)
+rows = {f"step {history[i][0]}": sheets[i] for i in chosen} | {"real": faces16}
+titles = [title if column == 0 else "" for title in rows for column in range(6)]
+show(from_signed(torch.cat([row[:6] for row in rows.values()])), titles, columns=6, height=0.9)
 
 # %% [markdown]
-# **Figure 5.17.** The same ten codes at different steps, and ten real faces below. See whether the network learns from
+# **Figure 5.17.** The same six codes at different steps, and real faces below. See whether the network learns from
 # coarse to fine: colours, a head, hair.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Left: the distance to the real images falls during training. Right: the scores of real and generated images stay near each other"}}

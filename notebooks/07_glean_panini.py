@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -35,7 +35,7 @@
 # **Before you start**: [pooling-based decomposition](02_pooling_decomposition.ipynb) and
 # [the GAN prior](05_gan_prior.ipynb).
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 model: str = "glean"  # glean | panini: trained for a moment in section 5, and in your own run
 pd: bool = True  # your own run: PD in the forward pass
@@ -49,18 +49,14 @@ seed: int = 0  # of the short training, and of your own run
 retrain: bool = False  # make your own run, at the profile's size, or finish it; the stored ones are then read with it
 changes: dict = {}  # your own run: fields of the restorer profile to replace, such as {'steps': 100}
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import copy
 import time
 from collections import Counter
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from IPython import get_ipython
-from IPython.display import Markdown, display
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 from tqdm.auto import tqdm
 
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
@@ -91,7 +87,7 @@ from ganprior_null.report import COMMITTED, record, result_folders, results_fold
 from ganprior_null.training import batch_indices, make_fabric
 from ganprior_null.training.restore import RestorerRecipe, cosine, restorer_state, restorer_step
 from ganprior_null.weights import load_discriminator, load_features64, load_prior
-from ganprior_null.widgets import check_answer, panel, show
+from ganprior_null.widgets import check_answer, panel, plot, show, table
 
 profile = profile_name(profile)
 cfg = lesson(profile)
@@ -114,9 +110,6 @@ A = AveragePool(factor)
 in_size = G.size // factor
 features64 = load_features64()
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#767676"  # told apart by colour-blind readers too
-plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
-if get_ipython():  # in a notebook: JPEG figures
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 28})
 
 
 @torch.no_grad()
@@ -144,10 +137,11 @@ y = measure(x)
 #
 # ### The encoder: from $y$ to features and latents
 #
-# A small network made for super-resolution (*RRDB*: dense blocks within residuals {cite}`wang2018esrgan`) looks at $y$
-# and makes features of its size. Convolutions with stride 2 halve them down to $4 \times 4$. The coarsest end in a
-# linear layer that writes *all* latents at once, one $w$ for each layer of the prior: $\mathcal W^+$ of lesson 05. The
-# mapping network is not used.
+# A small network made for super-resolution (*RRDB*, residual in residual dense blocks {cite}`wang2018esrgan`:
+# convolutions that see the outputs of all before them, their sum added to what came in) looks at $y$ and makes features
+# of its size. Convolutions with stride 2 halve them down to $4 \times 4$. The coarsest end in a linear layer that
+# writes *all* latents at once, one $w$ for each layer of the prior: $\mathcal W^+$ of lesson 05. The mapping network is
+# not used.
 
 # %%
 torch.manual_seed(seed)
@@ -176,11 +170,11 @@ print("w_plus ", tuple(w_plus.shape))
 # latents: there the prior invents.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def bank_by_hand(w_plus, features):
     """Equation (1): features of sides 8 ... size."""
     bank, noise, grown = net.bank, list(net.bank.noises), []
-    g = bank.conv1(bank.input(len(w_plus)), w_plus[:, 0], noise[0])  # (N, C, 4, 4)
+    g = bank.conv1(bank.input(len(w_plus)), w_plus[:, 0], noise[0])  # 4 x 4
     for k, stage in enumerate(bank.stages()):
         if k < len(features):
             g = net.fusion_out[k](torch.cat([g, features[k]], dim=1))
@@ -190,13 +184,15 @@ def bank_by_hand(w_plus, features):
     return grown
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 with torch.no_grad():
-    grown = net.grow_from(features, w_plus)
-    for ours, theirs in zip(bank_by_hand(w_plus, features), grown.features, strict=True):
-        torch.testing.assert_close(ours, theirs)
+    grown, by_hand = net.grow_from(features, w_plus), bank_by_hand(w_plus, features)
     alone = net.grow(G.spread(w_mean[None]), lambda k, g, rgb: (g, rgb)).rgb  # nothing is fused
+torch.testing.assert_close(by_hand, list(grown.features))
 torch.testing.assert_close(alone, G(w_mean[None]))
-print("equation (1) is the library's bank: True; without fusion the bank is the prior: True")
+apart = max(float((one - other).abs().max()) for one, other in zip(by_hand, grown.features, strict=True))
+print(f"equation (1) against the library's bank: {apart:.3f}; ", end="")
+print(f"without fusion against the prior: {(alone - G(w_mean[None])).abs().max():.3f}")
 print("sides that are fused:", *net.fused, "| sides that the bank invents:", *[r for r in G.channels if r > in_size])
 
 # %% [markdown]
@@ -208,11 +204,12 @@ print("sides that are fused:", *net.fused, "| sides that the bank invents:", *[r
 # the leaky ReLU before its last convolution the decoder is affine in what it receives.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def shuffle(h):
-    """(N, 4 C, r, r) -> (N, C, 2 r, 2 r): channel 4 c + 2 i + j goes to row i, column j of each 2 x 2 block."""
+    """(N, 4 C, r, r) -> (N, C, 2 r, 2 r): channel 4 c + 2 i + j to row i, column j."""
     n, c, r, _ = h.shape
-    return h.view(n, c // 4, 2, 2, r, r).permute(0, 1, 4, 2, 5, 3).reshape(n, c // 4, 2 * r, 2 * r)
+    blocks = h.view(n, c // 4, 2, 2, r, r).permute(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(n, c // 4, 2 * r, 2 * r)
 
 
 def decoder_by_hand(features, grown):
@@ -223,14 +220,15 @@ def decoder_by_hand(features, grown):
     return net.decoder[-1](torch.cat([h, above[-1]], dim=1))
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 with torch.no_grad():
-    by_hand = decoder_by_hand(features, bank_by_hand(w_plus, features))
-    torch.testing.assert_close(by_hand, net(to_signed(y)))
+    by_hand, whole = decoder_by_hand(features, bank_by_hand(w_plus, features)), net(to_signed(y))
+    torch.testing.assert_close(by_hand, whole)
     x_r = glean(y)  # the same, in [0, 1]
-print("encoder, bank and decoder by hand are GLEAN: True")
+print(f"encoder, bank and decoder by hand against GLEAN: {(by_hand - whole).abs().max():.3f}")
 print("learns:", *(name for name, part in net.named_children() if any(p.requires_grad for p in part.parameters())))
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 count = {name: sum(p.numel() for p in part.parameters()) for name, part in net.named_children()}
 for name, numbers in count.items():
     print(f"{name:12}{numbers:>12,} parameters, {numbers / sum(count.values()):.0%}")
@@ -238,7 +236,7 @@ head = sum(p.numel() for p in net.encoder[-1].parameters())
 print(f"of the encoder's, {head / count['encoder']:.0%} belong to the layers that write the latents")
 
 
-# %% mystnb={"image": {"alt": "For three measurements: y, the encoder's and the bank's features in false colours, the bank's own image, and the answer of the untrained network, which is noise"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For three measurements: y, the encoder's and the bank's features in false colours, the bank's own image, and the answer of the untrained network, which is noise"}}
 def false_colours(f):
     """Features (1, C, H, W) -> (1, 3, H, W) in [0, 1]: their three principal components."""
     flat = f[0].flatten(1)
@@ -253,11 +251,12 @@ for i in range(3):
     tiles += [y[i], false_colours(features[-1][i : i + 1]), false_colours(grown.features[-2][i : i + 1])]
     tiles += [from_signed(grown.rgb[i]), x_r[i], enforce_consistency(x_r[i][None], y[i][None], A), x[i]]
 names = ["$y$", "encoder", "bank", "bank's RGB", "$x_r$", r"$\hat x$ with PD", "$x$"]
-show(tiles, names + [""] * 14, columns=7, height=1.2)
+show(tiles, names + [""] * 14, columns=7, height=1.14)
 
 # %% [markdown]
-# *The figure:* before any training, the encoder's features already show the layout of $y$, and the bank, steered by
-# random numbers, has left the faces. $x_r$ is a flat nothing; PD makes even that consistent, in blocks.
+# **Figure 7.1.** Inside an untrained GLEAN, three measurements. The encoder's features already show the layout of
+# $y$; the bank, steered by random numbers, has left the faces; $x_r$ is a flat nothing, and PD makes even that
+# consistent, in blocks.
 #
 # <details><summary>Quick check 1: the bank is frozen. Is it therefore no use to compute gradients through it?</summary>
 #
@@ -266,18 +265,22 @@ show(tiles, names + [""] * 14, columns=7, height=1.2)
 #
 # </details>
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.weights import shipped_restorers
 from ganprior_null.widgets.live import LiveRestorers
 
 LiveRestorers([name for name in shipped_restorers(factor=8) if not name.startswith("pdn")])
 
 # %% [markdown]
+# **Figure 7.2.** The shipped networks, in your browser, on your own picture: their answers with PD and without, and
+# the errors of both.
+#
 # ## 2. Panini-Net: who speaks, channel by channel
 #
-# Panini-Net's encoder is much like GLEAN's, with attention to channels and places (CBAM, the convolutional block
-# attention module) after the dense blocks. It has no decoder; the image is the bank's RGB sum. So what the encoder
-# knows must enter through the features, and here a number between 0 and 1 decides for each channel who is heard:
+# Panini-Net's encoder is much like GLEAN's, with attention after the dense blocks (CBAM, the convolutional block
+# attention module: learned factors between 0 and 1, first for each channel, then for each place). It has no decoder;
+# the image is the bank's RGB sum. So what the encoder knows must enter through the features, and here a number between
+# 0 and 1 decides for each channel who is heard:
 #
 # $$g \leftarrow \alpha_k \odot g + (1 - \alpha_k) \odot \mathrm{conv}_k(f_k), \tag{2}$$
 #
@@ -288,7 +291,7 @@ LiveRestorers([name for name in shipped_restorers(factor=8) if not name.startswi
 # read off $y$. (The paper on Panini-Net speaks of the second form, the published super-resolution model is the first.)
 # And the bank is trained along.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 torch.manual_seed(seed)
 panini = Panini.from_prior(G, in_size, rrdb_blocks=1, rrdb_channels=16).eval()
 pnet = panini.network
@@ -305,9 +308,9 @@ with torch.no_grad():
     from_prior = pnet.mix(f_panini, G.spread(G.mapping(z)), everything)
 torch.testing.assert_close(from_prior, G(G.mapping(z)))
 print("masks for one image or all:", *(tuple(m.shape) for m in masks))
-print("at alpha = 1 Panini-Net is the prior, whatever y: True")
+print(f"at alpha = 1 Panini-Net against the prior, whatever y: {(from_prior - G(G.mapping(z))).abs().max():.3f}")
 
-# %% mystnb={"image": {"alt": "Two rows from alpha 0, shapeless, to alpha 1, faces of the prior that have nothing to do with y"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two rows from alpha 0, shapeless, to alpha 1, faces of the prior that have nothing to do with y"}}
 with torch.no_grad():
     w_of_z = G.spread(G.mapping(z))[:2]
     shares = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -319,7 +322,7 @@ show(
     [blend[i] for i in range(2) for blend in blends],
     [rf"$\alpha$ = {a}" for a in shares] + [""] * 6,
     columns=len(shares),
-    height=1.2,
+    height=1.3,
 )
 print(
     "masks before training:",
@@ -327,9 +330,9 @@ print(
 )
 
 # %% [markdown]
-# *The figure:* an untrained encoder, its share decreasing from left to right, with the latents of two random faces. At
-# $\alpha = 1$ the prior speaks alone; a trained network has its masks somewhere in between, different ones for coarse
-# and fine levels.
+# **Figure 7.3.** An untrained encoder, its share decreasing from left to right, with the latents of two random faces.
+# At $\alpha = 1$ the prior speaks alone; a trained network has its masks somewhere in between, different ones for
+# coarse and fine levels.
 #
 # <details><summary>Quick check 2: could Panini-Net copy the colours of y exactly, if the masks of all fused levels were 0?</summary>
 #
@@ -341,12 +344,12 @@ print(
 #
 # ## 3. PD around either: no parameters, hardly any time
 #
-# [`NullSpace(backbone, A)`](../book/api.md#NullSpace) puts equation (7) of the paper behind the network, in its forward
+# [`NullSpace(backbone, A)`](../book/api.md#NullSpace) puts (P-7) behind the network, in its forward
 # pass. Nothing is learned in it, but what *is* learned changes: the gradient reaches $x_r$ only through
 # $I - A^\dagger A$.
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 def parameters(module):
     return sum(p.numel() for p in module.parameters()), len(module.state_dict())
 
@@ -355,15 +358,11 @@ consistent = NullSpace(glean, A)
 with torch.no_grad():
     y_pooled = A(x)
     before, after = consistency_db(A, glean(y_pooled), y_pooled), consistency_db(A, consistent(y_pooled), y_pooled)
-print("the same parameters and state:", parameters(consistent)[0] == parameters(glean)[0])
-print(
-    "untrained, PSNR(LR) with PD at least 120 dB:",
-    bool(after.min() >= 120),
-    "- without at most 30 dB:",
-    bool(before.max() <= 30),
-)
+print(f"parameters that PD adds: {parameters(consistent)[0] - parameters(glean)[0]}")
+print(f"untrained, PSNR(LR) with PD: {'above 120' if after.min() > 120 else f'{after.min():.0f}'} dB, ", end="")
+print(f"without: {'below 30' if before.max() < 30 else f'{before.max():.0f}'} dB")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rounds = cfg.images
 
 
@@ -404,7 +403,7 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 # Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls
 # along a cosine.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 recipe = RestorerRecipe(
     global_batch=4, steps=max(8, 5 * cfg.images // 4), lr=1e-3, pixel="l1" if model == "panini" else "l2", seed=seed
 )
@@ -418,32 +417,10 @@ def pairs_at(t):
     return x, measure(x)
 
 
-def train_step(state, t, A):
-    """One step for the network and one for D: equation (3)."""
-    network, D = state["network"], state["D"]
-    x, y = pairs_at(t)
-    for optimizer in (state["optimizer"], state["optimizer_D"]):
-        optimizer.param_groups[0]["lr"] = cosine(recipe, t)
-
-    x_r = network(y)
-    x_hat = x_r if A is None else enforce_consistency(x_r, y, A)  # the whole of PD
-
-    distance = F.l1_loss if recipe.pixel == "l1" else F.mse_loss
-    pixel = distance(to_signed(x_hat), to_signed(x))
-    perceptual = perceptual_loss(x_hat, x, features64)
-    D.requires_grad_(False)
-    adversarial = generator_loss(D(to_signed(x_hat)))
-    loss = recipe.pixel_weight * pixel + recipe.perceptual_weight * perceptual + recipe.gan_weight * adversarial
-    state["optimizer"].zero_grad()
+def descend(optimizer, loss):
+    optimizer.zero_grad()
     loss.backward()
-    state["optimizer"].step()
-
-    D.requires_grad_(True)
-    loss_D = discriminator_loss(D(to_signed(x)), D(to_signed(x_hat.detach())))
-    state["optimizer_D"].zero_grad()
-    loss_D.backward()
-    state["optimizer_D"].step()
-    return {"pixel": pixel, "perceptual": perceptual, "G": adversarial, "D": loss_D}
+    optimizer.step()
 
 
 def fresh_state():
@@ -453,14 +430,44 @@ def fresh_state():
     return restorer_state(network.train(), load_discriminator(source.prior), recipe)
 
 
-# %% tags=["nbval-check-output"]
+# %%
+def losses(x_hat, x, D):
+    """The three losses of equation (3), unweighted."""
+    distance = F.l1_loss if recipe.pixel == "l1" else F.mse_loss
+    pixel = distance(to_signed(x_hat), to_signed(x))
+    perceptual = perceptual_loss(x_hat, x, features64)
+    return pixel, perceptual, generator_loss(D(to_signed(x_hat)))
+
+
+def train_step(state, t, A):
+    """One step for the network and one for D: equation (3)."""
+    D, optimizer, optimizer_D = (state[k] for k in ("D", "optimizer", "optimizer_D"))
+    x, y = pairs_at(t)
+    optimizer.param_groups[0]["lr"] = optimizer_D.param_groups[0]["lr"] = cosine(recipe, t)
+    x_r = state["network"](y)
+    x_hat = x_r if A is None else enforce_consistency(x_r, y, A)  # the whole of PD
+
+    D.requires_grad_(False)
+    pixel, perceptual, adversarial = losses(x_hat, x, D)
+    loss = recipe.pixel_weight * pixel + recipe.perceptual_weight * perceptual
+    descend(optimizer, loss + recipe.gan_weight * adversarial)
+
+    D.requires_grad_(True)
+    loss_D = discriminator_loss(D(to_signed(x)), D(to_signed(x_hat.detach())))
+    descend(optimizer_D, loss_D)
+    return {"pixel": pixel, "perceptual": perceptual, "G": adversarial, "D": loss_D}
+
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 here, library = fresh_state(), fresh_state()
 ours = train_step(here, 0, A)
 theirs = restorer_step(pairs_at, A, recipe, features64)(fabric, library, 0)
 torch.testing.assert_close(ours, theirs)
 for name in ("network", "D"):
     torch.testing.assert_close(here[name].state_dict(), library[name].state_dict(), rtol=1e-4, atol=1e-5)
-print("the step above is the library's, same losses, same weights after it: True")
+one, other = (state["network"].state_dict() for state in (here, library))
+apart = max(float((one[n].double() - other[n].double()).abs().max()) for n in one)
+print(f"one step here and in the library: no weight differs by more than {apart:.3f}")
 
 # %% [markdown]
 # ## 5. A short training, with and without PD
@@ -468,7 +475,7 @@ print("the step above is the library's, same losses, same weights after it: True
 # From the same weights, on the same images in the same order, with and without PD: a small network of one RRDB block,
 # on images of the prior. PSNR is measured on other images of the prior.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 held_out = samples(8, 3)
 y_held_out = measure(held_out)
 look_every = max(1, recipe.steps // 5)
@@ -494,21 +501,26 @@ for name, operator in {"without PD": None, "with PD": A}.items():
         if t < recipe.steps:
             train_step(state, t, operator)
 
-# %% mystnb={"image": {"alt": "PSNR against steps: the curve with PD lies far above the one without from the first step on"}}
-fig, ax = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
-for (name, curve), colour in zip(curves.items(), (GRAY, BLUE), strict=True):
-    ax.plot(*zip(*curve, strict=True), "o-", color=colour, ms=4, label=name)
-ax.set(xlabel="steps", ylabel="PSNR on unseen samples, dB")
-ax.legend(frameon=False)
-plt.show()
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PSNR against steps: the curve with PD lies far above the one without from the first step on"}}
+with plot() as ax:
+    for (name, curve), colour in zip(curves.items(), (GRAY, BLUE), strict=True):
+        ax.plot(*zip(*curve, strict=True), "o-", color=colour, ms=4, label=name)
+    ax.set(xlabel="steps", ylabel="PSNR on unseen samples, dB")
+    ax.legend()
 first, last = ({name: curve[i][1] for name, curve in curves.items()} for i in (0, -1))
 print("before and after, dB:", "; ".join(f"{name} {first[name]:.1f}, {last[name]:.1f}" for name in curves))
 
-# %% tags=["nbval-check-output"]
-print(f"steps: {recipe.steps}; both have improved: {all(last[name] > first[name] for name in curves)}; ", end="")
-print(f"with PD ahead at every look: {all(b > a for (_, a), (_, b) in zip(*curves.values(), strict=True))}")
+# %% [markdown]
+# **Figure 7.4.** PSNR on images that were not trained on. With PD the network starts from the colours of $y$, and
+# without it must first learn to repeat them.
 
-# %% mystnb={"image": {"alt": "For four measurements: y, the answers without PD and with PD before training and after it, and the truth; with PD the blocks give way to faces"}}
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+looks = [b > a for (_, a), (_, b) in zip(*curves.values(), strict=True)]
+improved = sum(last[name] > first[name] for name in curves)
+print(f"steps: {recipe.steps}; improved: {improved} of {len(curves)}; ", end="")
+print(f"with PD ahead at {sum(looks)} of {len(looks)} looks")
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For four measurements: y, the answers without PD and with PD before training and after it, and the truth; with PD the blocks give way to faces"}}
 rows, titles = [], []
 for i in range(4):
     rows.append(y_held_out[i])
@@ -523,8 +535,8 @@ show(rows, titles, columns=6, height=1.3)
 
 
 # %% [markdown]
-# *The figure:* a short training. Without PD the network must learn, slowly, to say what it was told, the colours of
-# $y$; with PD it starts from them and spends every step on the rest.
+# **Figure 7.5.** The same networks' answers, a row for each measurement. Without PD the network learns, slowly, to
+# say what it was told, the colours of $y$; with PD it starts from them, in blocks, and spends every step on the rest.
 #
 # ### What the network itself says, and what PD makes of it
 #
@@ -532,7 +544,7 @@ show(rows, titles, columns=6, height=1.3)
 # sum with $A^\dagger y$, and errors times five.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def anatomy(network, y, x, A):
     """Rows of pictures: y, x_r, its null part, A^+ y, x_hat, the errors of x_r and of x_hat times five, x."""
     x_r, x_hat = answers(network, y, A)
@@ -551,18 +563,22 @@ NAMES = [
     "$x$",
 ]
 
-# %% mystnb={"image": {"alt": "Three rows: y, raw prediction, its null-space part, the blocks of y, their sum, two error maps, the truth"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three rows: y, raw prediction, its null-space part, the blocks of y, their sum, two error maps, the truth"}}
 show(
     anatomy(snapshots["with PD", recipe.steps], y_held_out[:3], held_out[:3], A),
     NAMES + [""] * 16,
     columns=8,
-    height=1.1,
+    height=1.0,
 )
 x_r, x_hat = answers(snapshots["with PD", recipe.steps], y_held_out, A)
 print(f"PSNR(LR), under pooling: raw prediction {consistency_db(A, x_r, y_held_out).mean():.1f} dB, ", end="")
 print(f"with PD {consistency_db(A, x_hat, y_held_out).mean():.0f} dB")
 
 # %% [markdown]
+# **Figure 7.6.** A row for each measurement: what the network says, what of it survives, and what becomes of it.
+# After so few steps every $x_r$ is much the same picture, a mean face with a bar over the eyes; the colours come from
+# $A^\dagger y$.
+#
 # Nobody asked $x_r$ for the right colours: PD removes its block means before any loss sees them (exercise 2). How far
 # it has them all the same is claim C6, on the long runs below.
 #
@@ -572,7 +588,7 @@ print(f"with PD {consistency_db(A, x_hat, y_held_out).mean():.0f} dB")
 # the one trained without. What is gained? (c) At which step are the blocks strongest?
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def play(number, trained, step, use_pd):
     network = snapshots[trained, step]
     i = slice(number, number + 1)
@@ -600,6 +616,9 @@ panel(
 )
 
 # %% [markdown]
+# **Figure 7.7.** The network and the step of your choice, with PD in use or without. The line below has PSNR,
+# PSNR(LR) and how strong the blocks are.
+#
 # <details><summary>Answers</summary>
 #
 # (a) The block means: the error map shows them, and PSNR(LR) falls from rounding level to that of the raw prediction.
@@ -617,22 +636,18 @@ panel(
 # not levels. A table, and a claim, takes the `night` runs where all that it compares are stored, else the `laptop`
 # ones; it never mixes the two, and says which.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 if retrain:
     out = results_folder() / "restorers" / run_name(source, mine, own_profile, restorer(profile))
     launch(source, out, mine, profile, changes)
 runs, unreadable = read_runs(COMMITTED / "restorers", results_folder() / "restorers")
-for run in runs:
-    p = run.params
-    print(
-        f"{run.path.name:36} {p['steps']} steps of {p['global_batch']}, prior {p.get('prior_sha256', '?')[:6]}, PSNR {run.final['PSNR']:.2f} dB"
-    )
+print(f"{len(runs)} runs:", "; ".join(f"{n} of {at}" for at, n in Counter(run.profile for run in runs).items()))
 for line in unreadable:
     print("left out:", line)
 if not runs:
     print("no finished run is stored yet: the tables and figures below say what they lack")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 USUAL = {"downsampler": "bicubic", "degraded": False, "variant": "", "gan_weight": 1e-2}
 SIZES = Counter((run.params["rrdb_blocks"], run.params["rrdb_channels"]) for run in runs).most_common(1)
 SIZES = dict(zip(("rrdb_blocks", "rrdb_channels"), SIZES[0][0], strict=True)) if SIZES else {}
@@ -679,15 +694,6 @@ PAPER = {  # PSNR in Tables 2 and 3, as far as we know the figures: at 1024 pixe
     "16x faces, PULSE": "21.68 dB",
     "16x faces, pSp": "18.91 dB",
 }
-
-
-def table(head, rows):
-    """A Markdown table, or what is missing."""
-    if not rows:
-        print("no stored runs of this kind yet")
-        return
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
 
 
 WHO = [IDENTITY, RANK]  # columns of `evaluate identity`: known of some runs on faces, see below
@@ -765,7 +771,7 @@ def names(*groups):
 METRICS = ["PSNR", "SSIM", "MS-SSIM", "fd_features64"]
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def cells_of(file):
     """[row of pictures (n, 3, size, size)], cut out of a stored sheet."""
     sheet, pitch = load_image(file)[0, :, 2:, 2:], G.size + 2
@@ -778,7 +784,7 @@ def answers_of(run, file="sheet.webp"):
     return cells_of(run.path / file)
 
 
-def gallery(labelled, count=5, height=1.0):
+def gallery(labelled, count=5, height=1.45):
     """A row of pictures for each (label, images)."""
     tiles = [image for _, images in labelled for image in images[:count]]
     titles = [label if i == 0 else "" for label, images in labelled for i in range(min(count, len(images)))]
@@ -791,7 +797,9 @@ def gallery(labelled, count=5, height=1.0):
 # A table of networks alone cannot say. Four answers need no training: bicubic interpolation, the same with PD or with
 # the exact operator behind it, $A^\dagger y$, and one fixed picture, the mean of the training faces, with PD. They are
 # on the same unseen photographs as the networks; a network that does not beat them has learned nothing that counts in
-# that column.
+# that column. The last column, `fd_features64`, is a Fréchet distance of the course's own: how far the answers as a
+# whole are from photographs as a whole, in the eyes of a small network that tells people apart. It asks whether answers
+# look real, not whether they are right; lower is better, and it is comparable within this course only.
 #
 # The runs of the `night` profile take an hour or two on one core. Their recipe differs from the paper's in four ways,
 # each for a reason that shows in the tables:
@@ -814,7 +822,7 @@ def gallery(labelled, count=5, height=1.0):
 # are right and whose face is nobody's. It is a measure of likeness on average, and no way to find out who somebody is:
 # look at the rank.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 nights = [run for run in choose(runs, profile="night", variant="") if (run.path / "unseen.json").is_file()]
 nights = [run for run in nights if run.params["model"] in ("glean", "panini", "pdn")]  # the others: in Table 3, whole
 for case in sorted({(run.params["factor"], run.params["data"]) for run in nights}):
@@ -849,34 +857,43 @@ for case in sorted({(run.params["factor"], run.params["data"]) for run in nights
 if not nights:
     print("no run of the night profile is stored yet")
 
-# %% mystnb={"image": {"alt": "PSNR and fd_features64 of the long runs against steps: PSNR rises far above interpolation, then gives way a little when the adversary joins and the distance falls"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PSNR and fd_features64 of the long runs against steps: PSNR rises far above interpolation, then gives way a little when the adversary joins and the distance falls"}}
 headline = [run for run in nights if run.params["model"] != "pdn" and run.params["null_space"] == "pd"]
 headline = choose(headline, data=PACKS["faces"], factor=8, seed=0)
-fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
-for run, colour in zip(headline, (BLUE, ORANGE), strict=False):
-    for ax, metric in zip(axes, ("PSNR", "fd_features64"), strict=True):
-        ax.plot(*run.curve(metric), ".-", color=colour, label=run.path.name.removeprefix("night-"))
-        ax.axvline(run.params["gan_from"], color=GRAY, ls=":")
-        ax.set(xlabel="steps (dotted: the adversary joins)", ylabel=metric)
-if headline:
-    axes[0].legend(frameon=False, fontsize=7)
-plt.show()
-
-# %% mystnb={"image": {"alt": "For unseen faces: y, bicubic, the mean face with PD, the network's own answer and its answer with PD"}}
-for run in headline:
-    folder = f"night-{next(name for name, pack in PACKS.items() if pack == run.params['data'])}-{run.params['factor']}x"
-    sheets = [results / "baselines" / folder / "sheet.webp" for results in result_folders()]
-    cells = next((cells_of(file) for file in sheets if file.is_file()), [])
-    free = [(name, cells[k]) for name, k in (("$y$", 0), ("bicubic", 1), ("mean + PD", 5)) if cells]
-    x_r, x_hat = answers_of(run)
-    gallery([*free, (r"$x_r$", x_r), (r"$\hat x$", x_hat)])
+with plot(1, 2) as axes:
+    for run, colour in zip(headline, (BLUE, ORANGE), strict=False):
+        for ax, metric in zip(axes, ("PSNR", "fd_features64"), strict=True):
+            ax.plot(*run.curve(metric), ".-", color=colour, label=run.path.name.removeprefix("night-"))
+            ax.axvline(run.params["gan_from"], color=GRAY, ls=":")
+            ax.set(xlabel="steps (dotted: the adversary joins)", ylabel=metric)
+    if headline:
+        axes[0].legend(fontsize=8)
 
 # %% [markdown]
-# *The figure:* unseen people, none chosen; the photographs themselves are not ours to show, but $y$ is all that a
-# network was given. Compare rows, not pictures: bicubic is blurred and safe, the mean face with PD is everybody, and
-# the network is *somebody* with the colours of $y$. PSNR alone would prefer the blur before the adversary joined.
+# **Figure 7.8.** The long runs with PD on unseen people. PSNR rises while pixels and features alone teach; where the
+# adversary joins it gives way a little, and the distance to real photographs falls.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For unseen faces: y, bicubic, the mean face with PD, the network's own answer and its answer with PD"}}
+labelled = []
+for run in headline:
+    folder = f"night-faces-{run.params['factor']}x"
+    sheets = [results / "baselines" / folder / "sheet.webp" for results in result_folders()]
+    cells = next((cells_of(file) for file in sheets if file.is_file()), [])
+    if cells and not labelled:
+        labelled += [("$y$", cells[0]), ("bicubic", cells[1]), ("mean + PD", cells[5])]
+    x_r, x_hat = answers_of(run)
+    name = f"{TITLES[run.params['model']]}: "
+    labelled += [(name + r"$x_r$", x_r), (name + r"$\hat x$", x_hat)]
+gallery(labelled)
+
+# %% [markdown]
+# **Figure 7.9.** Unseen people, none chosen, a column for each; the photographs themselves are not ours to show, but
+# $y$ is all that a network was given. Compare rows, not pictures: bicubic is blurred and safe, the mean face with PD is
+# everybody, and the network is *somebody* with the colours of $y$.
 #
-# What is still wrong in it, and why:
+# PSNR alone would prefer the blur before the adversary joined (Figure 7.8).
+#
+# What is still wrong in Figure 7.9, and why:
 #
 # - *soft squares* in smooth, coloured backgrounds of $\hat x$ (most with Panini-Net, whose $x_r$ has other colours
 #   there): PD sets block means to a *bicubic* $y$, which is no block mean (section 9). The exact operator has no
@@ -897,7 +914,7 @@ for run in headline:
 # [`fd_features64`](../book/api.md#metrics.fd_features64) is the course's own Fréchet distance, lower is better. **Claim
 # C3.**
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 AT_8 = {category: deciding(*both_ways(category, factor=8)) for category in PACKS}
 rows = []
 for category, at in AT_8.items():
@@ -911,7 +928,7 @@ for category, at in AT_8.items():
     rows += own
 scores(rows, METRICS)
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rises, seen, lines = {}, [], []
 at = deciding(*(case for category in PACKS for case in both_ways(category, factor=8)))
 for category in PACKS:
@@ -933,20 +950,18 @@ record("C3", sum(rises.values()) / 6 if len(rises) == 6 else None, profile=profi
 # that, and how much does PD in *training* add? The control puts PD behind the networks trained without it, once, in
 # use. Compare the last two columns.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 AFTER = {"PSNR": "PSNR, PD after", "SSIM": "SSIM, PD after", "fd_features64": "fd_features64, PD after"}
-print(f"{'8x':34}{'without PD':>14}{'PD after it':>14}{'trained with':>14}")
-worth = {}
+worth, lines = {}, []
 for category, at in AT_8.items():
     for name in ("glean", "panini"):
         without, with_ = pair(at, category, name, factor=8)
         for metric, after in AFTER.items() if without and with_ and AFTER["PSNR"] in without[0].final else ():
             figures = [mean(without, metric).mean, mean(without, after).mean, mean(with_, metric).mean]
             worth.setdefault(metric, []).append(figures[2] - figures[1])
-            print(
-                f"{f'{category}, {TITLES[name]}, {metric}':34}"
-                + "".join(f"{value:>14.{2 if metric == 'PSNR' else 3}f}" for value in figures)
-            )
+            digits = 2 if metric == "PSNR" else 3
+            lines.append([f"{category}, {TITLES[name]}, {metric}", *(f"{value:.{digits}f}" for value in figures)])
+table(["8x", "without PD", "PD after it", "trained with PD"], lines)
 for metric, gains in worth.items():
     print(f"training with PD adds {sum(gains) / len(gains):+.3f} to {metric}, mean over {len(gains)} pairs")
 
@@ -960,7 +975,7 @@ for metric, gains in worth.items():
 # changes PD alone. (The paper's GLEAN is as good at 16x as at 8x, 27.21 and 27.20 dB, though 16x is the harder task;
 # take its levels with care.) **Claims C5 and C11.**
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 LOWER = {"gan_weight": 1e-3}
 
 
@@ -1002,7 +1017,7 @@ table(["PD, with its weight, changes by", *METRICS], lines)
 # since blurred is safe, and the distance rises with it, most for buildings, whose prior is the weakest. At equal
 # $\beta$ (below) PD *lowers* the distance.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rises, seen = [], []
 for name in ("glean", "panini"):
     without, with_ = pick_16(name, "none"), pick_16(name, "pd")
@@ -1047,7 +1062,7 @@ record("C11", gain, profile=profile, runs=names(seen), worst=min(gains, default=
 # $A\hat x$ with $y$. **ESRGAN** {cite}`wang2018esrgan` has no prior at all. Here all have the same prior, images, steps
 # and batch, and their own losses as far as 64 pixels allow:
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(systems.__doc__.partition("\n\n")[2].strip())
 
 # %% [markdown]
@@ -1059,7 +1074,7 @@ print(systems.__doc__.partition("\n\n")[2].strip())
 # trained: it flatters those two.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def found_of(name, space, factor):
     """(the runs of one system, what ``evaluate restorer`` found of each), at the night profile or the reader's own."""
     weight = systems.MODELS[name].recipe.get("gan_weight", USUAL["gan_weight"])
@@ -1108,7 +1123,7 @@ for factor_3 in (16, 8):
 # mean colour, and no more, and asks how much PSNR PD adds to that, for the method that profits least. **Claim B8**
 # divides the error of the iris with PD by that without, and is held against the same shift.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rises, margins, iris, beyond, seen = [], [], [], [], []
 if searched:
     before, after = searched["16x search"], searched["16x PD"]
@@ -1137,16 +1152,18 @@ record(
     worst=max(iris, default=0.0),
 )
 
-# %% mystnb={"image": {"alt": "Drawn faces restored from four by four pixels by pSp, GFP-GAN and GPEN, each before and after PD, and the truth"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Drawn faces restored from four by four pixels by pSp, GFP-GAN and GPEN, each before and after PD, and the truth"}}
 labelled = []
 for name in ("psp", "gfpgan", "gpen"):
     for run in [run for run in found_of(name, "none", 16)[0] if (run.path / "drawn.webp").is_file()][:1]:
         drawn = cells_of(run.path / "drawn.webp")
         labelled += [(TITLES[name], drawn[0]), ("PD after", drawn[1])]
-gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=0.62)
+gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=1.1)
 
 # %% [markdown]
-# *The figure* (the paper's Figure 1 in miniature): the same drawn faces, the first of a seed, at 16x.
+# **Figure 7.10.** Drawn faces at 16x, the first of a seed: each system's own answer, the same with PD after it, and
+# the truth at the end (the paper's Figure 1 in miniature). See what PD returns, the colours, and what it cannot, the
+# eyes.
 #
 # ### Consistent by construction, in the file too?
 #
@@ -1156,7 +1173,7 @@ gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=0.62)
 # **Claim C6** is the mean of *raw* over runs with PD whose recipe does not ask for it: the `night` runs pay for a
 # distance of $A x_r$ to $y$, so theirs is no merit of PD.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 CONSISTENCY = ["PSNR(LR) raw", "PSNR(LR) enforced", "PSNR(LR)", "PSNR(LR) 8 bit"]
 rows = [
     (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(AT_8["faces"], model=name, factor=8, null_space=s))
@@ -1174,7 +1191,7 @@ record("C6", level, profile=profile, runs=names(with_pd), spread=spread)
 # %% [markdown]
 # With PD, no other loss ever sees the block means of $x_r$ (exercise 2). Compare the first column of a network trained
 # with PD and of one trained without: what PD guarantees, the network need not learn, and learns only as far as the rest
-# drags it along. The last figure of section 7 shows such raw predictions.
+# drags it along. Figure 7.14 shows such raw predictions.
 #
 # <details><summary>Quick check 3: the runs with PD reach 100 dB and more in the column "enforced", and far less in the next, under the operator that made y. Are they inconsistent?</summary>
 #
@@ -1189,7 +1206,7 @@ record("C6", level, profile=profile, runs=names(with_pd), spread=spread)
 # measure: steps without PD over steps with PD, to the PSNR that the run *without* PD ends with, per seed. **Claim C4.**
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def curves_of(ax, metric, **wanted):
     """All seeds of one experiment without PD, with PD, and exact."""
     for space, colour in (("none", GRAY), ("pd", BLUE), ("exact", ORANGE)):
@@ -1200,36 +1217,38 @@ def curves_of(ax, metric, **wanted):
                 ax.plot(*run.curve(after), ":", color=colour, lw=1.2, label=label and "without, PD after")
 
 
-# %% mystnb={"image": {"alt": "PSNR on unseen faces against steps for GLEAN and Panini, 8x: with PD above without PD"}}
-fig, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained", sharey=True)
-for ax, name in zip(axes, ("glean", "panini"), strict=True):
-    curves_of(ax, "PSNR", model=name, factor=8)
-    ax.set(title=f"{TITLES[name]}, faces, 8x", xlabel="steps", ylabel="PSNR, dB")
-    if ax.lines:
-        ax.legend(frameon=False)
-    else:
-        ax.text(0.5, 0.5, "no run stored", ha="center", transform=ax.transAxes)
-plt.show()
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PSNR on unseen faces against steps for GLEAN and Panini, 8x: with PD above without PD"}}
+with plot(1, 2, sharey=True) as axes:
+    for ax, name in zip(axes, ("glean", "panini"), strict=True):
+        curves_of(ax, "PSNR", model=name, factor=8)
+        ax.set(title=f"{TITLES[name]}, faces, 8x", xlabel="steps", ylabel="PSNR, dB")
+        if ax.lines:
+            ax.legend(fontsize=8)
+        else:
+            ax.text(0.5, 0.5, "no run stored", ha="center", transform=ax.transAxes)
 
-# %%
-ratios, used, leads, fairer = [], [], [], []
+# %% [markdown]
+# **Figure 7.11.** PSNR on unseen faces over the steps, a line for each seed. Compare the heights at step 0, the head
+# start, then the slopes. Dotted: PD put behind the network that was trained without it.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+ratios, used, leads, fairer, lines = [], [], [], [], []
 for name in ("glean", "panini"):
     for without, with_ in pairs_of(*pair(AT_8["faces"], model=name, factor=8)):
         ratios.append(speedup(without, with_))
         leads.append(ahead(without, with_))
         used += [without, with_]
-        level = without.final["PSNR"]
-        reached = steps_to(with_, level)
-        print(
-            f"{TITLES[name]}, seed {without.params['seed']}: {level:.2f} dB after {steps_to(without, level):.0f} steps without PD, ",
-            end="",
-        )
-        print(
-            f"{'never' if reached is None else f'{reached:.0f} steps'} with it: {ratios[-1]:.1f} times; ahead in {leads[-1][0]} of {leads[-1][1]} evaluations"
-        )
+        level, reached = without.final["PSNR"], steps_to(with_, without.final["PSNR"])
+        steps = [f"{steps_to(without, level):.0f}", "never" if reached is None else f"{reached:.0f}"]
+        lead = f"{leads[-1][0]} of {leads[-1][1]}"
+        label = f"{TITLES[name]}, seed {without.params['seed']}"
+        lines.append([label, f"{level:.2f}", *steps, f"{ratios[-1]:.1f}", lead])
         if AFTER["PSNR"] in without.final:
             fairer.append(speedup(without, with_, AFTER["PSNR"], "PSNR"))
-            print(f"    against PD put after it, {without.final[AFTER['PSNR']]:.2f} dB: {fairer[-1]:.1f} times")
+            lines.append(
+                [f"{label}, PD put after it", f"{without.final[AFTER['PSNR']]:.2f}", "", "", f"{fairer[-1]:.1f}", ""]
+            )
+table(["to the end of the run without PD", "PSNR, dB", "steps without", "with", "times faster", "ahead"], lines)
 record(
     "C4",
     sum(ratios) / len(ratios) if ratios else None,
@@ -1243,10 +1262,9 @@ record(
 # %% [markdown]
 # The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where
 # that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it
-# counts). So the ratio is made of a head start and of faster learning, and does not say of how much of each. The curves
-# do: compare their heights at step 0, then their slopes. The head start is to be had without training, by PD behind the
-# other network in use (the dotted curves). Against those the last line of each pair compares: that ratio is about the
-# training alone.
+# counts). The ratio is mostly this head start, as Figure 7.11 shows at step 0. It is to be had without training, by PD
+# behind the other network in use (the dotted curves). Each pair's last line compares with those: that ratio is about
+# the training alone.
 #
 # ### Half-way, and the blocks
 #
@@ -1255,25 +1273,27 @@ record(
 # (Before training the null part is nearly empty and blocks are all there is, so most of the fall comes at once; the
 # printed figures show how it goes on, and what a network without PD ends with.)
 
-# %% mystnb={"image": {"alt": "Blockiness against steps, falling with PD from a high start towards 1"}}
-fig, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
-curves_of(ax, "blockiness", model="glean", factor=8)
-ax.axhline(1, color=GRAY, ls=":")
-ax.set(xlabel="steps", ylabel="blockiness", yscale="log", title="GLEAN, faces, 8x")
-if len(ax.lines) > 1:
-    ax.legend(frameon=False)
-plt.show()
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Blockiness against steps, falling with PD from a high start towards 1"}}
+with plot() as ax:
+    curves_of(ax, "blockiness", model="glean", factor=8)
+    ax.axhline(1, color=GRAY, ls=":")
+    ax.set(xlabel="steps", ylabel="blockiness", yscale="log", title="GLEAN, faces, 8x")
+    if len(ax.lines) > 1:
+        ax.legend(fontsize=8)
 with_pd = pick(AT_8["faces"], model="glean", factor=8, null_space="pd")
 fading = [run.final["blockiness"] / run.history[0]["blockiness"] for run in with_pd]
+lines = []
 for run in with_pd + pick(AT_8["faces"], model="glean", factor=8, null_space="none"):
     steps, values = run.curve("blockiness")
-    print(
-        f"{run.path.name}: {values[0]:.2f} before training, {values[1]:.2f} after {steps[1]} steps, {values[-1]:.2f} after {steps[-1]}"
-    )
+    lines.append([run.path.name, *(f"{values[i]:.2f}" for i in (0, 1, -1)), steps[1], steps[-1]])
+table(["blockiness", "before training", "first look", "at the end", "step of the first", "of the last"], lines)
 record("C12", sum(fading) / len(fading) if fading else None, profile=profile, runs=names(with_pd))
 
+# %% [markdown]
+# **Figure 7.12.** How much larger the steps across borders of blocks are than those inside; 1, dotted, is an image
+# without blocks. With PD the network starts as blocks, and most of them are gone at the first look.
 
-# %% mystnb={"image": {"alt": "Faces half-way through the training and after it, without PD and with PD"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Faces half-way through the training and after it, without PD and with PD"}}
 labelled = []
 for space in ("none", "pd"):
     for run in pick(AT_8["faces"], model="glean", factor=8, null_space=space)[:1]:
@@ -1284,23 +1304,26 @@ for space in ("none", "pd"):
 gallery(labelled)
 
 # %% [markdown]
-# *The figure* (the paper's Figure 10): the same unseen photographs in every row; they and their measurements are not
-# shown, since they are not ours to distribute.
+# **Figure 7.13.** Half-way through the training and at its end, without PD and with it (the paper's Figure 10): the
+# same unseen people in every row; they and their measurements are not shown, since they are not ours to distribute.
 #
 # On real data: what the network trained with PD says itself, its null part, and the answer.
 
-# %% mystnb={"image": {"alt": "Raw predictions, their null-space parts and the final answers of GLEAN with PD on unseen faces"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Raw predictions, their null-space parts and the final answers of GLEAN with PD on unseen faces"}}
 for run in pick(AT_8["faces"], model="glean", factor=8, null_space="pd")[:1]:
     x_r, x_hat = answers_of(run)
     gallery([("$x_r$", x_r), ("null part", 0.5 + A.project_null(x_r) if factor == 8 else x_r), (r"$\hat x$", x_hat)])
 
 # %% [markdown]
+# **Figure 7.14.** GLEAN with PD on unseen people: what the network itself says, the null part of it (gray is zero),
+# and the answer. The colours of $x_r$ are nobody's business but PD's; what they should be comes from $y$.
+#
 # ## 8. Contact sheets
 #
 # Final answers, the same unseen images in all rows of a category, none chosen.
 
 
-# %% mystnb={"image": {"alt": "Answers of GLEAN, GLEAN with PD, Panini and Panini with PD on unseen faces, cats and buildings"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Answers of GLEAN, GLEAN with PD, Panini and Panini with PD on unseen faces, cats and buildings"}}
 def sheet_of(at, category, factor):
     """[(label, images)]: y, bicubic and the mean image + PD, of the same unseen images as the runs' sheets show."""
     folder = f"{'' if at == 'laptop' else at + '-'}{category}-{factor}x"
@@ -1309,6 +1332,7 @@ def sheet_of(at, category, factor):
     return [(name, cells[k]) for name, k in (("$y$", 0), ("bicubic", 1), ("mean + PD", 5)) if cells]
 
 
+everything = []
 for category, at in AT_8.items():
     labelled = sheet_of(at, category, 8) + [
         (f"{category}, {TITLES[name]}{SPACES[space]}", answers_of(run)[1])
@@ -1316,9 +1340,16 @@ for category, at in AT_8.items():
         for space in SPACES
         for run in pick(at, category, model=name, factor=8, null_space=space)[:1]
     ]
-    gallery(labelled)
+    everything += labelled
+gallery(everything, count=4)
 
-# %% mystnb={"image": {"alt": "The same at 16x, from four by four pixels"}}
+# %% [markdown]
+# **Figure 7.15.** Final answers at 8x, the same unseen images in all rows of a category. Where runs were short (the
+# profile is printed above Table 2) look for what their few steps left: grids over mouths, diagonal hatching on the
+# coats of cats, blocks and relief on buildings. The first two are the pixel shuffles' and the adversary's, the last is
+# PD's, whose block means do not belong to a bicubic $y$ (section 9).
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The same at 16x, from four by four pixels"}}
 gallery(
     sheet_of(AT_16["faces"], "faces", 16)
     + [
@@ -1330,38 +1361,50 @@ gallery(
 )
 
 # %% [markdown]
+# **Figure 7.16.** The same at 16x, from $4 \times 4$ pixels. The faces are somebody's; stripes in the rows with PD run
+# along the borders of the sixteen blocks, where the network and $y$ disagree about the colour.
+#
 # The trained networks that come with the course, on images of the prior (so that $x$ may be shown): anatomy and errors
 # times five, as Figures 4 and 9 of the paper.
 
-# %% mystnb={"image": {"alt": "For each shipped network: y, raw prediction, null part, blocks, answer, two error maps, truth"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For each shipped network: y, raw prediction, null part, blocks, answer, two error maps, truth"}}
+rows, labels = [], []
 for name in restorers():
     shipped_model = read_model(name)
-    if shipped_model.A is None or not isinstance(shipped_model.A, AveragePool) or shipped_model.this.model == "pdn":
+    pooled = isinstance(shipped_model.A, AveragePool) and shipped_model.this.model != "pdn"
+    if not pooled or shipped_model.this.prior != source.prior:
         continue
-    truth = samples(2, 4) if shipped_model.this.prior == source.prior else None
-    if truth is not None:
-        print(name)
-        y_3 = from_uint8(to_uint8(shipped_model.A_true(truth)))
-        show(anatomy(shipped_model.network, y_3, truth, shipped_model.A), NAMES + [""] * 8, columns=8, height=1.1)
-if not restorers():
-    print("no trained restorer comes with the course yet")
+    truth = samples(1, 4)
+    y_3 = from_uint8(to_uint8(shipped_model.A_true(truth)))
+    rows += anatomy(shipped_model.network, y_3, truth, shipped_model.A)
+    labels.append(name)
+if labels:
+    show(rows, NAMES + [""] * (len(rows) - len(NAMES)), columns=len(NAMES), height=1.0)
+print("rows:", *labels or ["no trained restorer comes with the course yet"], sep="\n")
 
 # %% [markdown]
+# **Figure 7.17.** The shipped networks, a row for each, in the order printed: measurement, prediction, its null part,
+# blocks of $y$, answer, two error maps, truth. The errors of $\hat x$ have lost their flat areas: those were the block
+# means.
+#
 # ## 9. What limits PD, and what else was claimed
 #
 # ### The mismatch
 #
 # $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the
 # answer is off. That is a ceiling for every network with PD, since of all images that average to $y$ this answer is the
-# one nearest to $x$; with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8 bits of $y$.
+# one nearest to $x$ (lesson 01 proves it); with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8
+# bits of $y$.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 exact_operator = Resize(G.size, factor)
 y_float = exact_operator(held_out)
-through_pd, through_exact = (psnr(enforce_consistency(held_out, y_float, B), held_out) for B in (A, exact_operator))
-print("the truth through the exact null space stays the truth, to 100 dB:", bool(through_exact.min() > 100))
+mended = (enforce_consistency(held_out, y_float, B) for B in (A, exact_operator))
+through_pd, through_exact = (psnr(image, held_out) for image in mended)
+lowest = through_exact.min()
+print(f"the truth through the exact null space: {'above 100' if lowest > 100 else f'{lowest:.0f}'} dB")
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(f"the truth through PD: {through_pd.mean():.1f} dB on images of the prior, whatever the network")
 rows = [
     (f"8x faces, {TITLES[name]}{SPACES[s]}", pick(AT_8["faces"], model=name, factor=8, null_space=s))
@@ -1384,7 +1427,7 @@ scores(rows + pooled, METRICS)
 # that on faces. (The divisor must be positive, or the ratio means nothing.)
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def gain_of(without, with_):
     """PSNR with PD minus without, mean over seeds; None where a run is missing."""
     return mean(with_, "PSNR").mean - mean(without, "PSNR").mean if without and with_ else None
@@ -1410,7 +1453,7 @@ for id, what, other in (
 # search that minimises the distance to $y$ may well win in the second. (PULSE was given pooled $y$, GLEAN bicubic ones;
 # the images are of the same held-out people, fewer for PULSE, whose searches take long.)
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 plain, on_pooled = (
     {"model": "glean", "factor": 8, "null_space": "none", "downsampler": d} for d in ("bicubic", "average")
 )
@@ -1423,15 +1466,12 @@ if glean_runs and found:
     ours = mean(glean_runs, "PSNR")
     lead = ours.mean - found["PSNR"]
     lr_ours = mean(glean_runs, "PSNR(LR)")
-    print(
-        f"PSNR: GLEAN {ours.text()} dB, PULSE {found['PSNR']:.2f} dB; PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['PSNR(LR)']:.2f} dB"
-    )
+    print(f"PSNR: GLEAN {ours.text()} dB, PULSE {found['PSNR']:.2f} dB")
+    print(f"PSNR(LR): GLEAN {lr_ours.text()} dB, PULSE {found['PSNR(LR)']:.2f} dB")
     same_y = pick(at, **on_pooled)
     if same_y:  # the same measurements as PULSE's
-        print(
-            f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {mean(same_y, 'PSNR').mean - found['PSNR']:+.2f} dB"
-        )
         fair = mean(same_y, "PSNR").mean - found["PSNR"]
+        print(f"GLEAN trained and asked on pooled y: PSNR {mean(same_y, 'PSNR').text()} dB, {fair:+.2f} dB")
     in_lr = {"glean_psnr_lr": round(lr_ours.mean, 2), "pulse_psnr_lr": round(found["PSNR(LR)"], 2)}
 record("C17", lead, profile=profile, runs=names(glean_runs), control=fair, **in_lr)
 

@@ -40,6 +40,9 @@ _IN_SVG = re.compile(
     r'data:image/png;base64,(?P<png>[A-Za-z0-9+/=\s]+)(?P<between>"[^>]*?style=")image-rendering:crisp-edges;'
     r"image-rendering:pixelated"
 )
+_NOTES = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)  # of an SVG, for people who edit it
+_NUMBER = re.compile(r"\d+\.\d{3,}")  # with more digits than anyone can see
+_SPACE = re.compile(r"(?<=>)\s+(?=<)|\s+")
 _FRAME = "#ff9f1c"  # orange, seen on light and dark images, also by colour-blind readers
 
 
@@ -119,14 +122,15 @@ def _display(figure: Figure) -> None:
         svg = _saved(figure, "svg", dpi=_DPI, metadata={"Date": None}).decode()
     largest = max((max(image.get_size()) for image in images), default=0)
     few = max(_FEW, largest // 4)  # a measurement beside its picture
-    display(SVG(_IN_SVG.sub(lambda image: _as_webp(image["png"], image["between"], few), svg)))
+    svg = _IN_SVG.sub(lambda image: _as_webp(image["png"], image["between"], few), svg)
+    display(SVG(_SPACE.sub(" ", _NUMBER.sub(lambda number: f"{float(number[0]):.5g}", _NOTES.sub("", svg)))))
 
 
 def _as_webp(png: str, between: str, few: int) -> str:
     """An image of an SVG as WebP, a fifth of the bytes; smooth when enlarged, unless it has ``few`` pixels a side."""
     picture, file = PIL.Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
     few = max(picture.size) <= few
-    picture.convert("RGB").save(file, "webp", quality=85, lossless=few, method=6)
+    picture.convert("RGB").save(file, "webp", quality=75, lossless=few, method=6)
     style = "image-rendering:pixelated" if few else ""
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}{between}{style}"
 
