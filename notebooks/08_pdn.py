@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,jupyter
+#     cell_metadata_filter: tags,jupyter,mystnb
 #     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version,-jupytext.text_representation.format_version
 #     text_representation:
 #       extension: .py
@@ -38,7 +38,7 @@
 # **Before you start**: [the GAN prior](05_gan_prior.ipynb) and lesson 07 (GLEAN and its training step). The lesson
 # covers Section 4.4, Table 4 and Figures 7 and 8 of the paper.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | night | gpu | paper; empty: GANPRIOR_PROFILE or laptop
 weights: str = "pdn-faces-8x"  # a shipped PDN; where it is missing, an untrained one takes its place
 codes: int = 0  # answers to each measurement; 0: 16, and 4 at smoke
@@ -53,17 +53,13 @@ variant: str = ""  # your own run: one of the departures that section 8 compares
 prior: str = ""  # your own run: a shipped prior; empty: that of the data, or faces64
 changes: dict = {}  # your own run: fields of the restorer profile to replace, such as {'steps': 100}
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 import copy
 import json
 import math
 
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from IPython import get_ipython
-from IPython.display import Markdown
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, report
 from ganprior_null.data import photograph
@@ -84,7 +80,7 @@ from ganprior_null.training import make_fabric, step_generator
 from ganprior_null.training.degrade import degrade
 from ganprior_null.training.restore import RestorerRecipe, restorer_state, restorer_step
 from ganprior_null.weights import load_discriminator, load_prior, shipped
-from ganprior_null.widgets import check_answer, show
+from ganprior_null.widgets import check_answer, plot, show, table
 
 profile = profile_name(profile)
 codes = codes or (4 if profile == "smoke" else 16)
@@ -96,9 +92,6 @@ if data and not retrain:
 G, w_mean = load_prior("faces64")
 G.requires_grad_(False)
 BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-blind readers too
-plt.rcParams.update({"figure.dpi": 100, "figure.facecolor": "white", "font.size": 9})
-if get_ipython():  # in a notebook: JPEG figures, as noise does not compress as PNG
-    set_matplotlib_formats("jpeg", pil_kwargs={"quality": 75})
 
 
 def gaussian(*shape, offset=0):
@@ -118,25 +111,25 @@ def gaussian(*shape, offset=0):
 # constant that no network can change.) So a pixel loss teaches only the null part, the part that $y$ does *not*
 # determine. And what does it teach there?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 A = AveragePool(8)
-x = torch.rand(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-x_r = torch.rand(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(seed + 1)).requires_grad_()
-x_hat = enforce_consistency(x_r, A(x), A)
-error = (x_hat - x).square().sum()
-torch.testing.assert_close(error, A.project_null(x_r - x).square().sum())
+rng = torch.Generator().manual_seed(seed)
+x, x_r = torch.rand(2, 2, 3, 64, 64, dtype=torch.float64, generator=rng)
+x_r = x_r.requires_grad_()
+error = (enforce_consistency(x_r, A(x), A) - x).square().sum()
+null = A.project_null(x_r - x).square().sum()
 (slope,) = torch.autograd.grad(error, x_r)
-print("equation (1): the error is that of the null part:", True)
-print("the gradient has no range part:", bool(A(slope).abs().max() < 1e-12))
+print(f"equation (1): error over that of the null part {error / null:.6f}")
+print(f"range part of the gradient: {A(slope).abs().max():.6f}")
 
 # %% [markdown]
 # Many faces have the same $y$. Write $n$ for the null part and $p(n \mid y)$ for the plausible ones. The squared error
 # averaged over all of them is least for the *mean* null part, $\mathbb E[n \mid y]$: an average over eyes that look
-# left and right, mouths open and shut. It is as near as one can get to everything, and is itself nothing: a blur. The
-# figure has one dimension instead of twelve thousand.
+# left and right, mouths open and shut. It is as near as one can get to everything, and is itself nothing: a blur.
+# Figure 8.1 shows it in one dimension instead of twelve thousand.
 
 
-# %% mystnb={"image": {"alt": "A density with two peaks, and below it the expected squared and absolute errors, both lowest between the peaks where the density is nearly zero"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A density with two peaks, and below it the expected squared and absolute errors, both lowest between the peaks where the density is nearly zero"}}
 def draw_null(count, offset):
     """Plausible null parts of one dimension: near -1 or near 1, as often."""
     side = (gaussian(count, offset=offset) > 0).double() * 2 - 1
@@ -145,18 +138,20 @@ def draw_null(count, offset):
 
 n = draw_null(20_000, offset=10)
 guess = torch.linspace(-2, 2, 161, dtype=torch.float64)
-fig, (top, bottom) = plt.subplots(2, 1, figsize=(6, 3.4), sharex=True, layout="constrained")
-top.hist(n.numpy(), bins=80, density=True, color=BLUE)
-top.set(ylabel="$p(n | y)$")
-bottom.plot(guess, [(g - n).square().mean() for g in guess], color=ORANGE, label="expected squared error")
-bottom.plot(guess, [(g - n).abs().mean() for g in guess], "--", color=GRAY, label="expected absolute error")
-bottom.set(xlabel="answer", ylim=(0, 3))
-bottom.legend(fontsize=8)
-plt.show()
+with plot(2, 1, height=1.9, width=6, sharex=True) as (top, bottom):
+    top.hist(n.numpy(), bins=80, density=True, color=BLUE)
+    top.set(ylabel="$p(n | y)$")
+    bottom.plot(guess, [(g - n).square().mean() for g in guess], color=ORANGE, label="expected squared error")
+    bottom.plot(guess, [(g - n).abs().mean() for g in guess], "--", color=GRAY, label="expected absolute error")
+    bottom.set(xlabel="answer", ylabel="error", ylim=(0, 3))
+    bottom.legend()
 
 # %% [markdown]
-# *The figure:* the answer with the least error is one that never occurs. (L1 is no better here: it is flat where nobody
-# lives.) An adversary judges otherwise. It asks whether *this* pair of eyes could be real.
+# **Figure 8.1.** One number in the place of twelve thousand. Above, which null parts are plausible; below, the error
+# of an answer, averaged over them. The answer with the least squared error is one that never occurs, and the absolute
+# error is flat where nobody lives.
+#
+# An adversary judges otherwise than the errors of Figure 8.1. It asks whether *this* pair of eyes could be real.
 #
 # ### Why is it enough that $D$ never sees $y$?
 #
@@ -180,22 +175,25 @@ plt.show()
 #
 # $$\mathbb E \lVert n' - n \rVert^2 = 2\, \mathbb E \lVert n - \mathbb E n \rVert^2 : \tag{2}$$
 #
-# **twice** the squared error of the mean, $10 \log_{10} 2 = 3.01$ dB of PSNR, for each $y$. (Realism alone never needs
-# to cost more {cite}`blau2018perception`; with consistency it costs just that.) So no perfect sampler can match the
-# PSNR of a perfect *regressor*, the network that answers with the mean. Keep the three decibels in mind for section 8.
+# since $n' - n$ is the difference of two independent draws, whose variances add: **twice** the squared error of the
+# mean, $10 \log_{10} 2 = 3.01$ dB of PSNR, for each $y$. (Realism alone never needs to cost more
+# {cite}`blau2018perception`; with consistency it costs just that.) So no perfect sampler can match the PSNR of a
+# perfect *regressor*, the network that answers with the mean. Keep the three decibels in mind for section 8.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 answers = draw_null(20_000, offset=20)
-ratio = (answers - n).square().mean() / (n.mean() - n).square().mean()
-print(f"squared error of samples over that of the mean: {ratio:.1f}")
-print(f"in decibels: {10 * math.log10(2):.2f}")
+ratio = ((answers - n).square().mean() / (n.mean() - n).square().mean()).item()
+print(f"squared error of samples over that of the mean: {ratio:.2f}, or {10 * math.log10(ratio):.1f} dB")
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LivePDN
 
 LivePDN()
 
 # %% [markdown]
+# **Figure 8.2.** PDN in your browser: one measurement, a slider for $z$, and an answer that changes while its block
+# averages do not.
+#
 # ## 2. The network
 #
 # Strike out two parts of GLEAN: the head that predicted latents from $y$, and the decoder. Codes come from
@@ -214,7 +212,7 @@ LivePDN()
 # face, put into the null space of $y$. What it has to learn is to listen.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def load_pdn():
     """The shipped PDN, else an untrained one around the shipped prior."""
     if weights in shipped():
@@ -231,10 +229,10 @@ bare = network.network  # speaks [-1, 1]
 A = AveragePool(bare.out_size // bare.in_size)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 @torch.no_grad()
 def forward_pass(y, z):
-    """y (N, 3, 8, 8) in [0, 1], z (N, m) -> x_hat (N, 3, 64, 64), equation (3)."""
+    """y (N, 3, 8, 8), z (N, m) -> x_hat (N, 3, 64, 64), equation (3)."""
     features = bare.encode(to_signed(y))  # (N, C, r, r) for r = 4, 8
     w = bare.bank.mapping(z)  # (N, m), the same code for all layers
     x_r = from_signed(bare.grow_from(features, w).rgb)  # the sum of the bank's RGB images
@@ -242,22 +240,25 @@ def forward_pass(y, z):
 
 
 def answer(y, z, generator=None):
-    """As above, by the library; with a generator the bank's pixel noise is fresh as well."""
+    """As above, by the library; with a generator the pixel noise is fresh too."""
     with torch.no_grad():
         return enforce_consistency(network(y, z, generator), y, A)
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 y = measure(A, torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(seed)))
 z = gaussian(2, bare.bank.style_dim)
-torch.testing.assert_close(forward_pass(y, z), answer(y, z))
 x_hat = answer(y, z)
-print("equation (3) is the library's PDN:", True)
-print("two codes, two answers:", bool((answer(y[:1], z[:1]) - answer(y[:1], z[1:])).abs().max() > 1e-3))
-print("consistent, PSNR(LR) at least 140 dB:", bool((consistency_db(A, x_hat, y) >= 140).all()))
+torch.testing.assert_close(forward_pass(y, z), x_hat)
+print(f"equation (3) against the library's PDN: {(forward_pass(y, z) - x_hat).abs().max():.3f}")
+apart = (answer(y[:1], z[:1]) - answer(y[:1], z[1:])).abs().max()
+worst = consistency_db(A, x_hat, y).min()
+print(f"two codes give two answers: {bool(apart > 1e-3)}; ", end="")
+print(f"PSNR(LR) {'above 140' if worst >= 140 else f'{worst:.0f}'} dB")
 try:
     network(y, z[:, :-1])
-except ValueError:
-    print("a z of another width is refused: True")
+except ValueError as error:
+    print("a z of another width is refused:", str(error).split(",")[0])
 
 # %% [markdown]
 # <details><summary>Quick check 1: y was random noise here, and it may be that the network never saw a face. Why is every answer consistent all the same?</summary>
@@ -276,9 +277,10 @@ except ValueError:
 # on the score, *is* the softplus loss of lesson 05. And with a single loss its weight does not matter, since Adam
 # divides by the size of the gradient.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 scores = gaussian(16, 1, offset=30).double()
-torch.testing.assert_close(F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores)), generator_loss(scores))
+vanilla = F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores))
+torch.testing.assert_close(vanilla, generator_loss(scores))
 moved = []
 for weight in (1.0, 1e-2):
     a = torch.nn.Parameter(gaussian(50, offset=31))
@@ -288,11 +290,11 @@ for weight in (1.0, 1e-2):
         (weight * F.softplus(a).sum()).backward()
         optimizer.step()
     moved.append(a.detach())
-print("vanilla is softplus: True")
-print("a hundredth of the weight, the same steps:", torch.allclose(*moved, atol=1e-5))
+print(f"vanilla and softplus differ by {(vanilla - generator_loss(scores)).abs():.4f}")
+print(f"a hundredth of the weight: after 20 steps {(moved[0] - moved[1]).abs().max():.4f} apart")
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def pdn_step(network, D, optimizer, optimizer_D, x, y, t):
     """One step of PDN's training: codes, answer, network, discriminator."""
     generator = step_generator(seed, t, "z 0")
@@ -310,6 +312,7 @@ def pdn_step(network, D, optimizer, optimizer_D, x, y, t):
     optimizer_D.step()
 
 
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 recipe = RestorerRecipe(global_batch=2, lr=1e-3, pixel_weight=0.0, perceptual_weight=0.0, gan_weight=1.0, seed=seed)
 x = from_signed(G(truncate(G.mapping(gaussian(2, G.style_dim, offset=40)), w_mean, 0.7))).clamp(0, 1)
 y = measure(A, x)
@@ -323,7 +326,10 @@ pdn_step(*ours, state["optimizer"], state["optimizer_D"], x, y, 0)
 restorer_step(lambda t: (x, y), A, recipe, None)(make_fabric(accelerator="cpu"), library, 0)
 for a, b in zip(ours[0].parameters(), theirs[0].parameters(), strict=True):
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-print("the step above is the library's: True")
+both = list(zip(ours[0].parameters(), theirs[0].parameters(), strict=True))
+print(
+    f"one step here and in the library: no weight differs by more than {max((a - b).abs().max() for a, b in both):.3f}"
+)
 print("the encoder's side has moved:", not torch.equal(before, ours[0].network.fusion_out[0].weight))
 
 # %% [markdown]
@@ -332,7 +338,7 @@ print("the encoder's side has moved:", not torch.equal(before, ours[0].network.f
 # Four truths that no network was trained on: a photograph, and three samples of the prior. Each is reduced to
 # $8 \times 8$ pixels and rounded to 8 bits; then PDN answers by several codes.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 photo = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (64, 64), mode="area")
 x = torch.cat(
     [photo, from_signed(G(truncate(G.mapping(gaussian(3, G.style_dim, offset=50)), w_mean, 0.7))).clamp(0, 1)]
@@ -342,49 +348,57 @@ answers = torch.stack(
     [answer(y, bare.draw(y, step_generator(seed, k, "codes")), step_generator(seed, k, "noise")) for k in range(codes)]
 )  # (K, N, 3, 64, 64)
 
-# %% mystnb={"image": {"alt": "For four measurements of 8 x 8 pixels: the truth, four different answers, the mean of all answers, which is smoother, and a map of where they differ"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For four measurements of 8 x 8 pixels: the truth, four different answers, the mean of all answers, which is smoother, and a map of where they differ"}}
 where = torch.stack([spread_map(answers[:, i : i + 1]) for i in range(len(x))])
 rows = []
 for i in range(len(x)):
     rows += [y[i], x[i], *answers[:4, i], answers[:, i].mean(0), where[i] / where.max()]
 titles = ["$y$", "truth", *(f"$z_{k}$" for k in range(1, 5)), f"mean of {codes}", "where they differ"]
-show(rows[: 8 * len(x)], titles + [""] * (len(rows) - 8), columns=8, height=1.15)
-
-# %% tags=["nbval-check-output"]
-worst = min(float(consistency_db(A, part, y).min()) for part in answers)
-average = answers.mean(0)
-print(f"all {answers.shape[0]} x {answers.shape[1]} answers: PSNR(LR) above 140 dB", worst > 140)
-print("the mean of consistent answers is consistent too:", bool((consistency_db(A, average, y) > 120).all()))
-nearer = [float(psnr(average, x)[i] - psnr(answers[:, i], x[i].expand_as(answers[:, i])).mean()) for i in range(len(x))]
-print("and nearer to the truth than an answer, every time:", min(nearer) > 0)
+show(rows[: 8 * len(x)], titles + [""] * (len(rows) - 8), columns=8, height=1.0)
 
 # %% [markdown]
-# *The figure:* all answers of a row have the same block averages (the truth's are a little off, as $y$ is its bicubic
-# reduction in 8 bits). What differs are the places where a face has something that $8 \times 8$ pixels do not hold. The
-# mean of the answers is smoother than each of them and closer to the truth, as equation (2) of lesson 06 has it:
+# **Figure 8.3.** Four measurements, a row each: the truth, four answers to four codes, the mean of all answers, and
+# where they differ, bright for much. All answers of a row have the same block averages (the truth's are a little off,
+# as $y$ is its bicubic reduction in 8 bits); what differs is what $8 \times 8$ pixels do not hold.
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+worst = min(float(consistency_db(A, part, y).min()) for part in answers)
+average = answers.mean(0)
+singles = [psnr(answers[:, i], x[i].expand_as(answers[:, i])).mean() for i in range(len(x))]
+nearer = [float(both - single) for both, single in zip(psnr(average, x), singles, strict=True)]
+print(f"all {answers.shape[0]} x {answers.shape[1]} answers: PSNR(LR) above 140 dB: {worst > 140}; ", end="")
+print(f"their mean: above 120 dB: {bool((consistency_db(A, average, y) > 120).all())}")
+print(f"the mean is nearer to the truth than an answer for {sum(d > 0 for d in nearer)} of {len(nearer)}")
+
+# %% [markdown]
+# The mean of the answers is smoother than each of them and closer to the truth, as equation (2) of lesson 06 has it:
 # averaging turns samples back into the regressor's blur. Here is by how much, and how far the answers are apart, in the
 # null space, where all of their difference lies.
 
-# %%
-print(f"the mean of {codes} answers is nearer by {sum(nearer) / len(nearer):.2f} dB; a perfect sampler's, by equation (2): "
-      f"{10 * math.log10(2 / (1 + 1 / codes)):.2f} dB")  # fmt: skip
-print(f"two answers differ by {pairwise_distance(answers, A):.3f} (root mean square); an answer and the truth by "
-      f"{float(A.project_null((answers - x).flatten(0, 1)).square().mean().sqrt()):.3f}")  # fmt: skip
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+gain, ideal = sum(nearer) / len(nearer), 10 * math.log10(2 / (1 + 1 / codes))
+print(f"the mean of {codes} answers is nearer by {gain:.2f} dB; a perfect sampler's, by equation (2): {ideal:.2f} dB")
+to_truth = float(A.project_null((answers - x).flatten(0, 1)).square().mean().sqrt())
+print(f"two answers differ by {pairwise_distance(answers, A):.3f} (root mean square); ", end="")
+print(f"an answer and the truth by {to_truth:.3f}")
 
 # %% [markdown]
 # A perfect sampler would bring the two distances of the last line together (exercise 1 asks why). An answer that is
 # farther from the truth than from its siblings means that the codes explore *less* than what is unknown, or around the
 # wrong place.
 #
-# Now move from code to code yourself. **Question**: between two codes, does a face *fade* into the next one, or is each
-# picture on the way a face? And does the read-out ever leave "exactly"?
+# Now move from code to code yourself. **Question**: between two codes, does one answer *fade* into the next, or is each
+# picture on the way an answer of its own? And does the read-out ever leave "exactly"?
 
-# %% tags=["live"]
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LiveCodes
 
 LiveCodes(answer, y[:1], gaussian(5, bare.bank.style_dim, offset=60), steps=4)
 
 # %% [markdown]
+# **Figure 8.4.** From code to code: each picture on the way is an answer of its own. The read-out compares its block
+# averages with $y$, and what changes with the null space.
+#
 # <details><summary>Answer</summary>
 #
 # Nothing is blended: each picture is the network's answer to a code of its own on the great circle between two others.
@@ -400,7 +414,7 @@ LiveCodes(answer, y[:1], gaussian(5, bare.bank.style_dim, offset=60), steps=4)
 # of it when only $z$ or only the pixel noise changes, and the worst PSNR(LR) of all answers.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 if retrain:  # train, then judge: on other downsamplers, and over many z
     source = find_source(data, prior)
     mine = Experiment("pdn", "pd" if pd else "none", factor, downsampler, source.prior, seed, degraded, variant)
@@ -454,14 +468,6 @@ def text(value, digits=2):
     return "–" if value is None else value.text(digits)
 
 
-def table(head, rows):
-    """A Markdown table, or what is missing."""
-    if not rows:
-        return Markdown("*No stored runs of this kind yet.*")
-    lines = [head, ["---"] * len(head), *rows]
-    return Markdown("\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines))
-
-
 def two_seeds(*groups):
     """The runs' names where each group has two seeds or more, as a verdict here needs; else None, saying so."""
     seeds = [len({run.params["seed"] for run in group}) for group in groups]
@@ -485,7 +491,7 @@ for factor, set_ in pdn.items():
     assert all(value > 140 for value in worst)
 table(["", "seeds", "two answers", "by z alone", "by noise alone", "answer and truth", "worst PSNR(LR)"], rows)
 
-# %% mystnb={"image": {"alt": "Maps of where the answers of stored runs differ, and for some measurements a row of eight answers each"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Maps of where the answers of stored runs differ: eyes, mouths, outlines, in a grid of cells"}}
 maps = {
     f"{factor}x, seed {run.params['seed']}": load_image(run.path / "diversity_map.webp")
     for factor, set_ in pdn.items()
@@ -494,45 +500,59 @@ maps = {
 }
 if maps:
     show([*maps.values()], [*maps], height=1.5)
-    shown = next(run for set_ in pdn.values() for run in set_ if (run.path / "diversity_samples.webp").is_file())
-    show(
-        [load_image(shown.path / "diversity_samples.webp")],
-        [f"a row for each y, a column for each z: {shown.name}"],
-        height=3,
-    )
 else:
     print("no stored diversity yet: python -m ganprior_null evaluate restorer RUN")
 
 # %% [markdown]
-# *The maps* are bright where answers differ most, each by its own largest value. Look for eyes, mouth and outline: that
-# is what $8 \times 8$ averages do not hold. The grid of cells shows too, since answers that must agree on every cell's
-# average differ *within* cells. *The samples*, if there are any: one measurement a row.
-#
+# **Figure 8.5.** Where the answers of stored runs differ, over many held-out faces, each map by its own largest
+# value. Look for eyes, mouth and outline: that is what the averages do not hold. The grid of cells shows too, since
+# answers that must agree on every cell's average differ *within* cells.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For some measurements a row of answers each, by different codes"}}
+stored = [run for set_ in pdn.values() for run in set_ if (run.path / "diversity_samples.webp").is_file()]
+for run in stored[:1]:
+    show([load_image(run.path / "diversity_samples.webp")], [run.name], height=3)
+
+# %% [markdown]
+# **Figure 8.6.** A measurement a row, a code a column, from the run whose name stands above.
+
+# %% [markdown]
 # ## 5. Without PD
 #
 # **Claim C9**: the same network, the same loss, no null-space step. Nothing ties $\hat x$ to $y$ then but a
 # discriminator that never sees $y$: any face will do.
 
-# %% mystnb={"image": {"alt": "PSNR to the truth and fd_features64 over training steps, PDN with and without PD"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PSNR to the truth and fd_features64 over training steps, PDN with and without PD"}}
 with_pd, without = pdn[8], group(model="pdn", null_space="none")
 both = pairs_of(without, with_pd)
-if both:
-    fig, panels = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
+if not both:
+    print("no pair of runs with and without PD yet")
+with plot(1, 2, height=2.6) as panels:
     for ax, metric in zip(panels, ("PSNR", "fd_features64"), strict=True):
         for i, pair in enumerate(both):
             for run, name, style in zip(pair, ("without PD", "with PD"), ("--", "-"), strict=True):
                 colour = BLUE if name == "with PD" else ORANGE
                 ax.plot(*run.curve(metric), style, color=colour, label=None if i else name)
         ax.set(xlabel="step", ylabel=metric)
-    panels[0].legend(fontsize=8)
-    panels[1].set_yscale("log")
-    plt.show()
-    last_rows = [load_image(run.path / "sheet.webp")[..., -66:, :] for run in both[0]]
-    show(last_rows, ["without PD", "with PD"], columns=1, height=0.8)
-else:
-    print("no pair of runs with and without PD yet")
+    if both:
+        panels[0].legend()
+        panels[1].set_yscale("log")
 
-# %%
+# %% [markdown]
+# **Figure 8.7.** PDN with PD and without over the training, a line for each seed. Left, PSNR to the truth: the gap is
+# there before the first step. Right, the distance of the answers to photographs, lower is better: compare where the two
+# begin and where they end.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two rows of faces: without PD, and with PD"}}
+if both:
+    last_rows = [load_image(run.path / "sheet.webp")[..., -66:, :] for run in both[0]]
+    show(last_rows, ["without PD", "with PD"], columns=1, height=0.9)
+
+# %% [markdown]
+# **Figure 8.8.** Their last answers to the same measurements. Without PD any face will do; with PD the same people
+# are asked for.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 gaps = {one.params["seed"]: other.final["PSNR"] - one.final["PSNR"] for one, other in both}
 details = {f"dB_seed_{seed}": round(gap, 2) for seed, gap in gaps.items()}
 if gaps:
@@ -567,7 +587,7 @@ report.record("C9", c9, profile=profile, runs=stored or (), control=learned, see
 # Each run keeps its own null space. Distances are [`fd_features64`](../book/api.md#metrics.fd_features64), never to be
 # compared with a published FID.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Four plots over five downsamplers: PSNR, SSIM, fd_features64 and PSNR(LR) of GLEAN and Panini-Net with and without PD, of PDN, and of bicubic interpolation with PD"}}
 METHODS = {
     "GLEAN": {"model": "glean", "null_space": "none"},
     "GLEAN + PD": {"model": "glean", "null_space": "pd"},
@@ -578,22 +598,30 @@ METHODS = {
 TESTED = {"bicubic-plain": "bicubic, plain (trained on)", "bicubic": "bicubic", "bilinear": "bilinear", "average": "box",
           "lanczos3": "Lanczos"}  # fmt: skip
 aliased = {name: evaluated(group(**this, downsampler="bicubic-plain")) for name, this in METHODS.items()}
-rows = []
 free = {d: stored_baselines("faces", 8, profile=judged, downsampler=d, folders=report.result_folders()) for d in TESTED}
-for name in free["bicubic"]:
-    for metric, digits in (("PSNR", 2), ("SSIM", 3), ("fd_features64", 2)):
-        cells = [f"{free[d][name][metric]:.{digits}f}" if free[d] else "–" for d in TESTED]
-        rows.append([f"*{name}*" if metric == "PSNR" else "", metric, *cells])
-for name, set_ in aliased.items():
-    for metric, digits in (("PSNR", 2), ("SSIM", 3), ("fd_features64", 2), ("PSNR(LR)", 1)):
-        cells = [text(over_seeds(set_, "unseen.json", "tested", d, metric), digits) for d in TESTED]
-        if set(cells) != {"–"}:
-            rows.append([f"{name} ({len(set_)} seeds)" if metric == "PSNR" else "", metric, *cells])
-rows.append(["*paper: GLEAN, Panini, PDN*", "PSNR", "", "*30.13, 29.40, 30.24 (Table 4)*", "", "", ""])
-table(["trained on plain bicubic", "", *TESTED.values()], rows)
+LINES = dict(zip(METHODS, (ORANGE, ORANGE, "#009E73", "#009E73", BLUE), strict=True))
+FIGURES = ("PSNR", "SSIM", "fd_features64", "PSNR(LR)")
+at = range(len(TESTED))
+with plot(2, 2, height=2.6, sharex=True) as panels:
+    for ax, metric in zip(panels.flat, FIGURES, strict=True):
+        for name, set_ in aliased.items():
+            means = [over_seeds(set_, "unseen.json", "tested", d, metric) for d in TESTED]
+            if None not in means:
+                style = "o--" if METHODS[name]["null_space"] == "none" else "o-"
+                ax.plot(at, [m.mean for m in means], style, color=LINES[name], ms=4, label=name)
+        known = [free[d].get("bicubic + PD", {}).get(metric) for d in TESTED]
+        if None not in known:
+            ax.plot(at, known, ".:", color=GRAY, label="bicubic + PD")
+        ax.set(ylabel=metric)
+        ax.set_xticks(at, ["plain\n(trained)", "bicubic", "bilinear", "box", "Lanczos"])
+    panels[0, 0].figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+
+# %% [markdown]
+# **Figure 8.9.** Networks trained on plain bicubic $y$, asked about $y$ of five downsamplers, the first being their
+# own; means over the seeds. Dashed without PD, dotted what costs nothing. In *fd_features64* lower is better.
 
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 def averaged(set_, metric):
     """Mean over the paper's two unseen downsamplers of the means over seeds, or None."""
     found = [over_seeds(set_, "unseen.json", "tested", d, metric) for d in ("bicubic", "bilinear")]
@@ -615,7 +643,7 @@ each = {"distance_lower": f"{sum(holds[::2])} of 4", "psnr_about_equal": f"{sum(
 report.record("C7", share, profile=profile, runs=stored or (), seeds=2, **each)
 
 # %% [markdown]
-# Read the columns against one another, too. A network trained on aliased $y$ knows how to undo aliasing; an antialiased
+# Read Figure 8.9 from left to right, too. A network trained on aliased $y$ knows how to undo aliasing; an antialiased
 # $y$ is softer than all it has seen. And PD is itself an assumption about the kernel: on *box* it is the truth, on
 # plain bicubic it is far from it (lesson 02 measured how far), and PSNR(LR) under the downsampler that made $y$ shows
 # it.
@@ -635,19 +663,21 @@ report.record("C7", share, profile=profile, runs=stored or (), seeds=2, **each)
 # and all; and an adversary? We blur, add noise to, and compress half of the training images, each image always in the
 # same way (`training/degrade.py`); those to test on stay clean. So does one face of ours:
 
-# %% mystnb={"image": {"alt": "A photograph of a face, and the same blurred, noisy and compressed by three draws of strength"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A photograph of a face, and the same blurred, noisy and compressed by three draws of strength"}}
 clean = to_uint8(photo).expand(3, -1, -1, -1)
 bad = from_uint8(degrade(clean, share=1.0))
 show([photo, *bad], ["clean", *(f"degraded, draw {k}" for k in range(1, 4))], height=1.5)
 print(f"noise {noise(photo):.3f} -> {noise(bad):.3f}; sharpness {sharpness(photo):.3f} -> {sharpness(bad):.3f}")
 
 # %% [markdown]
+# **Figure 8.10.** One photograph, and three of the degraded images that training might see in its place.
+#
 # Two figures for each set of answers. *Noise*: the standard deviation that the finest detail gives away, by the median,
 # so that edges do not count. *Sharpness*: the root mean square step between neighbouring means of $2 \times 2$ pixels,
 # to which noise adds about a third of what it adds to steps between pixels. The control is the same network trained on
 # clean images.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 rows = []
 for name, this in METHODS.items():
     sets = {"clean": group(**this), "degraded": group(**this, degraded=True)}
@@ -665,7 +695,7 @@ table(
     ["trained on", "noise: clean", "degraded", "sharpness: clean", "degraded", "fd_features64: clean", "degraded"], rows
 )
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 trained_badly = {name: evaluated(group(**this, degraded=True)) for name, this in METHODS.items()}
 level = {k: m for k, s in trained_badly.items() if (m := over_seeds(s, "unseen.json", "artefacts", "answers", "noise"))}
 usual = {k: over_seeds(group(**METHODS[k]), "unseen.json", "artefacts", "answers", "noise") for k in level}
@@ -680,14 +710,17 @@ each = {f"rise {k}": round(rise, 2) for k, rise in rises.items()}
 each |= {f"noise {k}": round(m.mean, 4) for k, m in level.items()}
 report.record("C8", c8, profile=profile, runs=stored or (), seeds=2, **each)
 
-# %% mystnb={"image": {"alt": "Answers of networks trained on degraded images, a row for each network"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Answers of networks trained on degraded images, a row for each network"}}
 sheets = {name: set_[0].path / "sheet.webp" for name, set_ in trained_badly.items() if set_}
 if sheets:
-    show([load_image(path)[..., -66:, :] for path in sheets.values()], [*sheets], columns=1, height=0.8)
+    show([load_image(path)[..., -66:, :] for path in sheets.values()], [*sheets], columns=1, height=0.9)
 else:
     print("no runs on degraded images yet")
 
 # %% [markdown]
+# **Figure 8.11.** Answers of the networks that were trained on the degraded images, the same measurements in every
+# row. Look for grain, and for softness.
+#
 # What copying looks like is a rise from the column "clean" to the column "degraded". A network may be grainier than
 # another with any training, GLEAN than PDN for one; so the rule divides one rise by the other, GLEAN's by PDN's. Look
 # at Panini-Net's, too: it begins as clean as PDN.
@@ -702,7 +735,7 @@ else:
 # Now the other side: clean data, the matching kernel. Nothing unseen, nothing degraded. (At 16x GLEAN and Panini-Net
 # with PD have the paper's smaller $\beta$, lesson 07.)
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 METRICS = ("PSNR", "SSIM", "MS-SSIM", "identity", "fd_features64", "blockiness")
 WHO = {IDENTITY: 3, RANK: 0}  # digits; of `evaluate identity`, where a run was asked
 IN_USE = {"none": "raw", "pd": "PD", "exact": "exact"}  # its row of the answer that a run was trained to give
@@ -743,36 +776,42 @@ for (factor, metric), level in best.items():
     print(f"{factor}x, above everything that costs nothing in {metric} ({level:.3f}): {', '.join(above) or 'none'}")
 table(["", "", "seeds", *METRICS, *WHO], rows)
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+rows = []
 for factor, ours in pdn.items():
     rival, spread = group(**METHODS["GLEAN + PD"], factor=factor), over_seeds(ours, "diversity.json", "distance")
     if rival and spread:
         lost = mean(rival, "PSNR").mean - mean(ours, "PSNR").mean
         share = spread.mean**2 / 2 / over_seeds(ours, "diversity.json", "distance to the truth").mean ** 2
-        print(f"{factor}x: PDN's PSNR is {lost:.2f} dB below that of GLEAN with PD. Its own spread makes up about {100 * share:.0f} % of its "
-              f"squared error,\n    worth {-10 * math.log10(1 - share):.2f} dB; a perfect sampler has 50 %, worth {10 * math.log10(2):.2f} dB.")  # fmt: skip
-    else:
-        print(f"{factor}x: no runs of both yet")
+        rows.append([f"{factor}x", f"{lost:.2f}", f"{100 * share:.0f}", f"{-10 * math.log10(1 - share):.2f}"])
+rows.append(
+    ["a perfect sampler", "", "50", f"{10 * math.log10(2):.2f}"] if rows else ["no runs of both yet", "", "", ""]
+)
+table(["", "PSNR below GLEAN + PD, dB", "its spread, % of its squared error", "worth, dB"], rows)
 
-# %% mystnb={"image": {"alt": "fd_features64 and PSNR over training steps, GLEAN with PD and PDN"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "fd_features64 and PSNR over training steps, GLEAN with PD and PDN"}}
 curves = {"GLEAN + PD": group(**METHODS["GLEAN + PD"]), "PDN": group(**METHODS["PDN"])}
-fig, panels = plt.subplots(1, 2, figsize=(8, 2.6), layout="constrained")
-for ax, metric in zip(panels, ("fd_features64", "PSNR"), strict=True):
-    for (name, set_), colour in zip(curves.items(), (ORANGE, BLUE), strict=True):
-        for i, run in enumerate(set_):
-            ax.plot(*run.curve(metric), ".-", color=colour, label=None if i else name)
-    ax.set(xlabel="step", ylabel=metric)
-if any(curves.values()):
-    panels[0].set_yscale("log")
-    panels[0].legend(fontsize=8)
-plt.show()
+with plot(1, 2, height=2.6) as panels:
+    for ax, metric in zip(panels, ("fd_features64", "PSNR"), strict=True):
+        for (name, set_), colour in zip(curves.items(), (ORANGE, BLUE), strict=True):
+            for i, run in enumerate(set_):
+                ax.plot(*run.curve(metric), ".-", color=colour, label=None if i else name)
+        ax.set(xlabel="step", ylabel=metric)
+    if any(curves.values()):
+        panels[0].set_yscale("log")
+        panels[0].legend()
+rows = []
 for run in curves["PDN"]:
     steps, values = run.curve("fd_features64")
     worst = max(values)
-    print(f"seed {run.params['seed']}: fd_features64 {values[0]:.2f} before the first step, "
-          f"{worst:.2f} at step {steps[values.index(worst)]}, {values[-1]:.2f} at the end")  # fmt: skip
+    cells = f"{values[0]:.2f}", f"{worst:.2f}", steps[values.index(worst)], f"{values[-1]:.2f}"
+    rows.append([f"seed {run.params['seed']}", *cells])
+table(["PDN, fd_features64", "before the first step", "the worst", "at step", "at the end"], rows)
 
 # %% [markdown]
+# **Figure 8.12.** Realism and fidelity over the training. GLEAN with PD has pixel losses and climbs; PDN begins as
+# samples of the prior; see how far it leaves them before it comes back, and where its PSNR ends.
+#
 # So what is lost?
 #
 # - **Fidelity.** A perfect sampler gives away three decibels, by equation (2). The squared error of an answer is the
@@ -785,9 +824,9 @@ for run in curves["PDN"]:
 #   to read them). There a stranger has 0, and the rank is the place of the right person among all. A pixel loss pays
 #   for the right nose; an adversary is as content with another one.
 # - **A direction to follow.** Pixel losses have slopes everywhere. With the adversary alone training lives and dies
-#   with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Look at the curve:
-#   an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams. Does training ruin
-#   them first, before it builds them anew, now listening to $y$?
+#   with the discriminator: its start (ours comes with the prior), its learning rate, its patience. Figure 8.12 shows
+#   it: an untrained PDN shows samples of the prior, good faces of the wrong person with broken seams; see whether
+#   training ruins them first, before it builds them anew, now listening to $y$.
 # - **What it gains**: no pair $(x, y)$ is ever compared. PDN could learn from faces and the measurements of *other*
 #   faces.
 #
@@ -796,7 +835,7 @@ for run in curves["PDN"]:
 # Each is an argument of [`PDN`](../book/api.md#PDN) or of the recipe. A short run for each departure, from the same
 # seed, says what it does; the first line is the default at the same length.
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 LABELS = {
     "": "default: starts as its prior, frozen bank, RGB fused, fresh noise, no R1",
     "trained-bank": "the bank learns too",
@@ -828,7 +867,7 @@ table([title, "fd_features64", "PSNR", "identity", "distance of two answers"], r
 # The printed sentences above come from the stored runs, and where they disagree with the paper they stand as they are.
 # In short:
 
-# %%
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
 verdicts = []
 for id in ("C7", "C8", "C9"):
     this, (stored, _) = report.load_claims()[id], report.measurements(id)
