@@ -235,7 +235,7 @@ def forward_pass(y, z):
     """y (N, 3, 8, 8), z (N, m) -> x_hat (N, 3, 64, 64), equation (3)."""
     features = bare.encode(to_signed(y))  # (N, C, r, r) for r = 4, 8
     w = bare.bank.mapping(z)  # (N, m), the same code for all layers
-    x_r = from_signed(bare.grow_from(features, w).rgb)  # the sum of the bank's RGB images
+    x_r = from_signed(bare.grow_from(features, w).rgb)  # the bank's RGB sum
     return enforce_consistency(x_r, y, A)
 
 
