@@ -610,18 +610,12 @@ def mean_of(kind, key):
     return statistics.fmean(figures[key] for figures in tuned[kind])
 
 
-lines = [
-    "| in training | " + " | ".join(f"{after} behind" for after in STEPS_AFTER) + " | PSNR(LR) raw |",
-    "|---|" + "---|" * 4,
-]
+rows = []
 for kind in ("not trained further", *KINDS.values()):
-    cells = [f"{mean_of(kind, key):.2f}" for key in (*STEPS_AFTER.values(), "PSNR(LR) raw")]
-    lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    rows.append([kind, *(f"{mean_of(kind, key):.2f}" for key in (*STEPS_AFTER.values(), "PSNR(LR) raw"))])
 count = len(tuned["nothing"])
-Markdown(
-    "\n".join(lines)
-    + f"\n\nPSNR in dB, mean of three photographs and {count} run{'s' * (count > 1)} of 2,000 steps each"
-)
+note = f"PSNR in dB, mean of three photographs and {count} run{'s' * (count > 1)} of 2,000 steps each"
+table(["in training", *(f"{after} behind" for after in STEPS_AFTER), "PSNR(LR) raw"], rows, note)
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 inside = mean_of("exact", "PSNR exact") - mean_of("nothing", "PSNR exact")
