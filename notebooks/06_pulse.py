@@ -114,7 +114,7 @@ def decibels(mean_square):
 
 # %%
 def g(t):
-    """Codes t (N,) -> points (N, 2) of a bent curve; u runs along the feasible set, v across it."""
+    """Codes t (N,) -> points (N, 2) of a curve; u along the feasible set, v across."""
     u, v = t, 0.5 * torch.sin(2.4 * t) + 0.29 * t
     return 0.5 + torch.stack([v + u, v - u], 1) / math.sqrt(2)
 

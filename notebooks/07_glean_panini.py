@@ -443,7 +443,8 @@ def train_step(state, t, A):
     """One step for the network and one for D: equation (3)."""
     D, optimizer, optimizer_D = (state[k] for k in ("D", "optimizer", "optimizer_D"))
     x, y = pairs_at(t)
-    optimizer.param_groups[0]["lr"] = optimizer_D.param_groups[0]["lr"] = cosine(recipe, t)
+    for adam in (optimizer, optimizer_D):
+        adam.param_groups[0]["lr"] = cosine(recipe, t)
     x_r = state["network"](y)
     x_hat = x_r if A is None else enforce_consistency(x_r, y, A)  # the whole of PD
 
@@ -959,8 +960,8 @@ for category, at in AT_8.items():
         for metric, after in AFTER.items() if without and with_ and AFTER["PSNR"] in without[0].final else ():
             figures = [mean(without, metric).mean, mean(without, after).mean, mean(with_, metric).mean]
             worth.setdefault(metric, []).append(figures[2] - figures[1])
-            digits = 2 if metric == "PSNR" else 3
-            lines.append([f"{category}, {TITLES[name]}, {metric}", *(f"{value:.{digits}f}" for value in figures)])
+            cells = [f"{value:.{digits(metric)}f}" for value in figures]
+            lines.append([f"{category}, {TITLES[name]}, {metric}", *cells])
 table(["8x", "without PD", "PD after it", "trained with PD"], lines)
 for metric, gains in worth.items():
     print(f"training with PD adds {sum(gains) / len(gains):+.3f} to {metric}, mean over {len(gains)} pairs")
