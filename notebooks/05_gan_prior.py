@@ -1167,8 +1167,9 @@ titles = [name if column == 0 else "" for name in rows for column in range(6)]
 show(torch.cat([row[:6] for row in rows.values()]), titles, columns=6, height=1.3)
 
 # %% [markdown]
-# **Figure 5.20.** The first six samples of each shipped prior, none left out. Look for what is wrong: sides that do
-# not match, smears for glasses and hands, teeth, backgrounds.
+# **Figure 5.20.** The first six samples of each shipped prior, none left out. Look for what is wrong: sides that do not
+# match, smears for glasses and hands, teeth, backgrounds. What `buildings64` makes are textures of buildings, rows of
+# windows and edges, not buildings.
 #
 # A million parameters and 64 pixels are enough to learn how such priors behave; they are no match for a published
 # network. And a prior knows only its training images: what was rare there (skin tones, ages, poses) is rare or poor

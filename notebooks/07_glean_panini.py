@@ -390,15 +390,17 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 # $$\mathcal L = \lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 + \beta \operatorname{softplus}(-D(\hat x)), \tag{3}$$
 #
 # and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$,
-# lesson 05's game without R1, path length and moving average. The weights $\lambda, \alpha, \beta$ are
-# $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the squared norm too, so that no size enters
-# the weights; pixels and scores are taken in $[-1, 1]$. $\phi$ are features of a network that has learned to see: here
-# the stages of the course's own `features64`, in the papers one layer of VGG16 (conv4_3, before its ReLU). The pixel
-# loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it; its main
-# text names the second for both. The paper and the published configurations disagree in two places: the paper says a
-# learning rate of $10^{-3}$, the configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the
-# configurations use the one above. Our `paper` profile follows the configurations, `paper-text` has the text's learning
-# rate.
+# lesson 05's game without R1, path length and moving average.
+#
+# - The weights $\lambda, \alpha, \beta$ are $1, 10^{-2}, 10^{-2}$ (this $\alpha$ is no mask). All terms are means, the
+#   squared norm too, so that no size enters the weights; pixels and scores are taken in $[-1, 1]$.
+# - $\phi$ are features of a network that has learned to see: here the stages of the course's own `features64`, in the
+#   papers one layer of VGG16 (conv4_3, before its ReLU).
+# - The pixel loss is a mean square for GLEAN and a mean absolute error for Panini-Net, as the paper's appendix has it;
+#   its main text names the second for both.
+# - The paper and the published configurations disagree in two places. The paper says a learning rate of $10^{-3}$, the
+#   configurations $10^{-4}$; the paper prints the saturating form $\log(1 - D)$, the configurations use the one above.
+#   Our `paper` profile follows the configurations, `paper-text` has the text's learning rate.
 #
 # Here is the step, in the cell. Both networks follow Adam (decay rates 0.9 and 0.99), with a learning rate that falls
 # along a cosine.
@@ -816,12 +818,12 @@ def gallery(labelled, count=5, height=1.45):
 #
 # *Who is it?* PSNR does not say. The two columns at the right ask dlib's face network, which is read into PyTorch for
 # this (`python -m ganprior_null evaluate identity RUN`). `identity (dlib)` is the cosine between its features of the
-# answer and of the truth, after the mean feature of all the true faces is subtracted: what every face has in common says
-# nothing about who it is. `rank (dlib)` sorts the people by how near they are to the answer, and is the median place of
-# the right one. The line under the table says what a stranger and another photograph of the same person get, and how
-# well the network knows these people at all. Compare a network with bicubic and with the mean face + PD, whose colours
-# are right and whose face is nobody's. It is a measure of likeness on average, and no way to find out who somebody is:
-# look at the rank.
+# answer and of the truth, after the mean feature of all the true faces is subtracted: what every face has in common
+# says nothing about who it is. `rank (dlib)` sorts the people by how near they are to the answer, and is the median
+# place of the right one. The line under the table says what a stranger and another photograph of the same person get,
+# and how well the network knows these people at all. Compare a network with bicubic and with the mean face + PD, whose
+# colours are right and whose face is nobody's. It is a measure of likeness on average, and no way to find out who
+# somebody is: look at the rank.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 nights = [run for run in choose(runs, profile="night", variant="") if (run.path / "unseen.json").is_file()]
