@@ -1025,7 +1025,18 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 # good, $D$ has won, and $G$ learns nothing more.
 #
 # The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that
-# $D$ sees are also augmented). One of your own, on a folder of images; a stopped run goes on where it was:
+# $D$ sees are also augmented).
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Above, six drawn faces of 16 pixels, the end of the short run; below, six faces of 64 pixels by the shipped prior"}}
+show([*from_signed(sheets[-1][:6]), *samples[:6]], columns=6, height=1.3)
+said = read_metadata(shipped_path(prior)).get("images_shown", 0)
+print(f"above, {history[-1][0] * recipe.global_batch:,} images of drawn faces; below, {prior}, {said:,} of photographs")
+
+# %% [markdown]
+# **Figure 5.19.** Where the step leads. Above, the end of the run that you watched; below, samples of the shipped
+# prior, which took the same step for hours, on photographs.
+#
+# One of your own, on a folder of images; a stopped run goes on where it was:
 #
 # ```bash
 # python -m ganprior_null train prior --data FOLDER --out runs/mine
@@ -1139,7 +1150,7 @@ with torch.no_grad():
 show(torch.cat([samples[:3], blotches]), ["loaded", "", "", "silently not loaded", "", ""], height=1.5)
 
 # %% [markdown]
-# **Figure 5.19.** What the same program makes with the weights loaded, and with weights that silently did not load.
+# **Figure 5.20.** What the same program makes with the weights loaded, and with weights that silently did not load.
 #
 # <details><summary>Quick check 3: a program says "loaded with strict=False, 4 unexpected keys". Is that harmless?</summary>
 #
@@ -1167,7 +1178,7 @@ titles = [name if column == 0 else "" for name in rows for column in range(6)]
 show(torch.cat([row[:6] for row in rows.values()]), titles, columns=6, height=1.3)
 
 # %% [markdown]
-# **Figure 5.20.** The first six samples of each shipped prior, none left out. Look for what is wrong: sides that do not
+# **Figure 5.21.** The first six samples of each shipped prior, none left out. Look for what is wrong: sides that do not
 # match, smears for glasses and hands, teeth, backgrounds. What `buildings64` makes are textures of buildings, rows of
 # windows and edges, not buildings.
 #
@@ -1210,7 +1221,7 @@ i, j = torch.triu_indices(images, images, 1)[:, apart.argsort()[:6]]  # the orde
 show(torch.cat([samples[i], samples[j]]), ["nearest pairs", *[""] * 11], columns=6, height=1.1)
 
 # %% [markdown]
-# **Figure 5.21.** The nearest pairs among the samples, each above the other. They agree in colours and light; see for
+# **Figure 5.22.** The nearest pairs among the samples, each above the other. They agree in colours and light; see for
 # yourself whether they are the same person.
 #
 # The test has limits: it would miss a generator that recites *part* of its list, or that recites
