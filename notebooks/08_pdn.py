@@ -450,6 +450,13 @@ def evaluated(set_):
     return [run for run in set_ if extra(run, "unseen.json")]
 
 
+def tiles(file, row, count=8):
+    """The first pictures (3, 64, 64) of a row of a stored sheet."""
+    sheet, pitch = load_image(file)[0, :, 2:, 2:], G.size + 2
+    row = sheet[:, row * pitch : row * pitch + G.size]
+    return [row[..., left : left + G.size] for left in range(0, count * pitch, pitch)]
+
+
 def over_seeds(group, file, *names):
     """Mean over the seeds of a number in that file, or None."""
     found = {}
@@ -511,10 +518,11 @@ else:
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "For some measurements a row of answers each, by different codes"}}
 stored = [run for set_ in pdn.values() for run in set_ if (run.path / "diversity_samples.webp").is_file()]
 for run in stored[:1]:
-    show([load_image(run.path / "diversity_samples.webp")], [run.name], height=3)
+    show([tile for row in range(4) for tile in tiles(run.path / "diversity_samples.webp", row)], columns=8)
+    print("from the run", run.name)
 
 # %% [markdown]
-# **Figure 8.6.** A measurement a row, a code a column, from the run whose name stands above.
+# **Figure 8.6.** A measurement a row, a code a column, from the run whose name is printed.
 
 # %% [markdown]
 # ## 5. Without PD
@@ -545,8 +553,8 @@ with plot(1, 2, height=2.6) as panels:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two rows of faces: without PD, and with PD"}}
 if both:
-    last_rows = [load_image(run.path / "sheet.webp")[..., -66:, :] for run in both[0]]
-    show(last_rows, ["without PD", "with PD"], columns=1, height=0.9)
+    last_rows = [tiles(run.path / "sheet.webp", 1) for run in both[0]]
+    show([*last_rows[0], *last_rows[1]], ["without PD", *[""] * 7, "with PD", *[""] * 7], columns=8)
 
 # %% [markdown]
 # **Figure 8.8.** Their last answers to the same measurements. Without PD any face will do; with PD the same people
@@ -713,7 +721,8 @@ report.record("C8", c8, profile=profile, runs=stored or (), seeds=2, **each)
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Answers of networks trained on degraded images, a row for each network"}}
 sheets = {name: set_[0].path / "sheet.webp" for name, set_ in trained_badly.items() if set_}
 if sheets:
-    show([load_image(path)[..., -66:, :] for path in sheets.values()], [*sheets], columns=1, height=0.9)
+    titles = [name if column == 0 else "" for name in sheets for column in range(8)]
+    show([tile for path in sheets.values() for tile in tiles(path, 1)], titles, columns=8)
 else:
     print("no runs on degraded images yet")
 
@@ -845,7 +854,8 @@ LABELS = {
     "held-to-y": "a weight of 10 on the mean square of A x_r - y",
     "r1": "R1 penalty of weight 0.05, every 16th step",
 }
-lengths = [run.params["steps"] for run in choose(runs, factor=8, downsampler="bicubic") if run.params["variant"]]
+same = choose(runs, factor=8, downsampler="bicubic", profile=judged) if runs else []
+lengths = [run.params["steps"] for run in same if run.params["variant"]]
 rows = []
 for name in VARIANTS if lengths else ():
     set_ = group(model="pdn", null_space="pd", variant=name, steps=max(lengths))
