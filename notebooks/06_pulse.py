@@ -761,9 +761,15 @@ print(f"LR pixels that the 8-bit files reproduce: {min(v['LR reproduced'] for v 
 # part (section 9); look also at what it does to the distance. Some results follow (the photographs are not part of the
 # course).
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two sheets of twelve faces, search above PD: at 8x and at 16x"}}
-sheets = [load_image(stored_folder("faces64") / f"{factor}x.webp") for factor in (8, 16)]
-show(sheets, ["8x: search, and PD below", "16x: search, and PD below"], columns=1, height=1.45)
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Two sheets of eight faces, search above PD: at 8x and at 16x"}}
+titles, faces_8 = [], []
+for factor in (8, 16):
+    sheet, pitch = load_image(stored_folder("faces64") / f"{factor}x.webp")[0, :, 2:, 2:], G.size + 2
+    for row, name in enumerate(("search", "and PD")):
+        titles += [f"{factor}x: {name}", *[""] * 7]
+        strip = sheet[:, row * pitch : row * pitch + G.size]
+        faces_8 += [strip[..., left : left + G.size] for left in range(0, 8 * pitch, pitch)]
+show(faces_8, titles, columns=8)
 
 # %% [markdown]
 # **Figure 6.14.** Faces of people whom the prior has never seen, restored: at 8x, then at 16x; in each, the search
