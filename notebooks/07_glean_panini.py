@@ -1349,8 +1349,8 @@ gallery(everything, count=4)
 # %% [markdown]
 # **Figure 7.15.** Final answers at 8x, the same unseen images in all rows of a category. Where runs were short (the
 # profile is printed above Table 2) look for what their few steps left: grids over mouths, diagonal hatching on the
-# coats of cats, blocks and relief on buildings. The first two are the pixel shuffles' and the adversary's, the last is
-# PD's, whose block means do not belong to a bicubic $y$ (section 9).
+# coats of cats, blocks and relief on buildings. The first two are marks of upsampling layers and of an
+# adversary that had little time, the last is PD's, whose block means do not belong to a bicubic $y$ (section 9).
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The same at 16x, from four by four pixels"}}
 gallery(
