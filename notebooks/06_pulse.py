@@ -684,15 +684,15 @@ for lr in (0.4, 2.0):
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 DIGITS = {"PSNR": 2, "SSIM": 3, "MS-SSIM": 3, "identity": 3, "fd_features64": 3, "PSNR(LR)": 1}
-rows = []
+lines = []
 for factor in params["factors"]:
     for stage in ("bicubic", "bicubic + PD", "mean image + PD", "search", "PD"):
         v = measured[f"{factor}x {stage}"]
         back = f"{v['LR reproduced']:.1%}" if "LR reproduced" in v else ""
-        rows.append([f"{factor}x {stage}", *(f"{v[m]:.{d}f}" if m in v else "" for m, d in DIGITS.items()), back])
+        lines.append([f"{factor}x {stage}", *(f"{v[m]:.{d}f}" if m in v else "" for m, d in DIGITS.items()), back])
 alone = f"{measured['samples']['fd_features64']:.3f}"
-rows.append(["samples: the prior, no search", *(alone if m == "fd_features64" else "" for m in DIGITS), ""])
-table(["", *DIGITS, "reproduced"], rows)
+lines.append(["samples: the prior, no search", *(alone if m == "fd_features64" else "" for m in DIGITS), ""])
+table(["", *DIGITS, "reproduced"], lines)
 for factor in params["factors"]:
     free = max(measured[f"{factor}x {name}"]["PSNR"] for name in ("bicubic", "bicubic + PD", "mean image + PD"))
     lead = measured[f"{factor}x PD"]["PSNR"] - free
