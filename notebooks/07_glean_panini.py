@@ -1164,9 +1164,9 @@ for name in ("psp", "gfpgan", "gpen"):
 gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=1.1)
 
 # %% [markdown]
-# **Figure 7.10.** Drawn faces at 16x, the first of a seed: each system's own answer, the same with PD after it, and
-# the truth at the end (the paper's Figure 1 in miniature). See what PD returns, the colours, and what it cannot, the
-# eyes.
+# **Figure 7.10.** Drawn faces at 16x, the first of a seed: each system's own answer, the same with PD after it, and the
+# truth at the end (the paper's Figure 1 in miniature). See what PD changes, and what it cannot: with sixteen pixels, an
+# eye is a fraction of one.
 #
 # ### Consistent by construction, in the file too?
 #
@@ -1265,7 +1265,7 @@ record(
 # %% [markdown]
 # The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where
 # that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it
-# counts). The ratio is mostly this head start, as Figure 7.11 shows at step 0. It is to be had without training, by PD
+# counts). How much of the ratio is this head start Figure 7.11 shows at step 0. It is to be had without training, by PD
 # behind the other network in use (the dotted curves). Each pair's last line compares with those: that ratio is about
 # the training alone.
 #
