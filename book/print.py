@@ -1,8 +1,8 @@
 """The text of a built site as one PDF: ``python book/print.py build/laptop/site build/laptop/ganprior-null.pdf``.
 
 The articles of all pages but the reference of names, in the order of the contents, become one page with links among
-themselves; Chromium prints it. Code and the solutions stay on the site; hints and answers, folded there, are open here,
-and live figures stand still in their first state.
+themselves; Chromium prints it. Code, solutions, and what is wrong with the wrong answers of a quiz stay on the site;
+hints and answers, folded there, are open here, and live figures stand still in their first state.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 
 BOOK = Path(__file__).resolve().parent
 LEFT_OUT = {"api.html"}  # the reference of names is looked up, not read
-CODE = "div.cell_input, details.above-input, div.tag_solution, .quiz input, .quiz button"
+CODE = "div.cell_input, details.above-input, div.tag_solution, form.quiz ~ script, .quiz input"
 NAME = "print.html"  # written into the site while printing, so that pictures and styles are found
 EMPTY = "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>"
 LICENCE = "Text and drawn pictures: Apache-2.0; photographs: see the page on licences"
@@ -31,15 +31,20 @@ FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: 
 LIVE_DRAWN = """() => [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
     .every((script) => script.parentElement.querySelector('script ~ div')?.hasChildNodes())"""
 STYLE = """
-@page { size: A4; margin: 16mm 15mm; }
-html { font-size: 10.5pt; } body { background: white; padding: 0 !important; }
-article { break-before: page; max-width: none; }
-h1, h2, h3 { break-after: avoid; } figure, .cell_output img, table tr, .sd-card { break-inside: avoid; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.82em; }
-.bd-article table { display: table; font-size: 0.85em; } div.math { overflow: visible; }
-.cover { text-align: center; padding-top: 80mm; }
-.bd-article section > p, .bd-article li { orphans: 3; widows: 3; }
-.quiz fieldset { break-inside: avoid; border: 0; padding: 0; } .quiz label { min-height: 0; display: block; }
+@page { size: A4; margin: 14mm 15mm 15mm; }
+html { font-size: 9.5pt; } body { background: white; padding: 0 !important; }
+body, h1, h2, h3, h4 { font-family: "Times New Roman", "Liberation Serif", "DejaVu Serif Condensed", serif !important; }
+body { line-height: 1.3; font-size-adjust: 0.46; } mjx-container { font-size-adjust: none; } /* as small in any font */
+article { break-before: page; max-width: none; padding: 0 !important; }
+h1, h2, h3 { break-after: avoid; margin: 0.9em 0 0.3em !important; } h1 { font-size: 1.8em; } h2 { font-size: 1.4em; }
+h3 { font-size: 1.15em; } figure, .cell_output img, table tr, .sd-card { break-inside: avoid; }
+.bd-article :is(p, ul, ol, details, pre, table, .cell, .math, figure, .admonition) { margin: 0 0 0.5em !important; }
+.cell_output img { max-height: 75mm; object-fit: contain; object-position: left; } .live-compare { max-width: 40mm; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.75em; line-height: 1.2; padding: 0.3em !important; }
+.bd-article table { display: table; font-size: 0.85em; line-height: 1.2; } .bd-article :is(td, th) { padding: 1px 4px; }
+div.math { overflow: visible; } .cover { text-align: center; padding-top: 80mm; } .cover h1 { font-size: 2.6em; }
+.quiz fieldset { break-inside: avoid; border: 0; padding: 0; margin: 0 0 0.6em; } .quiz label { display: inline; }
+.quiz li:not([data-right]), .quiz summary { display: none; } .quiz ul { margin: 0; list-style: none; padding: 0; }
 .headerlink, .copybtn, .live-in-lab, .toggle-details__summary-icon { display: none !important; }
 """
 
@@ -119,6 +124,9 @@ def combine(site: Path) -> BeautifulSoup:
         article = page.select_one("article.bd-article")
         for left_out in article.select(CODE):
             left_out.decompose()
+        for cell in article.select("div.cell"):
+            if cell.get_text().strip() in ("", "Exercise not solved yet.") and not cell.find(["img", "script"]):
+                cell.decompose()
         relink(article, name, names)
         article["id"] = mark(name)
         for picture in article.find_all("img", loading=True):
