@@ -613,7 +613,7 @@ def drop_penalties(image="astronaut", seeds=3):
 dropped = stored("penalties", drop_penalties)
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
-print(f"{'penalty left out':18}     sum   off centre   outer weights   error after cleaning, three seeds")
+print(f"{'penalty left out':18}     sum   off centre   outer weights   error, three seeds")
 for name in dict.fromkeys(row["dropped"] for row in dropped):
     own = [row for row in dropped if row["dropped"] == name]
     mean = {key: np.mean([row[key] for row in own]) for key in ("sum", "off_centre", "outer")}
