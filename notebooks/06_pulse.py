@@ -270,7 +270,9 @@ with plot(height=2.2) as ax:
     for m, color in ((2, GRAY), (16, BLUE), (G.style_dim, ORANGE)):
         rng = torch.Generator().manual_seed(seed)
         norms = torch.randn(20_000, m, generator=rng).norm(dim=1) / math.sqrt(m)
-        ax.hist(norms, bins=80, range=(0, 2), density=True, color=color, alpha=0.6, label=f"m = {m}")
+        ax.hist(
+            norms, bins=80, range=(0, 2), density=True, color=color, alpha=0.6, histtype="stepfilled", label=f"m = {m}"
+        )
     ax.set(xlabel=r"$\|z\| / \sqrt{m}$", yticks=[], ylabel="density")
     ax.legend()
 
@@ -313,7 +315,7 @@ bell = torch.linspace(-4, 4, 200)
 with plot(1, 2, height=2.2, sharey=True) as axes:
     for ax, (title, v) in zip(axes, {"$w$": w, "leaky ReLU undone": u}.items(), strict=True):
         standard = ((v - v.mean(0)) / v.std(0)).flatten().numpy()[::10]
-        ax.hist(standard, bins=80, range=(-4, 4), density=True, color=BLUE)
+        ax.hist(standard, bins=80, range=(-4, 4), density=True, color=BLUE, histtype="stepfilled")
         ax.plot(bell, torch.exp(-(bell**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE)
         ax.set(title=f"{title}: skewness {skewness(v):.2f}", yticks=[], xlabel="standard deviations")
 

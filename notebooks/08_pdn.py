@@ -139,7 +139,7 @@ def draw_null(count, offset):
 n = draw_null(20_000, offset=10)
 guess = torch.linspace(-2, 2, 161, dtype=torch.float64)
 with plot(2, 1, height=1.9, width=6, sharex=True) as (top, bottom):
-    top.hist(n.numpy(), bins=80, density=True, color=BLUE)
+    top.hist(n.numpy(), bins=80, density=True, color=BLUE, histtype="stepfilled")
     top.set(ylabel="$p(n | y)$")
     bottom.plot(guess, [(g - n).square().mean() for g in guess], color=ORANGE, label="expected squared error")
     bottom.plot(guess, [(g - n).abs().mean() for g in guess], "--", color=GRAY, label="expected absolute error")
