@@ -92,18 +92,35 @@ def comb(x: Tensor, *, period: int = 8) -> float:
     and pixel shuffles leave it, raises the figure; blocks, whose steps sum to nothing over a block, lower it.
     Raises ValueError for sides that are no multiple of 4 period: then the multiples have no frequencies beside them.
     """
+    return comb_of(comb_power(x, period=period).mean(0), period=period)
+
+
+def comb_power(x: Tensor, *, period: int = 8) -> Tensor:
+    """(N, 2, F) float64: for each image (N, C, H, W) and axis the power spectrum of its pixel steps, what
+    :func:`comb_of` reads; axes of unequal length are not taken together. Raises as :func:`comb`.
+    """
     check_image(x, "x")
     if any(side % (4 * period) for side in x.shape[-2:]):
         raise ValueError(f"the sides must be multiples of {4 * period}, got {x.shape[-2]} x {x.shape[-1]}")
-    ratios = []
+    powers = []
     for axis in (-2, -1):
         lines = x.double().transpose(axis, -1)
-        size = lines.shape[-1]
         lines = lines.diff(dim=-1, append=lines[..., :1])  # natural spectra fall steeply: the steps' is flat
-        power = torch.fft.rfft(lines).abs().square().flatten(0, -2).mean(0)  # (size / 2 + 1,)
-        power = torch.cat([power, power[-2:-1]])  # a real signal's spectrum is even about its last frequency
+        powers.append(torch.fft.rfft(lines).abs().square().mean((1, 2)))
+    longest = max(power.shape[-1] for power in powers)
+    # the shorter axis is filled up with NaN, so that comb_of can tell how long it is
+    return torch.stack([F.pad(power, (0, longest - power.shape[-1]), value=torch.nan) for power in powers], 1)
+
+
+def comb_of(power: Tensor, *, period: int = 8) -> float:
+    """:func:`comb` from the mean (2, F) over images of :func:`comb_power`."""
+    ratios = []
+    for spectrum in power:
+        spectrum = spectrum[~spectrum.isnan()]  # (size / 2 + 1,)
+        size = 2 * len(spectrum) - 2
+        spectrum = torch.cat([spectrum, spectrum[-2:-1]])  # a real signal's spectrum is even about its last frequency
         teeth = torch.arange(size // period, size // 2 + 1, size // period)
-        ratios.append(2 * power[teeth] / (power[teeth - 1] + power[teeth + 1]))
+        ratios.append(2 * spectrum[teeth] / (spectrum[teeth - 1] + spectrum[teeth + 1]))
     return float(torch.cat(ratios).mean())
 
 
@@ -156,18 +173,26 @@ def split_half_distance(images: Tensor, network: FeatureNet64, *, seed: int) -> 
     return fd_features64(images[order[:half]], images[order[half : 2 * half]], network)
 
 
-@torch.no_grad()
 def feature_moments(x: Tensor, network: nn.Module) -> Moments:
     """Moments of network(x), (N, D), over images (N, 3, H, W), ``AT_ONCE`` at a time. Raises ValueError below two."""
     check_image(x, "x")
     if len(x) < 2:
         raise ValueError(f"a covariance needs at least 2 images, got {len(x)}")
-    total = products = torch.zeros((), dtype=torch.float64, device=x.device)
-    for some in x.split(AT_ONCE):
-        features = check_finite(network(some), "the features").double()
-        total, products = total + features.sum(0), products + features.T @ features
-    mean = total / len(x)
-    return Moments(mean, (products - len(x) * torch.outer(mean, mean)) / (len(x) - 1), len(x))
+    return moments_of(embeddings(x, network))
+
+
+def moments_of(features: Tensor) -> Moments:
+    """Moments of features (N, D), N at least 2."""
+    total = products = torch.zeros((), dtype=torch.float64, device=features.device)
+    for some in features.split(AT_ONCE):
+        total, products = total + some.sum(0), products + some.T @ some
+    mean = total / len(features)
+    return Moments(mean, (products - len(features) * torch.outer(mean, mean)) / (len(features) - 1), len(features))
+
+
+def fd_of_embeddings(features: Tensor, reference: Tensor) -> float:
+    """:func:`fd_features64` from the :func:`embeddings` (N, 128) and (M, 128) that a FeatureNet64 made of two sets."""
+    return _distance(_full_rank(moments_of(features)), _full_rank(moments_of(reference)))
 
 
 def frechet_distance(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import platformdirs
+
 
 def find_root(package: Path, start: Path) -> Path:
     """The checkout that holds the package, or else the folder ``start`` or one above it; without one, ``start``."""
@@ -21,6 +23,11 @@ def results_folder() -> Path:
     ``make notebooks`` points it to ``data/results``, so that committed figures change only on purpose.
     """
     return Path(os.environ.get("GANPRIOR_RESULTS") or ROOT / "build" / "results")
+
+
+def cache_folder() -> Path:
+    """What can be made anew lies here: the environment variable GANPRIOR_CACHE, else the platform's cache."""
+    return Path(os.environ.get("GANPRIOR_CACHE") or platformdirs.user_cache_path("ganprior-null"))
 
 
 def result_folders() -> list[Path]:

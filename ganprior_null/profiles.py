@@ -53,6 +53,7 @@ class Prior:
     path_every: int  # steps between two path-length penalties
     ada_target: float = 0.0  # adaptive augmentation, for some thousand images or fewer: 0.6; 0: none
     ada_images: int = 500_000  # images in which its p may go from 0 to 1; 100_000 where a run starts from another
+    accumulate: int = 1  # micro-batches of a step: less memory, the same gradients
 
     @property
     def channels(self) -> dict[int, int]:
@@ -95,6 +96,7 @@ class Restorer:
     gan_from: int = 0  # the step at which the discriminator joins
     range_weight: float = 0.0  # of mean (A x_r - y)^2
     ema_images: int = 0  # half-life of the moving average of the weights that answers, images; 0: none
+    accumulate: int = 1  # micro-batches of a step: less memory, the same gradients
     profile: str = ""  # the row's name, stored with every run
 
 

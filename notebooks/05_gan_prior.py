@@ -71,6 +71,7 @@ from ganprior_null.training.ema import update_ema
 from ganprior_null.training.gan import GanRecipe, gan_state, gan_step, lazy_adam
 from ganprior_null.weights import compare, convert_file, describe, load_checkpoint, load_discriminator, load_prior
 from ganprior_null.weights import load_stylegan2, load_weights, read_metadata, shipped, shipped_path
+from ganprior_null.weights import weights_path
 from ganprior_null.widgets import check_answer, panel, plot, show
 
 profile = profile_name(profile)
@@ -1029,7 +1030,7 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Above, six drawn faces of 16 pixels, the end of the short run; below, six faces of 64 pixels by the shipped prior"}}
 show([*from_signed(sheets[-1][:6]), *samples[:6]], columns=6, height=1.3)
-said = read_metadata(shipped_path(prior)).get("images_shown", 0)
+said = read_metadata(weights_path(prior)).get("images_shown", 0)
 print(f"above, {history[-1][0] * recipe.global_batch:,} images of drawn faces; below, {prior}, {said:,} of photographs")
 
 # %% [markdown]
@@ -1207,7 +1208,7 @@ def twins(x):
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-N = 2 * int(read_metadata(shipped_path(prior)).get("training_images", 6239))  # with their mirror images
+N = 2 * int(read_metadata(weights_path(prior)).get("training_images", 6239))  # with their mirror images
 same = (thumbnails(samples) - thumbnails(samples.roll(1, -1))).norm(dim=1).median()
 drawn = torch.randint(N, (images,), generator=torch.Generator().manual_seed(seed))
 reciter = samples[drawn.unique(return_inverse=True)[1]]

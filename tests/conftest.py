@@ -71,4 +71,5 @@ def own_results(tmp_path, monkeypatch):
     """Claims and weights of a test go to its own folder; the caller's weights and choice of profile have no say."""
     monkeypatch.setenv("GANPRIOR_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "own-weights"))
+    monkeypatch.setenv("GANPRIOR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GANPRIOR_PROFILE", raising=False)

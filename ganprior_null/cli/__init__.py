@@ -1,11 +1,11 @@
-"""The command line: ganprior-null {run,train,evaluate,restore,enforce,convert,publish,report}."""
+"""The command line: ganprior-null {run,train,evaluate,restore,enforce,convert,publish,weights,report}."""
 
 import argparse
 import sys
 
 from .course import add_report, add_run
 from .evaluate import add_evaluate
-from .files import add_convert, add_enforce, add_publish
+from .files import add_convert, add_enforce, add_publish, add_weights
 from .restore import add_restore
 from .train import add_train
 
@@ -30,6 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ganprior-null", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (add_run, add_train, add_evaluate, add_restore, add_enforce, add_convert, add_publish, add_report):
+    for add in (
+        add_run,
+        add_train,
+        add_evaluate,
+        add_restore,
+        add_enforce,
+        add_convert,
+        add_publish,
+        add_weights,
+        add_report,
+    ):
         add(commands)
     return parser

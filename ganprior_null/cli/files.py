@@ -1,4 +1,4 @@
-"""Commands on files that others, or a run, left: enforce, convert, publish."""
+"""Commands on files that others, or a run, left: enforce, convert, publish; and which weights there are: weights."""
 
 from pathlib import Path
 
@@ -55,16 +55,35 @@ def add_convert(commands) -> None:
 
 
 def _convert(options) -> None:
-    from ..weights import convert_file, new_weights_folder
+    from ..weights import convert_file, convert_named
 
     if (options.target is None) == (options.name is None):
         raise ValueError("give either OUT.safetensors or --name NAME")
-    target = options.target
+    how = {"part": options.part, "overwrite": options.overwrite}
     if options.name:
-        stem = options.name + (".discriminator" if options.part == "discriminator" else "")
-        target = new_weights_folder(stem) / f"{stem}.safetensors"
-    print(convert_file(options.layout, options.source, target, part=options.part, overwrite=options.overwrite))
+        report, target = convert_named(options.layout, options.source, options.name, **how)
+    else:
+        target = options.target
+        report = convert_file(options.layout, options.source, target, **how)
+    print(report)
     print(target)
+
+
+def add_weights(commands) -> None:
+    these = commands.add_parser("weights", help="the weights that have names").add_subparsers(
+        required=True, metavar="action"
+    )
+    this = these.add_parser("list", help="the course's, and your own (GANPRIOR_WEIGHTS, else a folder of the cache)")
+    this.set_defaults(command=_list_weights)
+
+
+def _list_weights(_options) -> None:
+    from ..weights import listed, user_folder
+
+    for entry in listed():
+        critic = ", with its discriminator" if entry.discriminator else ""
+        print(f"{entry.name:24} {entry.whose:7} {entry.megabytes:8.1f} MB  {entry.kind}{critic}")
+    print(f"yours lie in {user_folder()}")
 
 
 def add_publish(commands) -> None:

@@ -58,11 +58,12 @@ def add_restore(commands) -> None:
 
 def _restore(options) -> None:
     from ..networks import is_network
+    from ..experiments.restore import converted_file
     from ..weights import load_published
 
     if options.downsampler and not options.downsample:
         raise ValueError("--downsampler says how --downsample reduces pictures; give both")
-    file = Path(options.model)
+    file = converted_file(options.model) or Path(options.model)
     faces = load_published(file, options.layout) if file.is_file() or options.layout else None
     if faces is None and options.factor is not None:
         raise ValueError(f"--factor is for published files of face networks; {options.model} has its own")

@@ -30,6 +30,7 @@ def _add_prior(networks) -> None:
         help="a trained run's folder or checkpoint whose networks to start with",
     )
     this.add_argument("--seed", type=int, default=0)
+    _add_execution(this)
     _add_common(this, _train_prior)
 
 
@@ -43,7 +44,7 @@ def _train_prior(options) -> bool:
         margin=options.margin,
         skip_broken=options.skip_broken,
         seed=options.seed,
-        precision=options.precision,
+        execution=_execution(options),
         start_from=options.start_from,
     )
 
@@ -71,7 +72,7 @@ def _add_restorer(networks) -> None:
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
     _add_skip_broken(this)
     this.add_argument("--vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, for the papers' perceptual loss")
-    this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
+    _add_execution(this)
     _add_common(this, _train_restorer)
 
 
@@ -85,8 +86,7 @@ def _train_restorer(options) -> bool:
         restorer(options.profile, **_fields(options)),
         margin=options.margin,
         skip_broken=options.skip_broken,
-        precision=options.precision,
-        accelerator=options.accelerator,
+        execution=_execution(options),
         vgg16=options.vgg16,
     )
 
@@ -123,6 +123,32 @@ def _train_network(options) -> bool:
     )
 
 
+def _add_execution(this) -> None:
+    """How a run executes; :func:`_add_common` has its precision."""
+    this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
+    this.add_argument(
+        "--readers", type=int, metavar="N", help="processes that read images ahead (default: by the cores)"
+    )
+    this.add_argument("--recompute", action="store_true", help="less memory: activations are computed twice, not kept")
+    this.add_argument("--compile", action="store_true", help="compile the networks (torch.compile)")
+    this.add_argument("--dry-run", action="store_true", help="one step and one evaluation; says what all would take")
+
+
+def _execution(options):
+    from ..training import Execution
+
+    if options.readers is not None and options.readers < 0:
+        raise ValueError(f"--readers must be at least 0, got {options.readers}")
+    return Execution(
+        precision=options.precision,
+        accelerator=options.accelerator,
+        readers=options.readers,
+        compile=options.compile,
+        recompute=options.recompute,
+        rehearse=options.dry_run,
+    )
+
+
 def _add_skip_broken(this) -> None:
     this.add_argument(
         "--skip-broken", action="store_true", help="leave out a folder's files that are no readable images, and say so"
@@ -147,6 +173,8 @@ def _train(options) -> None:
     for folder in data:
         check_apart(options.out, data=folder)
     finished = options.train(options)
+    if getattr(options, "dry_run", False):
+        return
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
 
 

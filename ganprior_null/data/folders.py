@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..images import list_images, load_image, to_uint8
+from ..images import list_images, load_image
 from ..names import printable
 from .crops import check_size, square
 
@@ -34,19 +34,6 @@ def load_folder(
     """
     names, images = zip(*_read(path, size, skip_broken), strict=True)
     return torch.cat(images), list(names)
-
-
-def load_folder_uint8(path: str | os.PathLike, size: int, *, skip_broken: bool = False) -> tuple[Tensor, list[str]]:
-    """:func:`load_folder` rounded to 8 bits: ((N, 3, size, size) uint8, file names).
-
-    Each image is rounded as it is read, so that floats of the whole folder, four times the memory, are never made.
-    """
-    x = torch.empty(len(list_images(path)), 3, check_size(size), size, dtype=torch.uint8)
-    names: list[str] = []
-    for name, image in _read(path, size, skip_broken):
-        x[len(names)] = to_uint8(image[0])
-        names.append(name)
-    return x[: len(names)], names
 
 
 def split(names: Sequence[str], fraction: float = 0.1, *, people: Sequence[str] | None = None) -> Split:
@@ -81,24 +68,38 @@ def _read(path: str | os.PathLike, size: int | None, skip_broken: bool) -> Itera
     if size is not None:
         check_size(size)
     sides: dict[str, tuple[int, int]] = {}
-    broken = []
+    broken: dict[str, str] = {}
     for file in list_images(path):
         try:
             x = load_image(file)
         except ValueError as error:
-            broken.append(str(error).removeprefix(f"{printable(str(file.parent))}/"))
+            broken[file.name] = str(error).removeprefix(f"{printable(str(file.parent))}/")
             continue
         sides[file.name] = (x.shape[-2], x.shape[-1])
         if size is None:
             yield file.name, x
         elif min(x.shape[-2:]) >= size:
             yield file.name, square(x, size)  # at once: a folder of large photographs need not fit into memory
-    if broken:
-        _refuse_or_warn(f"{path}: {len(broken)} unreadable: {'; '.join(broken)}", skip_broken, others=bool(sides))
-    _check_sides(path, sides, size)
+    refuse_broken(path, broken, skip_broken, others=bool(sides))
+    if size is not None:
+        refuse_small(path, {name: side for name, side in sides.items() if min(side) < size}, size)
+    elif len(set(sides.values())) > 1:
+        first = next(iter(sides))
+        other = next(name for name in sides if sides[name] != sides[first])
+        raise ValueError(
+            f"{path}: images of unequal sides, such as {_told(first, sides[first])} and {_told(other, sides[other])}; "
+            "give size for squares of one size"
+        )
 
 
-def _refuse_or_warn(what: str, skip_broken: bool, *, others: bool) -> None:
+def refuse_broken(path: str | os.PathLike, broken: dict[str, str], skip_broken: bool, *, others: bool) -> None:
+    """Raise ValueError with {name: what is wrong with it}, or warn where these are to be left out.
+
+    others: whether there are readable images; without any, to leave out is no way out.
+    """
+    if not broken:
+        return
+    what = f"{path}: {len(broken)} unreadable: {'; '.join(broken.values())}"
     if not others:
         raise ValueError(what)
     if not skip_broken:
@@ -106,16 +107,12 @@ def _refuse_or_warn(what: str, skip_broken: bool, *, others: bool) -> None:
     warnings.warn(f"{what}; left out", stacklevel=4)
 
 
-def _check_sides(path: str | os.PathLike, sides: dict[str, tuple[int, int]], size: int | None) -> None:
-    told = {name: f"{name} ({h} x {w})" for name, (h, w) in sides.items()}
-    if size is not None:
-        small = [told[name] for name, (h, w) in sides.items() if min(h, w) < size]
-        if small:
-            raise ValueError(f"{path}: {len(small)} smaller than size {size}: {', '.join(small)}")
-    elif len(set(sides.values())) > 1:
-        first = next(iter(sides))
-        other = next(name for name in sides if sides[name] != sides[first])
-        raise ValueError(
-            f"{path}: images of unequal sides, such as {told[first]} and {told[other]}; "
-            "give size for squares of one size"
-        )
+def refuse_small(path: str | os.PathLike, small: dict[str, tuple[int, int]], size: int) -> None:
+    """Raise ValueError with {name: (height, width)} of images that hold no square of this size, where there are any."""
+    if small:
+        told = ", ".join(_told(*item) for item in small.items())
+        raise ValueError(f"{path}: {len(small)} smaller than size {size}: {told}")
+
+
+def _told(name: str, side: tuple[int, int]) -> str:
+    return f"{name} ({side[0]} x {side[1]})"

@@ -1,59 +1,82 @@
 """The two sides of a data set: what networks are trained on, and the people or images they never see."""
 
+import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import to_uint8
-from .folders import load_folder_uint8, split
+from .checked import check
+from .crops import check_size
+from .folders import split
+from .image_sets import Decoded, Held, ImageSet, all_of, crop
 from .packs import load_pack
+from .stores import Store, open_store
 
-AT_ONCE = 64  # images that are enlarged at a time: as floats they take four times the memory
+HELD = 64_000_000  # bytes of decoded images that are kept in memory; more are decoded when they are asked for
 
 
 class Sides(NamedTuple):
-    """uint8 images (N, 3, size, size) of either side, and a name each: of the person, or of the image itself."""
+    """Images of either side, and a name each: of the person, or of the image itself.
 
-    training: Tensor
-    held_out: Tensor
+    Of :func:`load_sides` uint8 tensors (N, 3, size, size), of :func:`open_sides` sets.
+    """
+
+    training: Tensor | ImageSet
+    held_out: Tensor | ImageSet
     training_names: list[str]
     held_out_names: list[str]
 
 
 def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides:
-    """A pack or a folder of image files, split: by person where a pack names them, else by image name or index.
+    """:func:`open_sides` with all images in memory."""
+    sides = open_sides(folder, size, margin=margin, skip_broken=skip_broken)
+    return sides._replace(training=all_of(sides.training), held_out=all_of(sides.held_out))
+
+
+def open_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides:
+    """A pack, a folder of image files or of shards, split: by person where a pack names them, else by image name or
+    index. Sub-folders are searched.
+
+    Packs are held in memory, others where their decoded images take at most 64 MB; of larger ones each image is decoded
+    when it is asked for, so that memory does not grow with their number. The images are the same either way.
 
     margin: pixels cut from every side of an image before it is enlarged again to size (6 of 64 keeps the face of an
-    aligned portrait). skip_broken: leave out files of a folder that are no readable images, with a warning. Raises what
-    :func:`load_pack`, :func:`load_folder` and :func:`split` raise, and ValueError for a margin that leaves nothing.
+    aligned portrait). skip_broken: leave out files that are no readable images, with a warning. Raises what
+    :func:`load_pack`, :func:`~.stores.open_store`, :func:`~.checked.check` and :func:`split` raise, and ValueError for
+    a margin that leaves nothing.
     """
     folder = Path(folder)
     if (folder / "pack.json").exists():
         pack = load_pack(folder)
-        x, keys, people = pack.images, [str(i) for i in range(len(pack.rows))], None
+        images, keys, people = Held(crop(pack.images, size, margin)), [str(i) for i in range(len(pack.rows))], None
         if "person" in pack.rows[0]:
             people = [row["person"] for row in pack.rows]
     else:
-        x, keys = load_folder_uint8(folder, size, skip_broken=skip_broken)
+        images, keys = open_images(open_store(folder), check_size(size), margin=margin, skip_broken=skip_broken)
         people = None
-    x, names = crop(x, size, margin), people or keys
+    names = people or keys
     one, other = split(keys, people=people)
-    return Sides(x[one], x[other], [names[i] for i in one], [names[i] for i in other])
+    return Sides(images.take(one), images.take(other), [names[i] for i in one], [names[i] for i in other])
 
 
-def crop(x: Tensor, size: int, margin: int) -> Tensor:
-    """uint8 (N, 3, H, H) -> (N, 3, size, size): the margin cut off, antialiased bicubic to size."""
-    side = x.shape[-1] - 2 * margin
-    if margin < 0 or side < 1:
-        raise ValueError(f"margin must leave something of {x.shape[-1]} pixels, got {margin}")
-    x = x[..., margin : margin + side, margin : margin + side]
-    if side == size:
-        return x
-    found = torch.empty(*x.shape[:2], size, size, dtype=torch.uint8)
-    for some, into in zip(x.split(AT_ONCE), found.split(AT_ONCE), strict=True):
-        into.copy_(to_uint8(F.interpolate(some.float() / 255, (size, size), mode="bicubic", antialias=True)))
-    return found
+def open_images(store: Store, size: int, *, margin: int, skip_broken: bool) -> tuple[ImageSet, list[str]]:
+    """(the usable images of a store, their names); held where they are few. Raises as :func:`open_sides`."""
+    crop(torch.empty(0, 3, size, size, dtype=torch.uint8), size, margin)  # a wrong margin is said first
+    count = len(store.names)
+    if 3 * size**2 * count > HELD:
+        good = check(store, size, skip_broken=skip_broken)
+        return Decoded(store, good, size, margin=margin), [store.names[i] for i in good]
+    x = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    good = check(store, size, skip_broken=skip_broken, keep=lambda i, image: x[i].copy_(to_uint8(image[0])))
+    return Held(crop(x[good], size, margin)), [store.names[i] for i in good]
+
+
+def fingerprint(*names: Sequence[str]) -> str:
+    """A digest of the names of both sides: another folder, or one that has changed, has another."""
+    text = "\n".join("\n".join(side) for side in names)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..data.image_sets import all_of
 from ..images import from_uint8, save_image
 from ..layers import FeatureNet64
 from ..operators import LinearOperator
@@ -16,10 +17,11 @@ from ..profiles import Experiment, restorer
 from ..storage import write
 from ..training import Run
 from ..weights import load_features64
+from .evaluation import measure
 from .figures import sheet
 from .judge import baselines, blockiness, judge
 from .launch import Source
-from .restorer import choose_sides, measure, operators
+from .restorer import choose_sides, operators
 from .runs import read_json
 
 
@@ -33,8 +35,8 @@ def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: s
     features = load_features64()
     A_true, _ = operators(this, size := 64)
     sides = choose_sides(source.folder, size, row, margin=source.margin, skip_broken=False)
-    x = from_uint8(sides.held_out[: row.test_images])
-    mean_image = sides.training.double().mean(0).float() / 255
+    x = from_uint8(all_of(sides.held_out)[: row.test_images])
+    mean_image = all_of(sides.training).double().mean(0).float() / 255
     params = {
         "experiment": "baselines",
         "data": source.folder.name if source.folder else "drawn faces",

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..images import grid, save_image
+from ..images import from_uint8, grid, save_image
 from ..metrics import consistency_db
 from ..operators import AveragePool, LinearOperator
 from ..restorers import PDNNetwork, Restorer, enforce_consistency
 from ..storage import write_json
 from ..training import step_generator
-from .restorer import measure
+from .evaluation import measure
 from .runs import read_run
 from .trained import load_trained, unseen_images
 
@@ -30,7 +30,8 @@ def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IM
     if model != "pdn":
         raise ValueError(f"{path.name}: {model} has one answer to each y; diversity is PDN's")
     trained = load_trained(path)
-    x = unseen_images(trained, data)[:images]
+    held_out = unseen_images(trained, data)
+    x = from_uint8(held_out.__getitems__(range(min(images, len(held_out)))))
     y = measure(trained.A_true, x)
     P = trained.A or AveragePool(trained.this.factor)  # the null space distances are measured in
     answers = sample(trained.network, y, trained.A, codes)  # (K, N, 3, H, W)

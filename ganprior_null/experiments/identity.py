@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Sides, load_sides
+from ..data.image_sets import all_of
 from ..images import as_file, from_uint8
 from ..metrics import centred, embeddings, identity_of_features
 from ..operators import AveragePool
@@ -42,12 +43,12 @@ def evaluate_identity(path: Path, data: Path | None = None) -> dict:
     if not trained.this.prior.startswith(FACES):
         raise ValueError(f"{path.name} restores {trained.params['data']}: identity is of faces")
     sides = unseen_sides(trained, data)
-    x, people = from_uint8(sides.held_out), sides.held_out_names
+    x, people = from_uint8(all_of(sides.held_out)), sides.held_out_names
     y, z = measure(trained.A_true, x), embeddings(x, network)
     x_r, _ = restore(trained.network, y, None)
     pd = AveragePool(trained.this.factor)
     answers = {"raw": x_r, "PD": enforce_consistency(x_r, y, pd), "exact": enforce_consistency(x_r, y, trained.A_true)}
-    free = baselines(y, trained.A_true, sides.training.double().mean(0).float() / 255)
+    free = baselines(y, trained.A_true, all_of(sides.training).double().mean(0).float() / 255)
 
     def rows(named: dict[str, Tensor]) -> dict[str, dict]:
         return {name: row_of(z, embeddings(as_file(images), network), people) for name, images in named.items()}

@@ -11,7 +11,18 @@ from torch import Tensor
 
 from ..images import as_file, to_uint8
 from ..layers import FeatureNet64
-from ..metrics import FEWEST_IMAGES, comb, consistency_db, cosine_similarity, fd_features64, ms_ssim, psnr, ssim
+from ..metrics import (
+    FEWEST_IMAGES,
+    comb_of,
+    comb_power,
+    consistency_db,
+    cosine_similarity,
+    embeddings,
+    fd_of_embeddings,
+    ms_ssim,
+    psnr,
+    ssim,
+)
 from ..operators import AveragePool, LinearOperator
 from ..operators.check import check_finite, check_image
 from ..restorers import enforce_consistency
@@ -34,10 +45,36 @@ def judge(
     kept: the files (N, 3, H, W), uint8, where they are rounded in another way than to nearest. Raises what
     :func:`judge_each` raises.
     """
-    row = {name: float(value.mean()) for name, value in judge_each(answers, truths, y, A, features, kept=kept).items()}
-    if features is not None and len(truths) >= FEWEST_IMAGES:
-        row["fd_features64"] = fd_features64(_file(answers, kept), truths, features)
-    return row
+    return Judgement(A, features).add(answers, truths, y, kept=kept).row()
+
+
+class Judgement:
+    """:func:`judge` of images that come some at a time; of these only figures and features are held."""
+
+    def __init__(self, A: LinearOperator, features: FeatureNet64 | None):
+        self.A, self.features = A, features
+        self._rows: list[dict[str, Tensor]] = []
+        self._seen: tuple[list[Tensor], list[Tensor]] = ([], [])  # features of the answers' files, of the truths
+
+    def add(self, answers: Tensor, truths: Tensor, y: Tensor, *, kept: Tensor | None = None) -> "Judgement":
+        """Take note of some images. Raises as :func:`judge_each`."""
+        self._rows.append(judge_each(answers, truths, y, self.A, self.features, kept=kept))
+        if self.features is not None:
+            for held, images in zip(self._seen, (_file(answers, kept), truths), strict=True):
+                held.append(embeddings(images, self.features))
+        return self
+
+    def row(self) -> dict[str, float]:
+        """The row of all images so far."""
+        row = {name: float(value.mean()) for name, value in joined(self._rows).items()}
+        if sum(map(len, self._seen[0])) >= FEWEST_IMAGES:
+            row["fd_features64"] = fd_of_embeddings(*map(torch.cat, self._seen))
+        return row
+
+
+def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """{name: (N, ...)} of each part -> those of all images, in order."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def judge_each(
@@ -88,35 +125,47 @@ def check_answers(answers: Tensor, truths: Tensor, y: Tensor, A: LinearOperator)
         raise ValueError(f"A makes {tuple(made)} of the answers, y is {tuple(y.shape[1:])}")
 
 
-def raw_figures(x_r: Tensor, x_hat: Tensor, y: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:
-    """What only the float images tell: how far the network's own answer x_r is from y, and how blocky x_hat is.
-
-    "PSNR(LR) enforced" is under the operator A that x_hat was put into the null space of; missing without one.
-    """
-    factor = x_hat.shape[-1] // y.shape[-1]
+def raw_each(
+    x_r: Tensor, x_hat: Tensor, y: Tensor, A_true: LinearOperator, A: LinearOperator | None
+) -> dict[str, Tensor]:
+    """For each image what only the floats tell, (N, ...), which :func:`raw_figures` then makes figures of."""
     values = {
-        "PSNR(LR) raw": float(consistency_db(A_true, x_r, y).mean()),
-        "blockiness": blockiness(x_hat, factor),
+        "PSNR(LR) raw": consistency_db(A_true, x_r, y),
+        "steps": block_steps(x_hat, x_hat.shape[-1] // y.shape[-1]),
     }
     if not any(side % 32 for side in x_hat.shape[-2:]):  # smaller ones of test runs have no frequencies to spare
-        values["comb"] = comb(as_file(x_hat))
+        values["power"] = comb_power(as_file(x_hat))
     if A is not None:
-        values["PSNR(LR) enforced"] = float(consistency_db(A, x_hat, y).mean())
+        values["PSNR(LR) enforced"] = consistency_db(A, x_hat, y)
     return values
 
 
-def after_training(
-    x_r: Tensor, truths: Tensor, y: Tensor, A_true: LinearOperator, features: FeatureNet64
-) -> dict[str, float]:
-    """What PD and the exact operator make of a network's own answers x_r: the control of PD in training.
+def raw_figures(each: dict[str, Tensor]) -> dict[str, float]:
+    """How far the network's own answer x_r is from y, and how blocky x_hat is, from :func:`raw_each` of all images.
+
+    "PSNR(LR) enforced" is under the operator A that x_hat was put into the null space of; missing without one.
+    """
+    values = {"PSNR(LR) raw": float(each["PSNR(LR) raw"].mean()), "blockiness": blockiness_of(each["steps"])}
+    if "power" in each:
+        values["comb"] = comb_of(each["power"].mean(0))
+    if "PSNR(LR) enforced" in each:
+        values["PSNR(LR) enforced"] = float(each["PSNR(LR) enforced"].mean())
+    return values
+
+
+def corrections(factor: int, A_true: LinearOperator) -> dict[str, LinearOperator]:
+    """The operators whose null space answers are put into after training: the control of PD in training."""
+    return {"PD": AveragePool(factor), "exact": A_true}
+
+
+def after_training(corrected: dict[str, Judgement]) -> dict[str, float]:
+    """{correction: the judgement of a network's own answers x_r, corrected by it} -> the figures of a run's log.
 
     A network trained with PD has to beat "PSNR, PD after" of one trained without it for the training to be worth it.
     """
-    row: dict[str, float] = {}
-    for name, A in (("PD", AveragePool(truths.shape[-1] // y.shape[-1])), ("exact", A_true)):
-        found = judge(enforce_consistency(x_r, y, A), truths, y, A_true, features)
-        row |= {f"{key}, {name} after": found[key] for key in ("PSNR", "SSIM", "fd_features64") if key in found}
-    return row
+    rows = {name: judgement.row() for name, judgement in corrected.items()}
+    shown = ("PSNR", "SSIM", "fd_features64")
+    return {f"{key}, {name} after": row[key] for name, row in rows.items() for key in shown if key in row}
 
 
 def baselines(y: Tensor, A_true: LinearOperator, mean_image: Tensor) -> dict[str, Tensor]:
@@ -138,12 +187,23 @@ def blockiness(x: Tensor, factor: int) -> float:
 
     About 1 for x (N, C, H, W) without blocks.
     """
-    ratios = []
+    return blockiness_of(block_steps(x, factor))
+
+
+def block_steps(x: Tensor, factor: int) -> Tensor:
+    """(N, 2, 2) float64: for each image and axis the mean |difference| across borders of blocks, and within them."""
+    found = []
     for axis in (-2, -1):
-        steps = x.diff(dim=axis).abs().double().transpose(axis, -1)  # (..., W - 1)
+        steps = x.diff(dim=axis).abs().double().transpose(axis, -1)  # (N, C, H, W - 1)
         border = torch.arange(1, x.shape[axis]) % factor == 0
-        ratios.append(steps[..., border].mean() / steps[..., ~border].mean())
-    return float(sum(ratios) / 2)
+        found.append(torch.stack([steps[..., some].mean((1, 2, 3)) for some in (border, ~border)], 1))
+    return torch.stack(found, 1)
+
+
+def blockiness_of(steps: Tensor) -> float:
+    """:func:`blockiness` from the :func:`block_steps` of all images."""
+    across, within = steps.mean(0).unbind(1)
+    return float((across / within).mean())
 
 
 def _file(answers: Tensor, kept: Tensor | None) -> Tensor:

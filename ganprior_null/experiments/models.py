@@ -79,6 +79,7 @@ def _esrgan(prior: StyleGAN2, in_size: int, profile: Profile) -> Restorer:
     return ESRGAN(in_size, prior.size, rrdb_blocks=profile.rrdb_blocks, rrdb_channels=profile.rrdb_channels)
 
 
+COUPLED = ("panini", "psp")  # normalise over the images they see at a time: a process's, or a micro-batch's
 ALONE = {"pixel_weight": 0.0, "perceptual_weight": 0.0, "gan_weight": 1.0, "gan_from": 0, "range_weight": 0.0}
 MODELS = {
     "glean": Model(_encoder_bank(GLEAN), {"pixel": "l2"}),

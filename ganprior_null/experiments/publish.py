@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..data import ImageSet
 from ..images import from_signed, from_uint8, grid, save_image, to_uint8
 from ..metrics import fd_features64
 from ..priors import StyleGAN2, truncate
@@ -81,7 +82,7 @@ def publish_prior(
     half = {key: value.half() for key, value in D.state_dict().items()}
     save_weights(critic, half, {"model": "StyleGAN2Discriminator", **about})
     save_image(sheet(G, w_mean), samples_file)
-    figures = distances(G, training_images(data, params["size"], margin=params["margin"]), samples)
+    figures = distances(G, training_images(data, params["size"], margin=params["margin"]).images, samples)
     facts = {"parameters": parameter_count(G), "license": LICENSE, "commit": commit_of(run)}
     return write(card, CARD.format(name=name, **facts, **told(params), **figures))
 
@@ -110,14 +111,14 @@ def sheet(G: StyleGAN2, w_mean: Tensor, *, rows: int = 4, columns: int = 8) -> T
 
 
 @torch.no_grad()
-def distances(G: StyleGAN2, reals: Tensor, most: int) -> dict[str, float]:
-    """fd_features64 of generated images (seed 1) to one half of the real ones (uint8), and of their other half to it.
+def distances(G: StyleGAN2, reals: ImageSet, most: int) -> dict[str, float]:
+    """fd_features64 of generated images (seed 1) to one half of the real ones, and of their other half to it.
 
     All three sets are equally large, ``most`` at most, since the distance depends on that; halves of seed 0.
     """
     order, network = torch.randperm(len(reals), generator=torch.Generator().manual_seed(0)), load_features64()
     count = min(most, len(reals) // 2)
-    one, other = from_uint8(reals[order[:count]]), from_uint8(reals[order[-count:]])
+    one, other = (from_uint8(reals.__getitems__(some)) for some in (order[:count], order[-count:]))
     z = torch.randn(count, G.style_dim, generator=torch.Generator().manual_seed(1))
     fakes = from_uint8(torch.cat([to_uint8(from_signed(G(G.mapping(part)))) for part in z.split(50)]))
     distance, floor = fd_features64(fakes, one, network), fd_features64(other, one, network)

@@ -118,6 +118,11 @@ def restorers(names: list[str] | None = None) -> list[str]:
     return [name for name in names if "null_space" in read_metadata(weights_path(name))]
 
 
+def converted_file(name: str) -> Path | None:
+    """The file of weights of this name that were converted, not trained here: they say nothing of how to restore."""
+    return weights_path(name) if name in available() and name not in restorers(available()) else None
+
+
 def restore_files(
     model: Model, paths: list[Path], out: Path, *, downsample: str = "", seed: int = 0, device: str = "auto",
     overwrite: bool = False,

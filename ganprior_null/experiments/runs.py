@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 from ..profiles import Experiment, check_profile, did_you_mean
 
-APART = ("seed", "torch", "machine", "precision")  # parameters in which repetitions of one experiment may differ
+APART = (
+    "seed",
+    "torch",
+    "machine",
+    "precision",
+    "data_names",
+)  # parameters in which repetitions of one experiment may differ
 
 
 class StoredRun(NamedTuple):

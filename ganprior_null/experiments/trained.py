@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from ..data import Sides, load_sides
-from ..images import from_uint8
+from ..data import ImageSet, Sides, open_sides
+from ..data.sides import fingerprint
 from ..operators import LinearOperator
 from ..profiles import Experiment
 from ..profiles import Restorer as Profile
@@ -42,8 +41,9 @@ def experiment_of(params: dict) -> Experiment:
 
 
 def profile_of(params: dict) -> Profile:
-    """The profile among a run's parameters."""
-    return Profile(**{field.name: params[field.name] for field in dataclasses.fields(Profile)})
+    """The profile among a run's parameters; options that are off lack."""
+    names = {field.name for field in dataclasses.fields(Profile)} & params.keys()
+    return Profile(**{name: params[name] for name in names})
 
 
 def load_trained(path: Path) -> Trained:
@@ -83,32 +83,41 @@ def load_published(path: Path) -> tuple[Trained, str]:
     return Trained(this, params, params["steps"], network, *operators(this, network.out_size)), same[0]
 
 
-def unseen_images(trained: Trained, data: Path | None) -> Tensor:
-    """(N, 3, size, size) in [0, 1]: the held-out side of what the run was trained on, as many as its figures are over.
+def unseen_images(trained: Trained, data: Path | None) -> ImageSet:
+    """The held-out side of what the run was trained on, as many as its figures are over.
 
     data and errors as :func:`unseen_sides`.
     """
-    return from_uint8(unseen_sides(trained, data).held_out)
+    return unseen_sides(trained, data).held_out
 
 
 def unseen_sides(trained: Trained, data: Path | None) -> Sides:
     """What the run was trained on, and of the held-out side as many images as its figures are over.
 
-    data: the folder in which that pack or folder lies; None: the one that GANPRIOR_DATA names. Raises ValueError where
-    neither is given, NotADirectoryError where there is nothing of that name.
+    data: that pack or folder, as for ``train``, or the folder in which it lies; None: the folder of packs that
+    GANPRIOR_DATA names. Files that are no images are left out, with a warning, as the run may have done. Raises
+    ValueError where neither is given and for a folder whose names are not the run's, NotADirectoryError where there is
+    nothing of that name.
     """
     params, size = trained.params, trained.network.out_size
     if params["data"] == "drawn faces":
         sides = drawn_sides(size, trained.profile)
     else:
-        where = data or os.environ.get(VARIABLE)
-        if not where:
-            raise ValueError(
-                f"the run was trained on {params['data']}: say with --data, or {VARIABLE}, which folder holds it"
-            )
-        folder = Path(where) / params["data"]
-        if not folder.is_dir():
-            raise NotADirectoryError(f"no such folder: {folder}")
-        sides = load_sides(folder, size, margin=params["margin"])
-    count = params["test_images"]
-    return sides._replace(held_out=sides.held_out[:count], held_out_names=sides.held_out_names[:count])
+        folder = folder_of(params["data"], data)
+        sides = open_sides(folder, size, margin=params["margin"], skip_broken=True)
+        names = fingerprint(sides.training_names, sides.held_out_names)
+        if params.get("data_names", names) != names:
+            raise ValueError(f"{folder} does not hold the images that the run was trained on, or not those alone")
+    count = min(params["test_images"], len(sides.held_out))
+    return sides._replace(held_out=sides.held_out.take(range(count)), held_out_names=sides.held_out_names[:count])
+
+
+def folder_of(name: str, data: Path | None) -> Path:
+    """Where the images of a run lie, see :func:`unseen_images`."""
+    where = data or os.environ.get(VARIABLE)
+    if not where:
+        raise ValueError(f"the run was trained on {name}: say with --data, or {VARIABLE}, which folder holds it")
+    places = [Path(where), Path(where) / name] if Path(where).name == name else [Path(where) / name]
+    if not (found := [place for place in places[::-1] if place.exists()]):
+        raise NotADirectoryError(f"no such folder: {places[-1]}, nor is {where} called {name}")
+    return found[0]

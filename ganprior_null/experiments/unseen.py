@@ -9,19 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import height_width
-from ..images import as_file, from_uint8, to_uint8
+from ..data import ImageSet
+from ..images import as_file, from_uint8
 from ..operators import LinearOperator
 from ..restorers import Restorer
 from ..restorers.identify import downsamplers
 from ..restorers.noise import estimate_sigma
 from ..storage import write_json
-from ..training.degrade import degrade
+from ..training.degrade import Degraded
 from ..weights import load_features64
+from .evaluation import evaluate, parts, runs
 from .face_colours import corrected, drawn_parts
-from .figures import restore
-from .judge import after_training, judge, raw_figures
-from .restorer import measure
+from .figures import at_once
+from .judge import Judgement
 from .trained import load_trained, unseen_images
 
 FILE, DRAWN = "unseen.json", "drawn.webp"
@@ -38,59 +38,53 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
     Raises ValueError for others, and what :func:`load_trained` and :func:`unseen_images` raise, writing nothing.
     """
     trained = load_trained(path)
-    x = unseen_images(trained, data)
-    known = downsamplers(height_width(x), (trained.network.in_size,) * 2)
+    images, network = unseen_images(trained, data), trained.network
+    known = downsamplers((images.size,) * 2, (network.in_size,) * 2)
     wrong = [name for name in names if name not in known]
     if wrong:
         raise ValueError(f"unknown downsampler {', '.join(map(repr, wrong))}; known: {', '.join(known)}")
-    own = trained.this.downsampler
+    own, features = trained.this.downsampler, load_features64()
     operators = {name: known[name] for name in (own, *(name for name in names if name != own))}
     result = {
         "step": trained.step,
-        "images": len(x),
+        "images": len(images),
         "trained_on": own,
-        "tested": under_each(trained.network, x, operators, trained.A),
-        "artefacts": artefacts(trained.network, x, trained.A_true, trained.A),
-        "corrected": after_use(trained.network, x, trained.A_true),
+        # x_hat lies in the null space of A, whatever made y
+        "tested": {k: evaluate(network, images, A_k, trained.A, features).figures for k, A_k in operators.items()},
+        "artefacts": artefacts(network, images, trained.A_true, trained.A),
+        "corrected": after_use(network, images, trained.A_true),
     }
     if trained.this.prior.startswith(FACES):
-        result["parts"] = drawn_parts(trained.network, trained.A_true, trained.A, path / DRAWN)
+        result["parts"] = drawn_parts(network, trained.A_true, trained.A, path / DRAWN)
     write_json(path / FILE, result)
     return result
 
 
-def under_each(network: Restorer, x: Tensor, operators: dict[str, LinearOperator], A: LinearOperator | None) -> dict:
-    """{downsampler: its figures}: y is made by it, and x_hat lies in the null space of A, whatever made y."""
-    features, found = load_features64(), {}
-    for name, A_true in operators.items():
-        y = measure(A_true, x)
-        x_r, x_hat = restore(network, y, A)
-        found[name] = judge(x_hat, x, y, A_true, features) | raw_figures(x_r, x_hat, y, A_true, A)
-        found[name] |= after_training(x_r, x, y, A_true, features)
-    return found
-
-
-def after_use(network: Restorer, x: Tensor, A_true: LinearOperator) -> dict:
+def after_use(network: Restorer, images: ImageSet, A_true: LinearOperator) -> dict:
     """{correction: its figures} of the network's own answers, corrected after use, see :func:`.face_colours.corrected`.
 
     What PD in use does for a network that was trained without it (Table 3), and what y's mean colour alone does.
     """
-    y, features = measure(A_true, x), load_features64()
-    x_r, _ = restore(network, y, None)
-    return {name: judge(answers, x, y, A_true, features) for name, answers in corrected(x_r, y).items()}
+    features, found = load_features64(), {}
+    for x, y, x_r, _ in parts(network, images, A_true, None):
+        for name, answers in corrected(x_r, y).items():
+            found.setdefault(name, Judgement(A_true, features)).add(answers, x, y)
+    return {name: judgement.row() for name, judgement in found.items()}
 
 
-def artefacts(network: Restorer, x: Tensor, A_true: LinearOperator, A: LinearOperator | None) -> dict:
+def artefacts(network: Restorer, images: ImageSet, A_true: LinearOperator, A: LinearOperator | None) -> dict:
     """{what: {noise, sharpness}} of the answers to clean y, and, to compare, of the truth and of the truth degraded.
 
     Files of 8 bits, all of them; means over the images.
     """
-    _, x_hat = restore(network, measure(A_true, x), A)
-    degraded = from_uint8(degrade(to_uint8(x), share=1.0))
-    return {
-        name: {"noise": noise(images), "sharpness": sharpness(images)}
-        for name, images in (("answers", as_file(x_hat)), ("truth", x), ("degraded truth", degraded))
-    }
+    degraded, found = Degraded(images, share=1.0), {}
+    some = runs(len(images), at_once(images.size))
+    for numbers, part in zip(some, parts(network, images, A_true, A), strict=True):
+        worse = from_uint8(degraded.__getitems__(numbers))
+        for name, x in (("answers", as_file(part.x_hat)), ("truth", part.x), ("degraded truth", worse)):
+            found.setdefault(name, []).append(torch.stack([estimate_sigma(x).flatten(), steps_squared(x)], 1))
+    means = {name: torch.cat(each).mean(0) for name, each in found.items()}
+    return {name: {"noise": float(mean[0]), "sharpness": float(mean[1].sqrt())} for name, mean in means.items()}
 
 
 def noise(x: Tensor) -> float:
@@ -103,5 +97,10 @@ def sharpness(x: Tensor) -> float:
 
     Pixel noise of standard deviation sigma adds sigma / 2 (in squares), to single pixels' steps it would add 1.4 sigma.
     """
+    return float(steps_squared(x).mean().sqrt())
+
+
+def steps_squared(x: Tensor) -> Tensor:
+    """(N,): the mean square of these steps in each square image."""
     means = F.avg_pool2d(x, 2, stride=1)
-    return float(torch.cat([means.diff(dim=axis).flatten() for axis in (-2, -1)]).square().mean().sqrt())
+    return torch.cat([means.diff(dim=axis).flatten(1) for axis in (-2, -1)], 1).square().mean(1)

@@ -9,8 +9,11 @@ from .convert import to_signed as to_signed
 from .convert import to_uint8 as to_uint8
 from .dykstra import dykstra_box as dykstra_box
 from .eight_bit import to_uint8_consistent as to_uint8_consistent
+from .files import READ as READ
+from .files import decode_image as decode_image
 from .files import list_images as list_images
 from .files import load_image as load_image
 from .files import png_bytes as png_bytes
 from .files import read_pixels as read_pixels
 from .files import save_image as save_image
+from .files import walk_images as walk_images

@@ -32,7 +32,16 @@ def load_image(path: str | os.PathLike) -> Tensor:
 
     See :func:`read_pixels` for what is read, what is refused, and what is raised.
     """
-    return from_uint8(torch.from_numpy(read_pixels(path))).permute(2, 0, 1)[None]
+    return _as_tensor(read_pixels(path))
+
+
+def decode_image(content: bytes, name: str) -> Tensor:
+    """:func:`load_image` of a file's bytes; name: what messages call it."""
+    return _as_tensor(_decode(io.BytesIO(content), printable(name)))
+
+
+def _as_tensor(pixels: np.ndarray) -> Tensor:
+    return from_uint8(torch.from_numpy(pixels)).permute(2, 0, 1)[None]
 
 
 def read_pixels(path: str | os.PathLike) -> np.ndarray:
@@ -45,16 +54,20 @@ def read_pixels(path: str | os.PathLike) -> np.ndarray:
 
     Raises ValueError, naming the file, for whatever cannot be read (:class:`NoImageFile` where there is no file).
     """
-    path = Path(path)
     shown = printable(str(path))
     if not os.path.isfile(path):  # a device or pipe would be read for ever
         raise NoImageFile(f"no such image file: {shown}")
+    return _decode(path, shown)
+
+
+def _decode(file: str | os.PathLike | io.BytesIO, shown: str) -> np.ndarray:
+    """What :func:`read_pixels` says, of a file or of its bytes, which messages call ``shown``."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             refused = _refused(image)
             if not refused:
                 ImageOps.exif_transpose(image, in_place=True)
-                pixels, notes = _over_white(image), _notes(image)
+                pixels, notes = _over_white(image), _notes(image, shown)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{shown} is too large to be read as one picture ({error}); cut it into several") from error
     except Image.UnidentifiedImageError as error:
@@ -104,9 +117,9 @@ def _may_be_transparent(image: Image.Image) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def _notes(image: ImageFile.ImageFile) -> list[str]:
+def _notes(image: ImageFile.ImageFile, shown: str) -> list[str]:
     """What people should know of an image that is read."""
-    notes, shown = [], printable(os.fsdecode(image.filename))
+    notes = []
     if _may_be_transparent(image):
         share = (np.asarray(image.convert("RGBA").getchannel("A")) < 255).mean()
         if share:
@@ -170,6 +183,37 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
         few = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         warnings.warn(f"{printable(str(folder))}: no images by their suffix, left out: {few}", stacklevel=2)
     return paths
+
+
+def walk_images(folder: str | os.PathLike) -> list[str]:
+    """The image files in a folder and in those below it, sorted: paths from the folder on, with "/".
+
+    Hidden files and folders are none; other files are not told of. Raises NotADirectoryError for no folder, ValueError
+    for one without images.
+    """
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"no such folder: {printable(str(folder))}")
+    found, waiting, seen = [], [""], set()
+    while waiting:
+        below = waiting.pop()
+        with os.scandir(os.path.join(folder, below)) as entries:
+            for entry in entries:
+                path = f"{below}/{entry.name}" if below else entry.name
+                if entry.name.startswith("."):
+                    continue
+                if os.path.splitext(entry.name)[1].lower() in READ:
+                    found.append(path)
+                elif entry.is_dir() and (place := _place(entry)) not in seen:  # a link may lead back to above
+                    seen.add(place)
+                    waiting.append(path)
+    if not found:
+        raise ValueError(f"{printable(str(folder))} holds no images ({', '.join(READ)})")
+    return sorted(found)
+
+
+def _place(entry: os.DirEntry) -> tuple[int, int]:
+    found = entry.stat()
+    return found.st_dev, found.st_ino
 
 
 def _pil(x: Tensor) -> Image.Image:

@@ -2,6 +2,8 @@
 
 from .loop import fit as fit
 from .record import Run as Run
+from .runtime import USUAL as USUAL
+from .runtime import Execution as Execution
 from .runtime import make_fabric as make_fabric
 from .runtime import resolve_precision as resolve_precision
 from .stream import batch_indices as batch_indices

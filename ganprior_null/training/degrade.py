@@ -1,12 +1,15 @@
 """Ground truth as it is found: a part of the training images blurred, noisy and compressed (paper, Figure 8)."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data import Held, ImageSet
+from ..data.image_sets import all_of
 from ..images import from_uint8, to_uint8
 from .stream import step_generator
 from .views import blurred
@@ -23,14 +26,32 @@ def degrade(images: Tensor, *, share: float = SHARE, seed: int = 0) -> Tensor:
     What happens to image i depends on (seed, i) alone: the same images are degraded in the same way in every run, and
     the first ones stay as they are when others are added. Raises ValueError for a share outside [0, 1].
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be between 0 and 1, got {share!r}")
-    found = images.clone()
-    for i in range(len(images)):
-        generator = step_generator(seed, i, "degraded image")
-        if torch.rand((), generator=generator) < share:
-            found[i] = degraded(images[i], generator)
-    return found
+    return all_of(Degraded(Held(images), share=share, seed=seed))
+
+
+class Degraded:
+    """:func:`degrade` of a set, each image when it is asked for."""
+
+    def __init__(self, images: ImageSet, *, share: float = SHARE, seed: int = 0):
+        if not 0 <= share <= 1:
+            raise ValueError(f"share must be between 0 and 1, got {share!r}")
+        self.images, self.share, self.seed = images, share, seed
+        self.size, self.held = images.size, False  # it takes time to degrade them
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> Tensor:
+        generator = step_generator(self.seed, i, "degraded image")
+        image = self.images[i]
+        return degraded(image, generator) if torch.rand((), generator=generator) < self.share else image
+
+    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+        return torch.stack([self[int(i)] for i in indices])
+
+    def take(self, indices: Sequence[int]) -> ImageSet:
+        """These, degraded as they are here, in memory."""
+        return Held(self.__getitems__(indices))
 
 
 def degraded(image: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,7 +1,8 @@
 """One training step of StyleGAN2, whole: discriminator, R1, generator, path length, moving average.
 
-Every draw is addressed by step (:mod:`.stream`) and made for the global batch, of which each rank takes its stride; the
+Every draw is addressed by step (:mod:`.stream`) and means the global batch, of which each rank takes its stride; the
 minibatch statistic groups images by the same stride, so w ranks of batch b compute the gradients of one of batch w b.
+Micro-batches (``accumulate``) are strides of a rank's share in turn: their gradients add up to those of the whole.
 Gradients are averaged by hand: the networks stay plain modules, whose every method may be called.
 """
 
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from ..losses import discriminator_loss, generator_loss, path_length_penalty, path_lengths, r1_penalty
 from .augment import AdaptiveProbability, augment, draw_transforms
 from .ema import update_ema
-from .stream import step_generator
+from .micro import Micro, Scalars, micro_batches, optimise
+from .stream import draw_noise, step_generator
 
 ImagesAt = Callable[[int], Tensor]
 REAL_SIGN, FAKE_SIGN = "sign D(real)", "sign D(fake)"  # in the log: batch means, in [-1, 1]
@@ -35,6 +37,7 @@ class GanRecipe:
     ema_images: int = 5_000  # half-life, images: 10/32 of the batch in thousands
     ada_target: float = 0.0  # r that adaptive augmentation aims at (published: 0.6); 0: none
     ada_images: int = 500_000  # images in which its p may go from 0 to 1
+    accumulate: int = 1  # micro-batches that a step's gradients are added up from: less memory, the same step
     seed: int = 0
 
 
@@ -61,43 +64,49 @@ def lazy_adam(module: nn.Module, lr: float, every: int) -> torch.optim.Adam:
 
 
 def gan_step(images_at: ImagesAt, recipe: GanRecipe):
-    """The step for :func:`~ganprior_null.training.fit`; ``images_at(t)`` gives the global batch in [-1, 1]."""
+    """The step for :func:`~ganprior_null.training.fit`; ``images_at(t)``: this process's share of a batch, [-1, 1]."""
 
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
         G, D = state["G"], state["D"]
-        mine = slice(fabric.global_rank, None, fabric.world_size)
-        real = images_at(t)[mine].to(fabric.device)
+        images, scores = images_at(t), []
+        parts = micro_batches(fabric, recipe.global_batch, recipe.accumulate)
 
-        with torch.no_grad():
-            fake = forward(fabric, G, *draw(G, recipe, t, "D", mine))
-        seen_real = augmentation(state, recipe, t, "augment real", mine)
-        seen_fake = augmentation(state, recipe, t, "augment fake", mine)
-        real_scores, fake_scores = forward(fabric, D, seen_real(real)), forward(fabric, D, seen_fake(fake))
-        d_loss = discriminator_loss(real_scores, fake_scores)
-        update(fabric, D, state["optimizer_D"], d_loss)
-        scalars = {"D": d_loss, "D(real)": real_scores.mean(), "D(fake)": fake_scores.mean()}
-        scalars |= {REAL_SIGN: real_scores.sign().mean(), FAKE_SIGN: fake_scores.sign().mean()}
+        def discriminate(part: Micro) -> tuple[Tensor, Scalars]:
+            real = images[part.own].to(fabric.device)
+            with torch.no_grad():
+                fake = forward(fabric, G, *draw(G, recipe, t, "D", part.mine))
+            seen_real = augmentation(state, recipe, t, "augment real", part.mine)
+            seen_fake = augmentation(state, recipe, t, "augment fake", part.mine)
+            real_scores, fake_scores = forward(fabric, D, seen_real(real)), forward(fabric, D, seen_fake(fake))
+            loss = discriminator_loss(real_scores, fake_scores)
+            scores.append(real_scores.detach())
+            told = {"D": loss, "D(real)": real_scores.mean(), "D(fake)": fake_scores.mean()}
+            return loss, told | {REAL_SIGN: real_scores.sign().mean(), FAKE_SIGN: fake_scores.sign().mean()}
 
+        def regularise(part: Micro) -> tuple[Tensor, Scalars]:
+            x = images[part.own].to(fabric.device).detach().requires_grad_()
+            seen_real = augmentation(state, recipe, t, "augment real", part.mine)
+            r1 = r1_penalty(forward(fabric, D, seen_real(x), twice=True), x)
+            return recipe.r1_gamma / 2 * recipe.r1_every * r1, {}
+
+        def generate(part: Micro) -> tuple[Tensor, Scalars]:
+            seen_made = augmentation(state, recipe, t, "augment G", part.mine)
+            made = forward(fabric, G, *draw(G, recipe, t, "G", part.mine))
+            loss = generator_loss(forward(fabric, D, seen_made(made)))
+            return loss, {"G": loss}
+
+        scalars = optimise(fabric, D, state["optimizer_D"], parts, discriminate)
         if t % recipe.r1_every == 0:
-            x = real.detach().requires_grad_()
-            r1 = r1_penalty(forward(fabric, D, seen_real(x)), x)
-            update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
-
+            optimise(fabric, D, state["optimizer_D"], parts, regularise)
         D.requires_grad_(False)  # its gradients would be computed and thrown away
-        seen_made = augmentation(state, recipe, t, "augment G", mine)
-        fake_scores = forward(fabric, D, seen_made(forward(fabric, G, *draw(G, recipe, t, "G", mine))))
-        g_loss = generator_loss(fake_scores)
-        update(fabric, G, state["optimizer_G"], g_loss)
-        scalars["G"] = g_loss
-
+        scalars |= optimise(fabric, G, state["optimizer_G"], parts, generate)
         if t % recipe.path_every == 0:
-            penalty = path_step(fabric, state, recipe, t, mine)
-            update(fabric, G, state["optimizer_G"], recipe.path_weight * recipe.path_every * penalty)
+            path_step(fabric, state, recipe, t)
         D.requires_grad_(True)
 
         batch = recipe.global_batch
         update_ema(state["G_ema"], G, batch=batch, seen=(t + 1) * batch, half_life=recipe.ema_images)
-        return scalars | follow(fabric, state, real_scores)
+        return scalars | follow(fabric, state, torch.cat(scores))
 
     return step
 
@@ -120,24 +129,42 @@ def follow(fabric, state: dict, real_scores: Tensor) -> dict[str, Tensor]:
     return {"p": signs.new_tensor(state["ada"].p), "r": signs.new_tensor(state["ada"].r)}
 
 
-def path_step(fabric, state: dict, recipe: GanRecipe, t: int, mine: slice) -> Tensor:
-    """The path-length penalty on half a batch, and the running mean it pulls towards."""
+def path_step(fabric, state: dict, recipe: GanRecipe, t: int) -> None:
+    """One step of G on the path-length penalty of half a batch, which pulls towards the running mean."""
     G, count = state["G"], max(recipe.global_batch // 2, fabric.world_size)
-    w_plus, noise = draw(G, recipe, t, "path", mine, count=count)
-    x = forward(fabric, G, w_plus, noise)
-    y = torch.randn(count, *x.shape[1:], generator=step_generator(recipe.seed, t, "path image"))[mine].to(x)
-    lengths = path_lengths(x, w_plus, y)
+    parts = micro_batches(fabric, count, recipe.accumulate)
+
+    def lengths_of(part: Micro) -> Tensor:
+        w_plus, noise = draw(G, recipe, t, "path", part.mine, count=count)
+        x = forward(fabric, G, w_plus, noise, twice=True)
+        (y,) = draw_noise(
+            lambda n, generator: [torch.randn(n, *x.shape[1:], generator=generator, device=generator.device)],
+            count, G.size, recipe.seed, t, "path image", part.mine, x.device,
+        )  # fmt: skip
+        return path_lengths(x, w_plus, y.to(x))
+
+    # the mean over all images comes first: where memory holds a part at a time, their lengths are computed twice
+    lengths = [lengths_of(part) for part in parts] if len(parts) == 1 else [lengths_of(p).detach() for p in parts]
     # the mean over all ranks, hence no gradient through it; the published code lets its 1 % share through
-    everywhere = fabric.all_reduce(lengths.detach().clone(), reduce_op="mean")  # in place
+    everywhere = fabric.all_reduce(torch.cat(lengths).detach().clone(), reduce_op="mean")  # in place
     _, state["path_mean"] = path_length_penalty(everywhere, state["path_mean"])
-    penalty, _ = path_length_penalty(lengths, state["path_mean"], decay=0.0)
-    return penalty
+
+    def penalise(part: Micro) -> tuple[Tensor, Scalars]:
+        own = lengths[0] if len(parts) == 1 else lengths_of(part)
+        penalty, _ = path_length_penalty(own, state["path_mean"], decay=0.0)
+        return recipe.path_weight * recipe.path_every * penalty, {}
+
+    optimise(fabric, G, state["optimizer_G"], parts, penalise)
 
 
-def forward(fabric, module: nn.Module, *inputs) -> Tensor:
-    """module(*inputs) in the run's precision, the result at least in float32, where losses are computed."""
+def forward(fabric, module: nn.Module, *inputs, twice: bool = False) -> Tensor:
+    """module(*inputs) in the run's precision, the result at least in float32, where losses are computed.
+
+    twice: it will be differentiated twice, which a compiled forward pass (``Module.compile``) cannot be.
+    """
+    compiled = module._compiled_call_impl is not None
     with fabric.autocast():
-        out = module(*inputs)
+        out = module.forward(*inputs) if twice and compiled else module(*inputs)
     return at_least_float32(out)
 
 
@@ -154,17 +181,9 @@ def draw(G, recipe: GanRecipe, t: int, purpose: str, mine: slice, count: int | N
     z = torch.randn(2, count, G.style_dim, generator=generator)[:, mine].to(like)
     mixed = torch.rand((), generator=generator) < recipe.mixing
     crossover = int(torch.randint(1, G.latents, (), generator=generator)) if mixed else G.latents
-    noise = [n[mine].to(like) for n in G.fresh_noise(count, generator=generator)]
+    noise = draw_noise(
+        lambda n, generator: G.fresh_noise(n, generator=generator),
+        count, G.size, recipe.seed, t, f"{purpose} noise", mine, like.device, after=generator,
+    )  # fmt: skip
     first = G.mapping(z[0])
-    return G.mix(first, G.mapping(z[1]) if mixed else first, crossover), noise
-
-
-def update(fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One optimiser step on the gradient averaged over ranks."""
-    optimizer.zero_grad(set_to_none=True)
-    fabric.backward(loss)
-    if fabric.world_size > 1:
-        for parameter in module.parameters():
-            if parameter.grad is not None:
-                parameter.grad = fabric.all_reduce(parameter.grad, reduce_op="mean")
-    optimizer.step()
+    return G.mix(first, G.mapping(z[1]) if mixed else first, crossover), [n.to(like) for n in noise]

@@ -25,6 +25,7 @@ def fit(
     log_every: int = 50,
     save_every: int = 500,
     hooks: Sequence[tuple[int, Callable[[dict], None]]] = (),
+    first: Callable[[dict], None] | None = None,
     progress: bool = True,
 ) -> bool:
     """Call ``step(fabric, state, t) -> {name: 0-d tensor}`` for t = state["step"] ... steps - 1; True when all done.
@@ -33,14 +34,18 @@ def fit(
     checkpoint when there is one, and saved every ``save_every`` steps, at the end, and on SIGINT or SIGTERM, which
     end the loop after the step in progress (then the result is False).
 
-    hooks: (every, function) calls ``function(state)`` after each ``every`` steps, on rank 0, once that step is logged
-    and saved; it may look and write files, and what it raises ends the run.
+    hooks: (every, function) calls ``function(state)`` after each ``every`` steps and after the last, on rank 0, once
+    that step is logged and before it is saved, so that what a saved step has to show was shown; it may look and write
+    files, and what it raises ends the run. first: is called so with the state of a run that has no checkpoint yet,
+    before its first step, and that state is saved.
 
     Raises ValueError for a batch that the processes cannot share equally, FloatingPointError when a scalar is NaN or
     infinite; the checkpoint before it stays.
     """
     refuse_unequal(global_batch, fabric.world_size)
-    run.resume(state)
+    if not run.resume(state) and first and fabric.is_global_zero:
+        first(state)
+        run.save(state)
     began, code = time.perf_counter(), code_state()
     stop = _StopRequest()
     with stop, _bar(steps, state["step"], progress and fabric.is_global_zero) as bar:
@@ -58,12 +63,14 @@ def fit(
                     run.log(t, values)
                     bar.set_postfix({**{k: f"{v:.3g}" for k, v in values.items()}, "images/s": f"{rate:.1f}"})
             bar.update()
-            if fabric.is_global_zero and t % save_every == 0 and t < steps:
+            saves = t % save_every == 0 and t < steps
+            if fabric.is_global_zero and saves:
                 refuse_nan({name: float(value.detach()) for name, value in scalars.items()}, t)
-                run.save(state)
             for every, hook in hooks:
-                if fabric.is_global_zero and t % every == 0:
+                if fabric.is_global_zero and (t % every == 0 or t == steps):
                     hook(state)
+            if fabric.is_global_zero and saves:
+                run.save(state)
         if fabric.is_global_zero:
             run.save(state)
             note_origin(run.path, fabric.world_size, time.perf_counter() - began, code)

@@ -9,6 +9,7 @@ import torch
 from ..storage import read_json, whole, write
 
 RESULTS = ("metrics.jsonl", "summary.json", "last.ckpt")
+LATER = ("data_names",)  # parameters that runs begun before they existed go on without
 _REPAIR = "delete it if this command is the one that began the run, which then goes on; else choose another folder"
 
 
@@ -34,7 +35,8 @@ class Run:
             write(path, text)
             return
         stored, wanted = read_params(path), json.loads(text)
-        differ = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
+        later = {key for key in LATER if key not in stored}
+        differ = [key for key in sorted({*stored, *wanted} - later) if stored.get(key) != wanted.get(key)]
         if differ:
             what = ", ".join(f"{key}: {stored.get(key)!r} there, {wanted.get(key)!r} here" for key in differ)
             raise ValueError(f"{self.path} holds a run with other parameters ({what}); choose another folder")
@@ -57,9 +59,17 @@ class Run:
         return entries
 
     def save(self, state: dict) -> None:
-        """Write ``last.ckpt`` under another name, flush it to the disk, then rename: the old one stays until then."""
+        """Write ``last.ckpt`` under another name, flush it to the disk, then rename: the old one stays until then.
+
+        Raises OSError, naming the file, when there is no room for it.
+        """
         with whole(self.checkpoint) as part, part.open("wb") as file:
-            torch.save({key: _plain(value) for key, value in state.items()}, file)
+            try:
+                torch.save({key: _plain(value) for key, value in state.items()}, file)
+            except RuntimeError as error:  # torch's archive writer hides the disk's own error behind one of its own
+                if not isinstance(error.__context__, OSError):
+                    raise
+                raise error.__context__ from error
 
     def resume(self, state: dict) -> bool:
         """Load ``last.ckpt`` into ``state`` in place and drop the log lines after it; without one, drop all: False.

@@ -30,8 +30,9 @@ from ..operators import LinearOperator
 from ..priors import StyleGAN2Discriminator
 from ..restorers import GFPGANNetwork, PDNNetwork, PSPNetwork, Restorer, enforce_consistency
 from .ema import update_ema
-from .gan import at_least_float32, forward, update
-from .stream import step_generator
+from .gan import at_least_float32, forward
+from .micro import Micro, Scalars, add, apply_gradients, micro_batches, optimise
+from .stream import draw_noise, step_generator
 
 PairsAt = Callable[[int], tuple[Tensor, Tensor]]
 PIXEL = {"l1": F.l1_loss, "l2": F.mse_loss}
@@ -55,6 +56,7 @@ class RestorerRecipe:
     gan_from: int = 0  # the step at which D joins; before it the network learns from the other losses alone
     range_weight: float = 0.0  # of mean (A x_r - y)^2, in [-1, 1]: behind a null space no other loss sees that part
     ema_images: int = 0  # half-life, in images, of the moving average of the weights that answers; 0: none
+    accumulate: int = 1  # micro-batches that a step's gradients are added up from: less memory, the same step
     seed: int = 0
     # the losses of FURTHER, which single systems have
     identity_weight: float = 0.0  # of 1 - cosine of two embeddings: pSp, GFP-GAN
@@ -103,60 +105,85 @@ def restorer_step(
 ):
     """The step for :func:`~ganprior_null.training.fit`.
 
-    pairs_at(t): (x, y), the global batch in [0, 1]. A: the operator whose null space the network's answer is put into;
-    None leaves the answer as it is. features: what the perceptual loss sees with. embed: images -> embeddings, what the
-    identity loss sees with; None takes features.
+    pairs_at(t): (x, y), this process's share of a batch, in [0, 1]. A: the operator whose null space the network's
+    answer is put into; None leaves the answer as it is. features: what the perceptual loss sees with. embed: images ->
+    embeddings, what the identity loss sees with; None takes features. Raises ValueError for micro-batches where D
+    compares all images of a batch.
     """
-    seen_as = features if embed is None else embed
+    if recipe.relativistic and recipe.accumulate > 1:
+        raise ValueError(
+            f"a relativistic adversary compares all images of a batch: accumulate must be 1, got {recipe.accumulate}; "
+            "lower global_batch instead"
+        )
+    seen_by = features, features if embed is None else embed
 
     def step(fabric, state: dict, t: int) -> dict[str, Tensor]:
-        network = state["network"]
-        mine = slice(fabric.global_rank, None, fabric.world_size)
-        everyone = pairs_at(t)
-        x, y = (images[mine].to(fabric.device) for images in everyone)
+        network, D = state["network"], state["D"]
+        share = pairs_at(t)
+        parts = micro_batches(fabric, recipe.global_batch, recipe.accumulate)
         for optimizer in (state["optimizer"], state["optimizer_D"]):
             optimizer.param_groups[0]["lr"] = cosine(recipe, t)
+            optimizer.zero_grad(set_to_none=True)
 
-        x_r, inner = answer(fabric, network, recipe, y, code(network.network, recipe, t, everyone[1], mine))
-        x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
-
-        scalars: dict[str, Tensor] = {}
-        loss = x_hat.new_zeros(())
-        if recipe.pixel_weight:
-            scalars["pixel"] = PIXEL[recipe.pixel](to_signed(x_hat), to_signed(x))
-            loss = loss + recipe.pixel_weight * scalars["pixel"]
-        if recipe.perceptual_weight and not (recipe.pixels_first and t < recipe.gan_from):
-            scalars["perceptual"] = perceptual_loss(x_hat, x, features)
-            loss = loss + recipe.perceptual_weight * scalars["perceptual"]
-        if recipe.identity_weight:
-            scalars["identity"] = embedding_loss(x_hat, x, seen_as)
-            loss = loss + recipe.identity_weight * scalars["identity"]
-        if recipe.w_norm_weight:
-            scalars["w norm"] = w_norm(inner, network.network.latent_avg)
-            loss = loss + recipe.w_norm_weight * scalars["w norm"]
-        if recipe.pyramid_weight:
-            scalars["pyramid"] = pyramid_l1(inner, to_signed(x)).sum()
-            loss = loss + recipe.pyramid_weight * scalars["pyramid"]
-        if recipe.range_weight and A is not None:
-            scalars["range"] = F.mse_loss(2 * A(x_r), 2 * y)  # as in [-1, 1]
-            loss = loss + recipe.range_weight * scalars["range"]
-        if t < recipe.gan_from or not recipe.gan_weight:
-            update(fabric, network, state["optimizer"], loss)
-        else:
-            scalars |= adversarial_step(fabric, state, recipe, t, loss, x_hat, x)
+        found: Scalars = {}
+        adversary = recipe.gan_weight > 0 and t >= recipe.gan_from
+        for part in parts:
+            x, y = (images[part.own].to(fabric.device) for images in share)
+            scalars, loss, x_hat = losses_of(fabric, network, A, recipe, t, part, x, y, seen_by)
+            if adversary:
+                scalars |= adversarial(fabric, D, recipe, part, loss, x_hat, x)
+            else:
+                fabric.backward(part.weight * loss)
+            add(found, scalars, part.weight)
+        apply_gradients(fabric, network, state["optimizer"])
+        if adversary:
+            apply_gradients(fabric, D, state["optimizer_D"])
+            if recipe.r1_gamma and t % recipe.r1_every == 0:
+                regularise(fabric, state, recipe, parts, share[0])
         if recipe.ema_images:
             batch, seen = recipe.global_batch, (t + 1) * recipe.global_batch
             update_ema(state["average"], network, batch=batch, seen=seen, half_life=recipe.ema_images)
-        return scalars
+        return found
 
     return step
 
 
-def adversarial_step(
-    fabric, state: dict, recipe: RestorerRecipe, t: int, loss: Tensor, x_hat: Tensor, x: Tensor
-) -> dict[str, Tensor]:
-    """One step of the network on its other losses and D's judgement, and one of D; {"G", "D", ...}: 0-d losses."""
-    D = state["D"]
+def losses_of(
+    fabric, network: nn.Module, A: LinearOperator | None, recipe: RestorerRecipe, t: int, part: Micro, x: Tensor,
+    y: Tensor, seen_by: tuple[nn.Module, nn.Module],
+) -> tuple[Scalars, Tensor, Tensor]:  # fmt: skip
+    """({name: loss}, their weighted sum, x_hat) of a micro-batch: all losses but the adversarial ones."""
+    features, embed = seen_by
+    x_r, inner = answer(fabric, network, recipe, y, code(network.network, recipe, t, y, part))
+    x_hat = x_r if A is None else enforce_consistency(x_r, y, A)
+
+    scalars: Scalars = {}
+    loss = x_hat.new_zeros(())
+    if recipe.pixel_weight:
+        scalars["pixel"] = PIXEL[recipe.pixel](to_signed(x_hat), to_signed(x))
+        loss = loss + recipe.pixel_weight * scalars["pixel"]
+    if recipe.perceptual_weight and not (recipe.pixels_first and t < recipe.gan_from):
+        scalars["perceptual"] = perceptual_loss(x_hat, x, features)
+        loss = loss + recipe.perceptual_weight * scalars["perceptual"]
+    if recipe.identity_weight:
+        scalars["identity"] = embedding_loss(x_hat, x, embed)
+        loss = loss + recipe.identity_weight * scalars["identity"]
+    if recipe.w_norm_weight:
+        scalars["w norm"] = w_norm(inner, network.network.latent_avg)
+        loss = loss + recipe.w_norm_weight * scalars["w norm"]
+    if recipe.pyramid_weight:
+        scalars["pyramid"] = pyramid_l1(inner, to_signed(x)).sum()
+        loss = loss + recipe.pyramid_weight * scalars["pyramid"]
+    if recipe.range_weight and A is not None:
+        scalars["range"] = F.mse_loss(2 * A(x_r), 2 * y)  # as in [-1, 1]
+        loss = loss + recipe.range_weight * scalars["range"]
+    return scalars, loss, x_hat
+
+
+def adversarial(
+    fabric, D: nn.Module, recipe: RestorerRecipe, part: Micro, loss: Tensor, x_hat: Tensor, x: Tensor
+) -> Scalars:
+    """Add the gradients of a micro-batch: the network's, of its other losses and D's judgement, and D's; the losses."""
     real, real_scores = judged(fabric, D, to_signed(x))
     D.requires_grad_(False)  # its gradients would be computed and thrown away
     fake, fake_scores = judged(fabric, D, to_signed(x_hat))
@@ -168,17 +195,24 @@ def adversarial_step(
     if recipe.matching_weight:
         scalars["matching"] = matching_loss(*([at_least_float32(f) for f in seen] for seen in (fake, real)))
         loss = loss + recipe.matching_weight * scalars["matching"]
-    update(fabric, state["network"], state["optimizer"], loss)
+    fabric.backward(part.weight * loss)
     D.requires_grad_(True)
 
     scores = real_scores, forward(fabric, D, to_signed(x_hat.detach()))
     scalars["D"] = discriminator_loss(*(relativistic(*scores) if recipe.relativistic else scores))
-    update(fabric, D, state["optimizer_D"], scalars["D"])
-    if recipe.r1_gamma and t % recipe.r1_every == 0:
-        seen = to_signed(x).requires_grad_()
-        r1 = r1_penalty(forward(fabric, D, seen), seen)
-        update(fabric, D, state["optimizer_D"], recipe.r1_gamma / 2 * recipe.r1_every * r1)
+    fabric.backward(part.weight * scalars["D"])
     return scalars
+
+
+def regularise(fabric, state: dict, recipe: RestorerRecipe, parts: list[Micro], share: Tensor) -> None:
+    """One step of D on R1, at this process's share of the truths x."""
+
+    def r1_of(part: Micro) -> tuple[Tensor, Scalars]:
+        real = to_signed(share[part.own].to(fabric.device)).requires_grad_()
+        r1 = r1_penalty(forward(fabric, state["D"], real, twice=True), real)
+        return recipe.r1_gamma / 2 * recipe.r1_every * r1, {}
+
+    optimise(fabric, state["D"], state["optimizer_D"], parts, r1_of)
 
 
 def judged(fabric, D: StyleGAN2Discriminator, x: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -205,14 +239,19 @@ def answer(fabric, network: Restorer, recipe: RestorerRecipe, y: Tensor, code: t
         return at_least_float32(network(y, *code)), None
 
 
-def code(network: nn.Module, recipe: RestorerRecipe, t: int, y: Tensor, mine: slice) -> tuple:
+def code(network: nn.Module, recipe: RestorerRecipe, t: int, y: Tensor, part: Micro) -> tuple:
     """The further inputs at step t of a network that samples (PDN): z, no generator, noise; nothing for another.
 
-    Drawn for the global batch y, of which this rank takes its stride: the number of ranks changes no number.
+    Drawn for the global batch, of which this part takes its own: neither ranks nor parts change a number.
     """
     if not isinstance(network, PDNNetwork):
         return ()
-    generator = step_generator(recipe.seed, t, "z 0")
-    z = network.draw(y, generator)[mine]
-    noise = network.bank.fresh_noise(len(y), generator=generator) if network.fresh_noise else None
-    return z, None, noise and [each[mine] for each in noise]
+    bank, count, generator = network.bank, recipe.global_batch, step_generator(recipe.seed, t, "z 0")
+    z = torch.randn(count, bank.style_dim, generator=generator)[part.mine].to(y)
+    if not network.fresh_noise:
+        return z, None, None
+    noise = draw_noise(
+        lambda n, generator: bank.fresh_noise(n, generator=generator),
+        count, bank.size, recipe.seed, t, "noise 0", part.mine, y.device, after=generator,
+    )  # fmt: skip
+    return z, None, noise

@@ -3,23 +3,75 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ..checks import is_out_of_memory
+from ..layers.rrdb import RRDB
+from ..priors.discriminator import ResidualBlock
+from ..priors.stylegan2 import StyledConv
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 ACCELERATORS = ("auto", "cpu", "cuda")
+BLOCKS = (StyledConv, ResidualBlock, RRDB)
+
+
+class Execution(NamedTuple):
+    """How a run executes: what may change its speed and its memory, and no more than the rounding of its numbers."""
+
+    precision: str = "auto"  # of PRECISIONS
+    accelerator: str = "auto"  # of ACCELERATORS
+    readers: int | None = None  # processes that read images ahead; None: by the cores there are
+    compile: bool = False  # the networks' forward passes, by torch.compile; what is differentiated twice stays as it is
+    recompute: bool = False  # activations in the backward pass in place of keeping them, see recompute_activations
+    rehearse: bool = False  # one step and one evaluation on little, and an estimate of the whole; nothing is kept
+
+    def prepare(self, *modules: nn.Module) -> None:
+        """Make networks, on their device, execute so; their weights and the names of these stay."""
+        for module in modules:
+            if self.recompute:
+                recompute_activations(module)
+            if self.compile:
+                module.compile()
+
+
+USUAL = Execution()
+
+
+def recompute_activations(network: nn.Module) -> None:
+    """Let each block of a network keep its inputs alone, and run it again for the gradients (Chen et al. 2016).
+
+    Blocks are the ``StyledConv`` of generators, the residual blocks of discriminators, and RRDBs: those whose
+    activations fill the memory at 1024 pixels. Gradients, second ones too, are the same.
+    """
+    for module in network.modules():
+        if isinstance(module, BLOCKS):
+            module.forward = _Recomputed(module)
+
+
+class _Recomputed:
+    """A block's forward pass with its activations dropped; nothing is dropped where no gradient is wanted."""
+
+    def __init__(self, block: nn.Module):
+        self.run = block.forward
+
+    def __call__(self, *inputs):
+        return checkpoint(self.run, *inputs, use_reentrant=False) if torch.is_grad_enabled() else self.run(*inputs)
 
 
 def fastest_precision() -> str:
-    """The precision: "bf16-mixed" where a GPU or this processor multiplies bfloat16 in hardware, else "32-true"."""
+    """The precision: "bf16-mixed" where a GPU or this processor multiplies bfloat16 in hardware, else "32-true".
+
+    A GPU that only emulates it (V100, T4) is slower with it than without.
+    """
     if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if amx or avx512 else "32-true"
 

@@ -30,22 +30,23 @@ def sample_sheets(run: Run, real: Tensor, seed: int) -> Callable[[dict], None]:
     return write
 
 
-def refuse_won_game(run: Run, *, window: int = 2000, sure: float = 0.98) -> Callable[[dict], None]:
+def refuse_won_game(run: Run, steps: int, *, window: int = 2000, sure: float = 0.98) -> Callable[[dict], None]:
     """state -> RuntimeError when D has won: it tells real from generated almost always, for ``window`` steps.
 
     The rule, on the log: the mean over the last ``window`` steps of sign D(real) is above ``sure`` and that of
     sign D(fake) below -sure, which is 99 of 100 images judged rightly on either side. Never before step 2 window: at
-    its start every game looks like that for a while. The log is what a resumed run has, so it stops where an unbroken
-    one would.
+    its start every game looks like that for a while, nor after the last of ``steps``: nothing to stop. The log is what a
+    resumed run has, so it stops where an unbroken one would.
     """
 
     def check(state: dict) -> None:
         step = state["step"]
         recent = [entry for entry in run.history() if entry["step"] > step - window]
-        if step < 2 * window or not recent or any(REAL_SIGN not in entry for entry in recent):
+        if step < 2 * window or step >= steps or not recent or any(REAL_SIGN not in entry for entry in recent):
             return
         real, fake = (sum(entry[name] for entry in recent) / len(recent) for name in (REAL_SIGN, FAKE_SIGN))
         if real > sure and fake < -sure:
+            run.save(state)  # to go on from
             raise RuntimeError(
                 f"step {step}: the discriminator has won (mean sign {real:.3f} on real, {fake:.3f} on generated images "
                 f"over {window} steps), the generator learns nothing more. Go on from {run.checkpoint} in another "

@@ -23,8 +23,9 @@ from ..restorers import (
     PSPNetwork,
 )
 from ..restorers.bank import PriorNetwork
-from ..storage import check_outputs
+from ..storage import check_outputs, write
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
+from .course import CRITIC, new_weights_folder, read_metadata
 from .files import mean_w, save_weights
 from .infer import bank_of, describe, infer
 from .read import load_checkpoint
@@ -165,6 +166,42 @@ def convert_file(
         state_dict = state_dict | {MEAN: _mean(({MEAN: checkpoint.get(MEAN)} | flat | theirs)[MEAN], network)}
     save_weights(target, state_dict, metadata)
     return report
+
+
+CARD = """# {name}
+
+{description}. Converted from a file of the layout `{layout}`; every tensor was matched.
+
+| | |
+|---|---|
+| source | {source}, SHA-256 {digest} |
+| tensors | {tensors} |
+| part | {part} |
+
+**Licence.** That of the file it was made of, which its authors say.
+"""
+
+
+def convert_named(
+    layout: str, source: str | os.PathLike, name: str, *, part: str | None = None, overwrite: bool = False
+) -> tuple[LoadReport, Path]:
+    """:func:`convert_file` to the user's weights under a name, with a card ``NAME.md`` beside it; the file's path.
+
+    A discriminator lies beside its prior, and has no name of its own. Raises as :func:`convert_file`, and ValueError
+    for a name that the course's weights have.
+    """
+    stem = name + (CRITIC if part == "discriminator" else "")
+    folder = new_weights_folder(stem)
+    target, card = folder / f"{stem}.safetensors", folder / f"{stem}.md"
+    check_outputs([target, card], inputs=[Path(source)], overwrite=overwrite)
+    report = convert_file(layout, source, target, part=part, overwrite=overwrite)
+    tensors, about = load_checkpoint(target), read_metadata(target)
+    text = CARD.format(
+        name=stem, description=describe(tensors), layout=layout, source=Path(source).name, digest=about["source_sha256"],
+        tensors=len(tensors), part=part or "generator, or the restoring network",
+    )  # fmt: skip
+    write(card, text)
+    return report, target
 
 
 def _check_kind(kind: type, layout: str, part: str | None, description: str) -> None:

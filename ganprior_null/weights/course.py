@@ -9,12 +9,13 @@ import os
 import re
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
-import platformdirs
 import safetensors
 from torch import Tensor, nn
 
 from ..networks.rrdbnet import RRDBNet
+from ..places import cache_folder
 from ..priors import StyleGAN2Discriminator
 from ..profiles import did_you_mean
 from ..restorers import ESRGAN, GFPGANNetwork, GPENNetwork, PSPNetwork
@@ -64,7 +65,7 @@ def user_folder() -> Path:
     >>> weights.shipped_path("faces64").is_relative_to(weights.user_folder())
     False
     """
-    return Path(os.environ.get("GANPRIOR_WEIGHTS") or platformdirs.user_cache_path("ganprior-null") / "weights")
+    return Path(os.environ.get("GANPRIOR_WEIGHTS") or cache_folder() / "weights")
 
 
 def shipped_restorers(factor: int) -> list[str]:
@@ -88,7 +89,8 @@ def shipped_path(name: str) -> Path:
 def weights_path(name: str) -> Path:
     """The file of the course's weights of this name, else of the user's.
 
-    Raises ValueError when neither has any, with the known names, and when both have: which were meant?
+    Raises ValueError when neither has any, with the known names, when both have (which were meant?), and, saying what
+    makes a name of it, for the path of a run or of a file.
 
     >>> weights.weights_path("faces64") == weights.shipped_path("faces64")
     True
@@ -97,10 +99,19 @@ def weights_path(name: str) -> Path:
     found = [path for path in places if path.is_file()]
     if len(found) > 1:
         raise ValueError(f"{name!r} is the name of weights of the course: rename your {found[1]}")
+    if not found and (os.sep in name or Path(name).exists()):
+        raise ValueError(f"{name!r} is no name of weights; {_naming(Path(name))}")
     if not found:
         where = f"come with the course or lie in {user_folder()}"
         raise ValueError(f"no weights named {name!r} {where}{did_you_mean(name, available())}")
     return found[0]
+
+
+def _naming(path: Path) -> str:
+    """How weights at a path get a name."""
+    if path.is_dir():
+        return f"of a run's folder, `ganprior-null publish {path} NAME` puts weights among yours, to be given as NAME"
+    return f"of a checkpoint, `ganprior-null convert LAYOUT {path} --name NAME` puts weights among yours, given as NAME"
 
 
 def new_weights_folder(name: str) -> Path:
@@ -136,12 +147,19 @@ def load_prior(name: str) -> LoadedPrior:
 def load_discriminator(name: str) -> StyleGAN2Discriminator:
     """The discriminator that a prior was trained against.
 
-    Raises ValueError for an unknown name, and for weights that are no discriminator.
+    Raises ValueError for an unknown name, for a prior without one, of which files of the moving average alone make, and
+    for weights that are no discriminator.
 
     >>> weights.load_discriminator("faces64").size
     64
     """
-    path = weights_path(name + CRITIC)
+    prior = weights_path(name)
+    path = prior.with_name(f"{name}{CRITIC}.safetensors")
+    if not path.is_file():
+        raise ValueError(
+            f"the prior {name!r} has no discriminator beside it, from which an adversary starts: `ganprior-null "
+            f"convert LAYOUT FILE --name {name} --part discriminator` puts it there, of a checkpoint that holds both"
+        )
     network = build(load_checkpoint(path))
     if not isinstance(network, StyleGAN2Discriminator):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a discriminator")
@@ -213,6 +231,50 @@ def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) ->
 def nbytes(tensors: dict[str, Tensor]) -> int:
     """The size of tensors in bytes."""
     return sum(value.nbytes for value in tensors.values())
+
+
+class Entry(NamedTuple):
+    """Weights that there are: what ``weights list`` shows."""
+
+    name: str
+    whose: str  # course | yours
+    kind: str  # the network, and for which sizes
+    discriminator: bool
+    megabytes: float
+    path: Path
+
+
+def listed() -> list[Entry]:
+    """The course's weights, then the user's, each in alphabetical order; a file that cannot be read says so as its kind.
+
+    >>> [entry.kind for entry in weights.listed() if entry.name == "faces64"]
+    ['StyleGAN2, 64 px']
+    """
+    return [
+        _entry(folder / f"{name}.safetensors", whose)
+        for folder, whose in ((FOLDER, "course"), (user_folder(), "yours"))
+        for name in _names(folder)
+    ]
+
+
+def _entry(path: Path, whose: str) -> Entry:
+    name = path.stem
+    files = [path, *(path.with_name(f"{name}{part}.safetensors") for part in (CRITIC, REST))]
+    size = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+    return Entry(name, whose, _kind(path), files[1].is_file(), size, path)
+
+
+def _kind(path: Path) -> str:
+    """From names and sizes in the file's header: its tensors stay on the disk."""
+    try:
+        about = read_metadata(path)
+    except Exception as error:  # safetensors' own, or the disk's
+        return f"cannot be read ({error})"
+    config = about.get("config") or about
+    model, size = about.get("model", "weights"), config.get("size") or config.get("out_size")
+    if not size:
+        return model
+    return f"{model}, {config['in_size']} to {size} px" if "in_size" in config else f"{model}, {size} px"
 
 
 def read_metadata(path: str | os.PathLike) -> dict:

@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from ganprior_null.data import load_folder, split
-from ganprior_null.data.folders import load_folder_uint8
+from ganprior_null.data.image_sets import all_of
+from ganprior_null.data.sides import open_images
+from ganprior_null.data.stores import open_store
 from ganprior_null.images import from_uint8, load_image, save_image, to_uint8
+
+
+def load_folder_uint8(path, size, skip_broken=False):
+    images, names = open_images(open_store(path), size, margin=0, skip_broken=skip_broken)
+    return all_of(images), names
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from ganprior_null.data import faces, load_sides
-from ganprior_null.data.sides import AT_ONCE, crop
+from ganprior_null.data.image_sets import AT_ONCE, crop
 from ganprior_null.images import save_image, to_uint8
 
 

@@ -3,10 +3,18 @@
 import pytest
 import torch.nn.functional as F
 
-from ganprior_null import AveragePool, Resize, consistency_db, psnr, ssim
+from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, ssim
 from ganprior_null.data import faces
 from ganprior_null.experiments.baselines import evaluate_baselines
-from ganprior_null.experiments.judge import after_training, baselines, blockiness, judge, judge_each
+from ganprior_null.experiments.judge import (
+    Judgement,
+    after_training,
+    baselines,
+    blockiness,
+    corrections,
+    judge,
+    judge_each,
+)
 from ganprior_null.experiments.launch import Source
 from ganprior_null.images import as_file, to_uint8_consistent
 from ganprior_null.metrics import fd_features64
@@ -48,6 +56,17 @@ def test_files_that_give_y_back_are_judged_as_kept(x):
     assert judge_each(few.roll(1, 0), few, y, A, None)["LR reproduced"].lt(1).all()  # the same, rounded to nearest
 
 
+def test_parts_are_judged_as_the_whole(x, features):
+    y = as_file(A(x))
+    answers = F.interpolate(y, 64, mode="bicubic")
+    judgement = Judgement(A, features)
+    for rows in (slice(0, 50), slice(50, 51), slice(51, 130)):
+        judgement.add(answers[rows], x[rows], y[rows])
+    assert judgement.row() == pytest.approx(judge(answers, x, y, A, features), rel=1e-6)
+    fewer = Judgement(A, features).add(answers[:120], x[:120], y[:120]).row()  # the control
+    assert fewer["PSNR"] != pytest.approx(judgement.row()["PSNR"], rel=1e-6) and "fd_features64" not in fewer
+
+
 BAD = {
     "number": (lambda x, y: (x[:2], x[:3], y[:3]), "equal in number"),
     "size": (lambda x, y: (x[..., :32], x, y), "the first two in size"),
@@ -80,9 +99,14 @@ def test_pd_mends_a_raw_answer_and_exact_spares_the_truth(x, features):
     few = x[:4]
     y = as_file(exact(few))
     bright = (few + 0.2).clamp(0, 1)
-    mended = after_training(bright, few, y, exact, features)
+
+    def mend(x_r):
+        made = {name: enforce_consistency(x_r, y, operator) for name, operator in corrections(8, exact).items()}
+        return after_training({name: Judgement(exact, features).add(x_hat, few, y) for name, x_hat in made.items()})
+
+    mended = mend(bright)
     assert mended["PSNR, PD after"] > judge(bright, few, y, exact, features)["PSNR"] + 10
-    spared = after_training(few, few, y, exact, features)
+    spared = mend(few)
     assert spared["PSNR, exact after"] > spared["PSNR, PD after"] + 10  # y is not what pooling makes of the truth
 
 

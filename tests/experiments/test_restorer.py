@@ -1,6 +1,10 @@
 """A restorer is trained, judged on images it never saw, and consistent under the operator it was given."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,7 +88,7 @@ def test_broken_files_are_left_out_on_request(tmp_path, monkeypatch):
         asked.append(options)
         raise ValueError("seen")  # enough images to train on take too long here
 
-    monkeypatch.setattr("ganprior_null.experiments.restorer.load_sides", watched)
+    monkeypatch.setattr("ganprior_null.experiments.restorer.open_sides", watched)
     words = ["train", "restorer", "glean", "--data", "x", "--profile", "smoke", "--out", str(tmp_path / "run")]
     assert main(words) == main([*words, "--skip-broken"]) == 2
     assert [options["skip_broken"] for options in asked] == [False, True]
@@ -108,12 +112,14 @@ def test_out_of_memory_says_what_to_lower():
 
 
 def test_a_first_evaluation_without_enough_memory_says_what_to_lower(tmp_path, capsys, monkeypatch):
-    def restore(*_, **__):
+    def evaluate(*_, **__):
         raise torch.OutOfMemoryError("tried to allocate 3 GiB")
 
-    monkeypatch.setattr("ganprior_null.experiments.restorer.restore", restore)
+    monkeypatch.setattr("ganprior_null.experiments.restorer.evaluate", evaluate)
     assert main(["train", "restorer", "glean", "--profile", "smoke", "--out", str(tmp_path / "run")]) == 2
-    advice = "out of memory; lower test_images (now 132, at least 129), then rrdb_channels (now 8)\n"
+    advice = (
+        "raise accumulate (now 1) or add --recompute, then lower global_batch (now 4), then rrdb_channels (now 8)\n"
+    )
     assert capsys.readouterr().err.endswith(advice)
 
 
@@ -133,3 +139,55 @@ def test_the_perceptual_loss_of_the_papers_is_used_and_written_down(tmp_path, mo
     stored.pop("perceptual")
     with pytest.raises(ValueError, match="other parameters .perceptual: 'vgg16' there, None here"):
         Run(tmp_path / "run", stored)  # another loss is another run
+
+
+KILLED = """
+import os, signal, sys
+from ganprior_null.cli import main
+from ganprior_null.storage import write_json
+from ganprior_null.experiments import restorer
+def struck(*arguments):  # when the line is in the log, and nothing is saved
+    write_json(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+restorer.write_json = struck
+main(sys.argv[1:])
+"""
+
+
+def test_killed_in_its_first_evaluation_it_has_the_line_of_step_0_after_all(tmp_path):
+    words = ["train", "restorer", "glean", "--null-space", "pd", "--profile", "smoke", "--out", str(tmp_path / "run")]
+    words += ["-p", "steps", "1", "-p", "eval_every", "5"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True)
+    assert done.returncode == -signal.SIGKILL and not (tmp_path / "run" / "last.ckpt").exists()
+    assert main(words) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    # the last step is evaluated, though eval_every lies beyond it
+    assert [line["step"] for line in lines if "PSNR" in line] == [0, 1]
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["step"] == 1
+
+
+def test_a_rehearsal_says_what_a_run_takes_and_leaves_nothing(tmp_path, capsys):
+    for words in (["restorer", "glean", "-p", "steps", "1000"], ["prior", "-p", "images", "400000"]):
+        assert main(["train", *words, "--profile", "smoke", "--dry-run", "--out", str(tmp_path / "run")]) == 0
+        told = capsys.readouterr().out
+        assert re.match(
+            r"rehearsed, nothing kept: a step takes [\d.e-]+ s.* (minutes|hours|days); memory \d+\.\d\d GB", told
+        )
+        assert not (tmp_path / "run").exists()
+
+
+def test_another_folder_of_the_same_name_is_refused_on_resume(tmp_path, capsys):
+    for i, x in enumerate(faces(30, 16)):
+        save_image(x, tmp_path / "one" / "faces" / f"{i:02}.png")
+        save_image(x, tmp_path / "two" / "faces" / f"{i + 1:02}.png")
+    words = ["train", "prior", "--profile", "smoke", "-p", "images", "8", "--out", str(tmp_path / "run")]
+    assert main([*words, "--data", str(tmp_path / "one" / "faces")]) == 0
+    capsys.readouterr()
+    assert main([*words, "--data", str(tmp_path / "two" / "faces")]) == 2
+    assert re.search(
+        r"a run with other parameters \(data_names: '\w{16}' there, '\w{16}' here", capsys.readouterr().err
+    )
+    params = json.loads((tmp_path / "run" / "params.json").read_text())
+    del params["data_names"]  # begun before names were noted
+    (tmp_path / "run" / "params.json").write_text(json.dumps(params))
+    assert main([*words, "--data", str(tmp_path / "one" / "faces")]) == 0

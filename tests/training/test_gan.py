@@ -32,7 +32,8 @@ def train(steps: int, run: Run, fabric, recipe: GanRecipe = RECIPE, p: float = 0
     state = build(recipe)
     if recipe.ada_target:
         state["ada"].p = p
-    step = gan_step(lambda t: images_at(t).double(), recipe)
+    share = slice(fabric.global_rank, None, fabric.world_size)
+    step = gan_step(lambda t: images_at(t)[share].double(), recipe)
     fit(fabric, step, state, run, steps=steps, global_batch=8, log_every=1, save_every=2, progress=False)
     return state
 

@@ -21,14 +21,14 @@ RECIPE = RestorerRecipe(global_batch=2, steps=10, lr=1e-3)
 SIZES = {"channels": CHANNELS, "rrdb_blocks": 1, "rrdb_channels": 8, "style_dim": 8, "n_mlp": 2}
 
 
-def start(kind=GLEAN, recipe=RECIPE, A=None, seed=0):
-    """(step, state) of a tiny network 8 -> 32 on fixed images."""
+def start(kind=GLEAN, recipe=RECIPE, A=None, seed=0, share=slice(None)):
+    """(step, state) of a tiny network 8 -> 32 on fixed images; share: those of this process."""
     torch.manual_seed(seed)
     network = Restorer(kind(8, 32, **SIZES).network)
     D, features = StyleGAN2Discriminator(32, CHANNELS), FeatureNet64().requires_grad_(False)
     x = torch.rand(recipe.global_batch, 3, 32, 32)
     state = restorer_state(network, D, recipe)
-    return restorer_step(lambda t: (x, AveragePool(4)(x)), A, recipe, features), state
+    return restorer_step(lambda t: (x[share], AveragePool(4)(x[share])), A, recipe, features), state
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_pdn_sees_another_z_each_step_and_the_same_after_a_restart(fabric):
 def train_pdn(run, fabric):
     """Three steps of eight images on all processes together; the state."""
     recipe = RestorerRecipe(global_batch=8, steps=3, lr=1e-3, pixel_weight=0.0, perceptual_weight=0.0, gan_weight=1.0)
-    step, state = start(PDN, recipe, AveragePool(4))
+    step, state = start(PDN, recipe, AveragePool(4), share=slice(fabric.global_rank, None, fabric.world_size))
     fit(fabric, step, state, run, steps=3, global_batch=8, log_every=1, progress=False)
     return state
 

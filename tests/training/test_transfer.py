@@ -10,7 +10,7 @@ import torch
 from ganprior_null.experiments.prior import prior_params, recipe_of, train_prior
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import prior
-from ganprior_null.training import Run
+from ganprior_null.training import Execution, Run
 from ganprior_null.training.gan import gan_state
 from ganprior_null.training.transfer import begin_from
 
@@ -19,7 +19,7 @@ SMOKE = prior("smoke", images=16)
 
 @pytest.fixture
 def source(tmp_path):
-    assert train_prior(None, tmp_path / "faces", SMOKE, precision="32-true")
+    assert train_prior(None, tmp_path / "faces", SMOKE, execution=Execution("32-true"))
     return tmp_path / "faces"
 
 
@@ -50,33 +50,33 @@ def test_the_origin_is_noted_and_the_run_goes_on_without_it(source, tmp_path):
     digest = hashlib.sha256((source / "last.ckpt").read_bytes()).hexdigest()
     augmented = prior("smoke", images=16, ada_target=0.6, ada_images=100)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert train_prior(None, whole, augmented, precision="32-true", start_from=source / "last.ckpt")
+    assert train_prior(None, whole, augmented, execution=Execution("32-true"), start_from=source / "last.ckpt")
     params = json.loads((whole / "params.json").read_text())
     assert params["start_from"] == {"checkpoint": "faces/last.ckpt", "sha256": digest}
     assert params["ada_target"] == 0.6 and params["ada_images"] == 100
     shutil.copytree(whole, parts)
     shutil.rmtree(source)
-    assert train_prior(None, parts, augmented, precision="32-true", start_from=source)
+    assert train_prior(None, parts, augmented, execution=Execution("32-true"), start_from=source)
     assert same(checkpoint(whole)["G"], checkpoint(parts)["G"])
     with pytest.raises(ValueError, match="start_from: .*faces/last.ckpt.* there, .*other/last.ckpt.* here"):
-        train_prior(None, parts, augmented, precision="32-true", start_from=tmp_path / "other")
+        train_prior(None, parts, augmented, execution=Execution("32-true"), start_from=tmp_path / "other")
     with pytest.raises(ValueError, match="start_from: .* there, None here"):
-        train_prior(None, parts, augmented, precision="32-true")
+        train_prior(None, parts, augmented, execution=Execution("32-true"))
     (parts / "params.json").write_text("{")
     with pytest.raises(ValueError, match="params.json is damaged"):
-        train_prior(None, parts, augmented, precision="32-true", start_from=tmp_path / "faces")
+        train_prior(None, parts, augmented, execution=Execution("32-true"), start_from=tmp_path / "faces")
 
 
 def test_what_is_no_start_is_refused_and_nothing_written(source, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(FileNotFoundError, match="no checkpoint to start from: .*nowhere"):
-        train_prior(None, out, SMOKE, precision="32-true", start_from=tmp_path / "nowhere")
+        train_prior(None, out, SMOKE, execution=Execution("32-true"), start_from=tmp_path / "nowhere")
     wider = prior("smoke", images=16, widths=(16, 8, 8))
     with pytest.raises(ValueError, match="does not hold networks like this run's: .*size mismatch for input.input"):
-        train_prior(None, out, wider, precision="32-true", start_from=source)
+        train_prior(None, out, wider, execution=Execution("32-true"), start_from=source)
     (tmp_path / "broken.ckpt").write_bytes((source / "last.ckpt").read_bytes()[:1000])
     with pytest.raises(ValueError, match="broken.ckpt does not hold networks"):
-        train_prior(None, out, SMOKE, precision="32-true", start_from=tmp_path / "broken.ckpt")
+        train_prior(None, out, SMOKE, execution=Execution("32-true"), start_from=tmp_path / "broken.ckpt")
     assert not out.exists()
 
 

@@ -20,7 +20,7 @@ def fabric():
 def play(folder, signs, steps: int = 6000) -> dict:
     """A logged game in which the batch means of the signs at step t are ``signs(t)``; the guard looks every 100."""
     state, run = {"step": 0}, Run(folder, {})
-    guard = refuse_won_game(run)
+    guard = refuse_won_game(run, 10**6)
     for t in range(50, steps + 1, 50):
         state["step"] = t
         real, fake = signs(t)
@@ -52,10 +52,11 @@ def test_a_log_from_before_the_signs_were_kept_says_nothing(tmp_path):
     run = Run(tmp_path, {})
     run.log(4900, {"D": 0.1})
     run.log(5000, {REAL_SIGN: 1.0, FAKE_SIGN: -1.0})
-    refuse_won_game(run)({"step": 5000})
-    refuse_won_game(run, window=50)({"step": 99})  # before two windows
+    refuse_won_game(run, 10**6)({"step": 5000})
+    refuse_won_game(run, 10**6, window=50)({"step": 99})  # before two windows
     with pytest.raises(RuntimeError, match="has won"):
-        refuse_won_game(run, window=50)({"step": 5000})
+        refuse_won_game(run, 10**6, window=50)({"step": 5000})
+    refuse_won_game(run, 5000, window=50)({"step": 5000})  # the run is at its end: nothing to stop
 
 
 def test_fit_stops_there_and_the_checkpoint_of_that_step_stays(fabric, tmp_path):
@@ -65,7 +66,7 @@ def test_fit_stops_there_and_the_checkpoint_of_that_step_stays(fabric, tmp_path)
     with pytest.raises(RuntimeError, match="step 21: the discriminator has won"):
         fit(
             fabric, lambda *a: step(*a) | signs, state, run, steps=40, global_batch=toy.BATCH, log_every=5,
-            save_every=7, hooks=[(7, refuse_won_game(run, window=10))], progress=False,
+            save_every=7, hooks=[(7, refuse_won_game(run, 10**6, window=10))], progress=False,
         )  # fmt: skip
     fresh, _ = toy.build()
     assert run.resume(fresh) and fresh["step"] == 21
