@@ -57,8 +57,8 @@ def add_restore(commands) -> None:
 
 
 def _restore(options) -> None:
-    from ..networks import is_network
     from ..experiments.restore import converted_file
+    from ..networks import is_network
     from ..weights import load_published
 
     if options.downsampler and not options.downsample:

@@ -52,8 +52,8 @@ class Estimate(NamedTuple):
         whole = f"{hours / 24:.1f} days" if hours > 48 else whole
         looks = f", an evaluation {self.evaluation:.3g} s" if self.evaluation else ""
         return (
-            f"rehearsed, nothing kept: a step takes {self.step:.3g} s{looks}; {self.steps:,} steps at most about {whole}; "
-            f"memory {self.memory:.2f} GB"
+            f"rehearsed, nothing kept: a step takes {self.step:.3g} s{looks}; {self.steps:,} steps at most about "
+            f"{whole}; memory {self.memory:.2f} GB"
         )
 
 

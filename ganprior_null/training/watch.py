@@ -35,7 +35,7 @@ def refuse_won_game(run: Run, steps: int, *, window: int = 2000, sure: float = 0
 
     The rule, on the log: the mean over the last ``window`` steps of sign D(real) is above ``sure`` and that of
     sign D(fake) below -sure, which is 99 of 100 images judged rightly on either side. Never before step 2 window: at
-    its start every game looks like that for a while, nor after the last of ``steps``: nothing to stop. The log is what a
+    its start every game looks like that for a while, nor after the last of ``steps``. The log is what a
     resumed run has, so it stops where an unbroken one would.
     """
 

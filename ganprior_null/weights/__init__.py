@@ -10,9 +10,9 @@ from .convert import convert_named as convert_named
 from .convert import load_published as load_published
 from .course import around as around
 from .course import available as available
+from .course import listed as listed
 from .course import load_discriminator as load_discriminator
 from .course import load_prior as load_prior
-from .course import listed as listed
 from .course import load_restorer as load_restorer
 from .course import new_weights_folder as new_weights_folder
 from .course import read_metadata as read_metadata

@@ -197,9 +197,14 @@ def convert_named(
     report = convert_file(layout, source, target, part=part, overwrite=overwrite)
     tensors, about = load_checkpoint(target), read_metadata(target)
     text = CARD.format(
-        name=stem, description=describe(tensors), layout=layout, source=Path(source).name, digest=about["source_sha256"],
-        tensors=len(tensors), part=part or "generator, or the restoring network",
-    )  # fmt: skip
+        name=stem,
+        description=describe(tensors),
+        layout=layout,
+        source=Path(source).name,
+        digest=about["source_sha256"],
+        tensors=len(tensors),
+        part=part or "generator, or the restoring network",
+    )
     write(card, text)
     return report, target
 

@@ -99,7 +99,7 @@ def weights_path(name: str) -> Path:
     found = [path for path in places if path.is_file()]
     if len(found) > 1:
         raise ValueError(f"{name!r} is the name of weights of the course: rename your {found[1]}")
-    if not found and (os.sep in name or Path(name).exists()):
+    if not found and name and (os.sep in name or Path(name).exists()):
         raise ValueError(f"{name!r} is no name of weights; {_naming(Path(name))}")
     if not found:
         where = f"come with the course or lie in {user_folder()}"
@@ -110,8 +110,8 @@ def weights_path(name: str) -> Path:
 def _naming(path: Path) -> str:
     """How weights at a path get a name."""
     if path.is_dir():
-        return f"of a run's folder, `ganprior-null publish {path} NAME` puts weights among yours, to be given as NAME"
-    return f"of a checkpoint, `ganprior-null convert LAYOUT {path} --name NAME` puts weights among yours, given as NAME"
+        return f"of a run's folder, `ganprior-null publish {path} NAME` puts weights among yours"
+    return f"of a checkpoint, `ganprior-null convert LAYOUT {path} --name NAME` puts weights among yours"
 
 
 def new_weights_folder(name: str) -> Path:
@@ -245,7 +245,7 @@ class Entry(NamedTuple):
 
 
 def listed() -> list[Entry]:
-    """The course's weights, then the user's, each in alphabetical order; a file that cannot be read says so as its kind.
+    """The course's weights, then the user's, each in alphabetical order; a file that is damaged says so as its kind.
 
     >>> [entry.kind for entry in weights.listed() if entry.name == "faces64"]
     ['StyleGAN2, 64 px']
