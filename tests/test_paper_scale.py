@@ -1,13 +1,30 @@
-"""The command for several processes on the page "Run it at paper scale" does what the page says."""
+"""The commands of the page "Run it at paper scale" run, and those for several processes do what the page says."""
 
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.distributed.run import get_args_parser
+
+from ganprior_null import weights
+from ganprior_null.cli import main
+from ganprior_null.data import faces
+from ganprior_null.experiments.models import MODELS
+from ganprior_null.experiments.runs import read_run
+from ganprior_null.images import save_image
+from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
+from ganprior_null.restorers import GFPGANNetwork, GLEANNetwork, GPENNetwork
+
+from .weights.test_restorer_weights import published
+from .weights.test_table3_weights import gfpgan_published
+from .weights.test_table3_weights import published as their_published
+from .weights.test_weights import prefixed, to_mmagic
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "paper_scale.md"
 
@@ -31,3 +48,96 @@ def test_two_processes_train_what_one_does(tmp_path):
     for key in shared:  # sums of float32 in another order, through Adam
         assert together[-1][key] == pytest.approx(alone[-1][key], rel=1e-5, abs=1e-6)
     assert any(other[-1][key] != pytest.approx(alone[-1][key], rel=1e-2) for key in shared)  # the control
+
+
+SMALL = {4: 8, 8: 8, 16: 8, 32: 8, 64: 8, 128: 8}  # widths up to the side that 64x needs
+REHEARSED = {  # further words for each command of the page that trains: one step and one evaluation, of little networks
+    "prior": "--dry-run -p size 16 -p widths (8,8,8) -p style_dim 8 -p n_mlp 2 -p global_batch 4",
+    "restorer": "--dry-run -p rrdb_blocks 1 -p rrdb_channels 8 -p global_batch 4",
+}
+ELSEWHERE = ("make ", "source ")  # tests/test_sweep.py
+
+
+def commands(page: str) -> list[str]:
+    """The lines of the page's blocks for a shell, continued lines joined, comments gone."""
+    blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
+
+
+def small_words(command: str) -> list[str]:
+    """What is given to the command line in place of a command of the page."""
+    line = command[command.index("ganprior_null") + len("ganprior_null") :]
+    words = shlex.split(line.replace("/data/", "data/"))
+    if words[0] == "train":
+        words += REHEARSED[words[1]].split()
+    if words[0] == "run":
+        words += ["-p", "size", "64", "-p", "images", "2"]
+    return words
+
+
+@pytest.fixture
+def published_files(tmp_path, monkeypatch):
+    """A folder with the page's files: random checkpoints in the published layouts, images, an executable lesson."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    G, D = StyleGAN2(128, 8, 2, SMALL), StyleGAN2Discriminator(128, SMALL)
+    both = prefixed("generator_ema.", to_mmagic(G.state_dict())) | prefixed("discriminator.", to_mmagic(D.state_dict()))
+    torch.save({"state_dict": both}, "stylegan2-ffhq-config-f.pth")
+    sizes = {"rrdb_blocks": 1, "rrdb_channels": 8, "style_dim": 8, "n_mlp": 2}
+    glean = published(GLEANNetwork(8, 128, SMALL, **sizes).state_dict())
+    torch.save({"state_dict": prefixed("generator.", glean)}, "glean_ffhq_16x.pth")
+    gfpgan = GFPGANNetwork(32, SMALL, style_dim=8, n_mlp=2, resample="fir")
+    torch.save({"params_ema": gfpgan_published(gfpgan)}, "GFPGANv1.4.pth")
+    gpen, _ = their_published(GPENNetwork(16, 128, SMALL, style_dim=8, n_mlp=2, concat=True))
+    torch.save(gpen, "GPEN-BFR-512.pth")
+    for i, x in enumerate(faces(40, 128)):
+        save_image(x, tmp_path / "data" / "ffhq1024" / f"{i // 10:02}000" / f"{i:05}.png")
+    save_image(faces(1, 128)[0], "photograph.jpg")
+    save_image(faces(1, 16)[0], "face.png")
+    (tmp_path / "notebooks").symlink_to(PAGE.parents[1] / "notebooks")
+
+
+def test_every_command_of_the_page_runs(published_files, capsys):
+    """Each line as it stands, with the smallest overrides; what torchrun is told is read by its own parser."""
+    for command in commands(PAGE.read_text("utf-8")):
+        if command.startswith(ELSEWHERE):
+            continue
+        if command.startswith("torchrun"):
+            options = get_args_parser().parse_args(shlex.split(command)[1:])
+            assert (options.module, options.training_script) == (True, "ganprior_null")
+        assert main(small_words(command)) == 0, (command, capsys.readouterr().err)
+    assert weights.load_prior("ffhq1024").generator.size == weights.load_discriminator("ffhq1024").size == 128
+
+
+def test_a_command_that_does_not_exist_would_be_noticed(published_files, capsys):
+    """The control: misprints of the page."""
+    page = "```bash\npython -m ganprior_null convert mmagick stylegan2-ffhq-config-f.pth --name other\n```"
+    assert [main(small_words(command)) for command in commands(page)] == [2]
+    with pytest.raises(SystemExit):
+        main(small_words("python -m ganprior_null train prior --datas /data/ffhq1024 --out runs/prior"))
+
+
+def test_a_paper_run_of_one_step_is_recorded_as_papers(published_files):
+    convert, critic = (line for line in commands(PAGE.read_text("utf-8")) if "--name ffhq1024" in line)
+    assert main(small_words(convert)) == main(small_words(critic)) == 0
+    (line, *_) = (line for line in commands(PAGE.read_text("utf-8")) if "train restorer" in line)
+    words = shlex.split(line[line.index("train") :].replace("/data/ffhq1024", "data/many"))
+    some = sorted(Path("data/ffhq1024").rglob("*.png"))
+    Path("data/many").mkdir()
+    for i in range(1500):  # as links: 129 of them are tested on
+        Path(f"data/many/{i:04}.png").symlink_to(some[i % len(some)].resolve())
+    small = "-p rrdb_blocks 1 -p rrdb_channels 8 -p steps 1 -p test_images 129 -p accumulate 2"
+    assert main([*words, *small.split()]) == 0
+    found = read_run(Path("runs/glean-pd"))
+    assert found.profile == "paper" and [entry["step"] for entry in found.history] == [0, 1]
+    assert found.params["accumulate"] == 2 and found.params["data_names"]
+
+
+@pytest.mark.parametrize(("model", "factor"), [(m, f) for m in MODELS for f in (8, 16, 64)])
+def test_a_step_at_full_size_has_the_shapes_it_should(model, factor):
+    """1024 pixels, the paper's widths and micro-batches of one image, on the meta device: no memory, every shape."""
+    cost = runpy.run_path(str(PAGE.parents[1] / "benchmarks" / "cost.py"))
+    step, state = cost["restorer_step_of"](model, factor, 1024, "paper", 4, torch.device("meta"))
+    assert state["network"].out_size == 1024
+    assert cost["counted"](step, state, {0: 1}) > 1e12

@@ -57,7 +57,8 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
     network = build(this, prior, profile).to(fabric.device)
     D = critic_of(this.prior, prior.size).to(fabric.device)  # before images, which take long
     seen_by, embed = (vgg16_conv4_3(vgg16, signed=True) if vgg16 else load_features64()), load_features64()
-    sides = choose_sides(data, prior.size, profile, margin=margin, skip_broken=skip_broken)
+    fewest = 1 if execution.rehearse else FEWEST_IMAGES
+    sides = choose_sides(data, prior.size, profile, margin=margin, skip_broken=skip_broken, fewest=fewest)
     state = restorer_state(network, D, recipe)
     execution.prepare(network, D)
     if recipe.accumulate > 1 and this.model in COUPLED:
@@ -147,9 +148,10 @@ def evaluation(
     return look
 
 
-def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int, skip_broken: bool) -> Sides:
+def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int, skip_broken: bool,
+                 fewest: int = FEWEST_IMAGES) -> Sides:  # fmt: skip
     """What to train on and what to test on. Raises ValueError for fewer to test on than fd_features64 needs."""
-    if profile.test_images < FEWEST_IMAGES:
+    if profile.test_images < fewest:
         raise ValueError(
             f"test_images must be at least {FEWEST_IMAGES}, which fd_features64 needs, got {profile.test_images}"
         )
@@ -157,7 +159,7 @@ def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int,
         return drawn_sides(size, profile)
     with memory_advice(f"take fewer images than {data} holds"):
         sides = open_sides(data, size, margin=margin, skip_broken=skip_broken)
-    if (left := len(sides.held_out)) < FEWEST_IMAGES:
+    if (left := len(sides.held_out)) < fewest:
         about = f"{round(10 * FEWEST_IMAGES, -2):,}"  # a tenth is held out
         raise ValueError(
             f"{data} leaves {left} images to test; at least {FEWEST_IMAGES} are needed (about {about} in all)"

@@ -1,4 +1,4 @@
-"""Weights of one's own: converted under a name with a card, listed, found where a name is taken, refused with advice."""
+"""Weights of one's own: converted under a name with a card, found where a name is taken, refused with advice."""
 
 import threading
 
