@@ -14,6 +14,7 @@ import torch
 
 from ganprior_null.training import Run, batch_indices, fit, make_fabric, step_generator
 from ganprior_null.training.loop import refuse_unequal
+from ganprior_null.training.runtime import fastest_precision
 
 from . import toy
 
@@ -195,3 +196,57 @@ def test_a_save_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
     state = {"step": 0}
     assert run.resume(state) and state["step"] == 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.ckpt", "metrics.jsonl", "params.json"]
+
+
+FULL = """
+import resource, signal, sys, torch
+from ganprior_null.training import Run
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run = Run(sys.argv[1], {})
+run.save({"step": 3, "x": torch.zeros(10)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # what a full disk is to a writer
+try:
+    run.save({"step": 4, "x": torch.zeros(10**6)})
+except OSError as error:
+    print(error)
+"""
+
+
+def test_no_room_for_a_checkpoint_is_one_line_and_the_former_stays(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert str(tmp_path / "last.ckpt") in done.stdout and done.stdout.count("\n") == 1
+    state = {"step": 0, "x": None}
+    assert Run(tmp_path, {}).resume(state) and state["step"] == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.ckpt", "metrics.jsonl", "params.json"]
+
+
+def test_a_hook_looks_before_the_step_is_saved_and_after_the_last_one(fabric, tmp_path):
+    state, images = toy.build()
+    run, seen = Run(tmp_path, {"seed": toy.SEED}), []
+
+    def look(state):
+        stored = torch.load(run.checkpoint, weights_only=True)["step"] if run.checkpoint.exists() else None
+        seen.append((state["step"], stored))
+
+    fit(
+        fabric, toy.make_step(images), state, run, steps=10, global_batch=toy.BATCH, log_every=5, save_every=7,
+        hooks=[(7, look)], first=look, progress=False,
+    )  # fmt: skip
+    assert seen == [(0, None), (7, 0), (10, 7)]
+    again, images = toy.build()
+    fit(
+        fabric, toy.make_step(images), again, run, steps=10, global_batch=toy.BATCH, hooks=[(7, look)], first=look,
+        progress=False,
+    )  # fmt: skip
+    assert len(seen) == 3  # it was finished
+
+
+def test_bfloat16_is_taken_where_the_hardware_has_it(monkeypatch):
+    """A V100 emulates it, which ``torch.cuda.is_bf16_supported()`` counts unless told otherwise."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for hardware in (False, True):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, has=hardware: including_emulation or has
+        )
+        assert fastest_precision() == ("bf16-mixed" if hardware else "32-true")
