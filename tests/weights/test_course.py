@@ -83,6 +83,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder, tmp_path, monkeypatch)
 
 def test_ones_own_lie_in_the_platforms_cache(monkeypatch):
     monkeypatch.delenv("GANPRIOR_WEIGHTS", raising=False)
+    monkeypatch.delenv("GANPRIOR_CACHE", raising=False)
     folder = weights.user_folder()
     assert folder.name == "weights" and "ganprior-null" in folder.parts and folder.is_relative_to(Path.home())
 
