@@ -34,7 +34,7 @@ GROUPS = {
     "From one image": "estimate_kernel KernelEstimate singan restorers.SinGANResult",
     "Published networks": "networks.available networks.Known networks.load_network "
     "networks.enlarge restorers.restore_picture restorers.Restored",
-    "Weights": "weights.shipped weights.available weights.listed weights.Entry weights.load_prior weights.LoadedPrior "
+    "Weights": "weights.shipped weights.available weights.listed weights.load_prior weights.LoadedPrior "
     "weights.load_discriminator weights.load_restorer weights.load_features64 weights.load_dlib_faces "
     "weights.shipped_path weights.weights_path weights.user_folder "
     "weights.convert weights.convert_file weights.LoadReport weights.build weights.load_checkpoint "
