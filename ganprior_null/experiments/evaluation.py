@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data import ImageSet
 from ..images import as_file, from_uint8
+from ..layers import FeatureNet64
 from ..operators import LinearOperator
-from ..restorers import enforce_consistency
+from ..restorers import Restorer, enforce_consistency
 from .figures import SHOWN, answering_to, at_once
 from .judge import Judgement, after_training, corrections, joined, raw_each, raw_figures
 
@@ -31,7 +32,7 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(
-    network: nn.Module, images: ImageSet, A_true: LinearOperator, A: LinearOperator | None, features: nn.Module
+    network: Restorer, images: ImageSet, A_true: LinearOperator, A: LinearOperator | None, features: FeatureNet64
 ) -> Evaluated:
     """Judge a restorer on 8-bit images (N, 3, size, size), a part at a time, on the device that the network is on.
 
@@ -55,7 +56,7 @@ def evaluate(
 
 
 def parts(
-    network: nn.Module, images: ImageSet, A_true: LinearOperator, A: LinearOperator | None, *, seed: int = 0
+    network: Restorer, images: ImageSet, A_true: LinearOperator, A: LinearOperator | None, *, seed: int = 0
 ) -> Iterator[Part]:
     """The images, their y in 8 bits and the network's answers, some at a time. A PDN draws from the seed."""
     device = next(network.parameters()).device

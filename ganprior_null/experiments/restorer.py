@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data import ImageSet, Sides, drawn_faces, open_sides
 from ..data.sides import fingerprint
 from ..images import from_uint8, save_image
 from ..metrics import FEWEST_IMAGES
 from ..operators import AveragePool, LinearOperator
+from ..priors import StyleGAN2Discriminator
 from ..profiles import Experiment, did_you_mean
 from ..profiles import Restorer as Profile
 from ..restorers.identify import downsamplers
@@ -79,7 +80,7 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
         return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks, first=look)
 
 
-def critic_of(prior: str, size: int) -> nn.Module:
+def critic_of(prior: str, size: int) -> StyleGAN2Discriminator:
     """The prior's discriminator. Raises ValueError for a prior without one, and for one of another size."""
     D = load_discriminator(prior)
     if D.size != size:
