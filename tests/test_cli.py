@@ -255,7 +255,8 @@ def test_training_without_enough_memory_says_what_to_lower(tmp_path, capsys, mon
     monkeypatch.setattr("ganprior_null.experiments.prior.fit", fit)
     assert main(["train", "prior", "--out", str(tmp_path), "--profile", "smoke"]) == 2
     assert capsys.readouterr().err.endswith(
-        "error: out of memory; lower global_batch (now 4, best a multiple of 4), then widths\n"
+        "error: out of memory; raise accumulate (now 1) or add --recompute, then lower global_batch (now 4, best a "
+        "multiple of 4), then widths\n"
     )
 
 

@@ -52,7 +52,8 @@ def train_prior(data: Path | None, out: Path, profile: Prior, *, margin: int = 0
     if start_from is not None:
         params["start_from"] = begin_from(start_from, state, out)
     execution.prepare(G, D)
-    advice = f"raise accumulate (now {recipe.accumulate}) or add --recompute, then lower global_batch (now {batch})"
+    lower = f"then lower global_batch (now {batch}, best a multiple of 4), then widths"
+    advice = f"raise accumulate (now {recipe.accumulate}) or add --recompute, {lower}"
     with share_of(training.images, fabric, batch, seed, execution) as shared, memory_advice(advice):
         step = gan_step(flipped_batches(shared, batch, seed, fabric), recipe)
         if execution.rehearse:
