@@ -10,7 +10,10 @@
 # make dist     wheel and sdist in build/dist
 # make release  check, tag, build the site and the PDF, check their links: nothing is sent anywhere
 # make lint     ruff, types (mypy) and the import floors
-# make sweep    the tables of lessons 07 and 08, an executed notebook for each run (EXECUTOR=slurm, SWEEP=workflow/smoke.yaml)
+# make sweep    the tables of lessons 07 and 08, an executed notebook for each run, a report (PROFILE=gpu, EXECUTOR=slurm, SWEEP=mine.yaml)
+# make preflight  what a sweep needs and does not find: data, priors, GPU memory, disk (PROFILE=gpu GPU=24)
+# make evening  preflight and sweep at the gpu profile: the course's first large results, from one GPU in one evening
+# make gpu-check  what this GPU does: its tests, speed, memory, in ten minutes; stored for the page on paper scale
 # make bench    timings against references, side by side: ratios, on a quiet machine
 # make lines    lines of code by room, and the longest functions
 # make clean    remove what was built; rm -rf .venv removes the environment as well
@@ -21,7 +24,11 @@ NB      ?=
 ARGS    ?=
 # where the sweep runs: a folder of workflow/profiles; and its table of runs
 EXECUTOR ?= local
-SWEEP    ?= workflow/runs.yaml
+SWEEP    ?= $(firstword $(wildcard workflow/$(PROFILE).yaml) workflow/runs.yaml)
+# an image that its jobs run in, where Apptainer is there
+CONTAINER ?=
+# memory of the GPU that a sweep will have, GB; empty: of this machine's
+GPU ?=
 # processes that share the tests, with one thread each
 WORKERS ?= 2
 # public address of your copy, https://github.com/you/ganprior-null: the site gets Binder and Colab buttons
@@ -40,7 +47,7 @@ RUNS    = $(LESSONS:notebooks/%=$(BUILD)/notebooks/%)
 SITE    = $(BUILD)/site/index.html
 
 .DELETE_ON_ERROR:
-.PHONY: help setup course pdf measure handout quizzes dist release test lab notebooks lint sweep bench lines clean
+.PHONY: help setup course pdf measure handout quizzes dist release test lab notebooks lint sweep preflight evening gpu-check bench lines clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -128,7 +135,17 @@ lint: .venv/dev.stamp
 
 sweep: .venv/sweep.stamp
 	$(BIN)/snakemake --snakefile workflow/Snakefile --workflow-profile workflow/profiles/$(EXECUTOR) \
-	  $(ARGS) --config profile=$(PROFILE) table=$(SWEEP)
+	  $(ARGS) --config profile=$(PROFILE) table=$(SWEEP) $(if $(CONTAINER),container=$(CONTAINER))
+
+preflight: .venv/sweep.stamp
+	@$(BIN)/python -m ganprior_null preflight --profile $(PROFILE) --table $(SWEEP) $(if $(GPU),--gpu-memory $(GPU))
+
+evening:
+	@$(MAKE) --no-print-directory preflight PROFILE=gpu
+	@$(MAKE) --no-print-directory sweep PROFILE=gpu
+
+gpu-check: .venv/dev.stamp
+	$(BIN)/python benchmarks/gpu_check.py
 
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/pooling.py

@@ -3,6 +3,7 @@
     python benchmarks/cost.py                        # measure here, print the table
     python benchmarks/cost.py --store data/results/cost/mine.json
     python benchmarks/cost.py --read data/results/cost/cpu.json --price 3    # the table of a stored measurement
+    python benchmarks/cost.py --evening              # the hours of the sweep at the gpu profile
 
 Counting needs no memory: the very training steps run on PyTorch's meta device, which knows shapes only, and every
 convolution and matrix product is counted, those of first and second derivatives too. Measuring runs the same steps in
@@ -21,21 +22,13 @@ import math
 import platform
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
-from ganprior_null.experiments import prior as priors
-from ganprior_null.experiments import restorer as restorers
-from ganprior_null.layers.features import FeatureNet64
-from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
-from ganprior_null.profiles import PRIORS, RESTORERS
-from ganprior_null.training.gan import gan_state, gan_step
-from ganprior_null.training.restore import restorer_state, restorer_step
+from ganprior_null.experiments import estimate
+from ganprior_null.experiments.estimate import alone, operations
+from ganprior_null.profiles import PRIORS, RESTORERS, Experiment
 
 V100_SECONDS = (69 * 24 + 23) * 3600  # github.com/NVlabs/stylegan2, config F, 1024 px, 25 million images, one V100
 # training runs of the paper's tables: (model, factor, size, how many)
@@ -51,73 +44,23 @@ RUNS = [
 TITLES = {"glean": "GLEAN", "panini": "Panini", "pdn": "PDN"}
 
 
-class Operations(TorchDispatchMode):
-    """Counts multiplications and additions of convolutions and matrix products."""
-
-    def __init__(self):
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
-            return True  # a check of values, of which there are none
-        out = func(*args, **(kwargs or {}))
-        if count := flop_registry.get(func._overloadpacket):
-            self.total += count(*args, **(kwargs or {}), out_val=out)
-        return out
-
-
-def alone(device: torch.device, autocast=nullcontext) -> SimpleNamespace:
-    """The part of Fabric that a step uses, for one process."""
-    same = {"all_reduce": lambda x, **_: x, "backward": lambda loss: loss.backward()}
-    return SimpleNamespace(global_rank=0, world_size=1, device=device, autocast=autocast, **same)
-
-
 def prior_step(name: str, batch: int, device: torch.device):
     """(step, state) of a StyleGAN2's training at a profile, with that many images a step."""
-    profile = PRIORS[name]
-    with device:
-        G = StyleGAN2(profile.size, profile.style_dim, profile.n_mlp, profile.channels)
-        D = StyleGAN2Discriminator(profile.size, profile.channels)
-        x = torch.zeros(batch, 3, profile.size, profile.size)
-    recipe = dataclasses.replace(priors.recipe_of(profile, 0), global_batch=batch)
-    state = gan_state(G, D, recipe)
-    state["path_mean"] = state["path_mean"].to(device)
-    return gan_step(lambda t: x, recipe), state
+    return estimate.prior_step(PRIORS[name], batch, device)
 
 
 def restorer_step_of(model: str, factor: int, size: int, name: str, batch: int, device: torch.device):
     """(step, state) of a restorer's training around a prior of the profile's widths up to ``size`` pixels; PD aside."""
-    profile, size = RESTORERS[name], min(size, PRIORS[name].size)
+    size = min(size, PRIORS[name].size)
     prior = dataclasses.replace(PRIORS[name], size=size, widths=PRIORS[name].widths[: int(math.log2(size)) - 1])
-    this = restorers.Experiment(model=model, factor=factor)
-    with device:
-        G = StyleGAN2(prior.size, prior.style_dim, prior.n_mlp, prior.channels)
-        D = StyleGAN2Discriminator(prior.size, prior.channels)
-        network = restorers.build(this, G, profile)
-        features = FeatureNet64().requires_grad_(False)
-        x, y = (torch.zeros(batch, 3, side, side) for side in (prior.size, prior.size // factor))
-    recipe = dataclasses.replace(restorers.recipe_of(this, profile), global_batch=batch)
-    return restorer_step(lambda t: (x, y), None, recipe, features), restorer_state(network, D, recipe)
+    this = Experiment(model=model, factor=factor)
+    return estimate.restorer_step_of(this, prior, RESTORERS[name], batch, device)
 
 
 def kinds_of_step(name: str) -> dict[int, int]:
     """{t: how many of 16 steps of a prior's training are like step t}: with both lazy regularisers, one, or none."""
     every = PRIORS[name].path_every  # R1 comes every 16 steps
     return {0: 1, every: 16 // every - 1, 1: 16 - 16 // every}
-
-
-def counted(step, state: dict, kinds: dict[int, int]) -> float:
-    """Operations of a step on average, on the meta device, which has no fused form of Adam."""
-    for optimizer in (each for each in state.values() if isinstance(each, torch.optim.Optimizer)):
-        for group in optimizer.param_groups:
-            group["fused"] = False
-    total = 0.0
-    for t, often in kinds.items():
-        with Operations() as operations:
-            step(alone(torch.device("meta")), state, t)
-        total += often * operations.total
-    return total / sum(kinds.values())
 
 
 def seconds(step, state: dict, kinds: dict[int, int], device: torch.device) -> float:
@@ -156,8 +99,8 @@ def measure(batch: int | None) -> dict:
     ]
     for title, make, which, count, images in rows:
         full, here = (kinds_of_step(profile) if make is prior_step else {1: 1} for profile in ("paper", name))
-        per_image = counted(*make(*which, "paper", 2, meta), full) / 2
-        done = counted(*make(*which, name, batch, meta), here)
+        per_image = operations(*make(*which, "paper", 2, meta), full) / 2
+        done = operations(*make(*which, name, batch, meta), here)
         rate = done / seconds(*make(*which, name, batch, device), here, device)
         run = {"name": title, "runs": count, "images": images, "operations_per_image": per_image, "rate": rate}
         found["runs"].append(run)
@@ -188,13 +131,40 @@ def table(found: dict, price: float) -> str:
     return "\n".join(lines)
 
 
+EVENING = (("glean", 2), ("panini", 2), ("pdn", 1))  # restorers of workflow/gpu.yaml, how many of each
+
+
+def evening() -> str:
+    """The hours of workflow/gpu.yaml on one V100, at the rate that follows from StyleGAN2's published time."""
+    meta, paper = torch.device("meta"), PRIORS["paper"]
+    v100 = paper.images * operations(*prior_step("paper", 2, meta), kinds_of_step("paper")) / 2 / V100_SECONDS
+    prior, profile = PRIORS["gpu"], RESTORERS["gpu"]
+    shown = profile.steps * profile.global_batch
+    rows = [("StyleGAN2", 1, prior.images, operations(*prior_step("gpu", 4, meta), kinds_of_step("gpu")) / 4)]
+    rows += [
+        (TITLES[model], count, shown, operations(*restorer_step_of(model, 8, prior.size, "gpu", 4, meta), {1: 1}) / 4)
+        for model, count in EVENING
+    ]
+    lines = ["| run | how many | images shown | one V100, each | all |", "|---|--:|--:|--:|--:|"]
+    total = 0.0
+    for title, count, images, each in rows:
+        hours = images * each / v100 / 3600
+        total += count * hours
+        lines.append(f"| {title}, {prior.size} px | {count} | {images:,} | {hours:.1f} h | {count * hours:.1f} h |")
+    return "\n".join([*lines, f"| **the evening** | | | | {total:.1f} h |"])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, help="images a step while measuring (default: 4 on a GPU, 8 on a CPU)")
     parser.add_argument("--price", type=float, default=1.0, help="of one V100 hour, in your currency (default 1)")
     parser.add_argument("--store", type=Path, metavar="FILE", help="write what was counted and measured, as JSON")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: the table of a stored measurement")
+    parser.add_argument("--evening", action="store_true", help="measure nothing: the hours of workflow/gpu.yaml")
     options = parser.parse_args()
+    if options.evening:
+        print(evening())
+        return 0
     found = json.loads(options.read.read_text("utf-8")) if options.read else measure(options.batch)
     if options.store:
         options.store.parent.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,20 @@ ROOT = find_root(Path(__file__).resolve().parent, Path.cwd())
 COMMITTED = ROOT / "data" / "results"  # stored runs: <experiment>/<run>/summary.json and more
 
 
+def from_caller(path: str | os.PathLike) -> Path:
+    """A path as the person meant it who typed it: a lesson's kernel works elsewhere, in the lesson's own folder.
+
+    ``ganprior-null run`` notes its folder in the environment variable GANPRIOR_CALLER; without it, the working folder.
+    """
+    return Path(os.environ.get("GANPRIOR_CALLER") or Path.cwd()) / Path(path).expanduser()
+
+
 def results_folder() -> Path:
     """Where new results go: the environment variable GANPRIOR_RESULTS, else ``build/results``.
 
     ``make notebooks`` points it to ``data/results``, so that committed figures change only on purpose.
     """
-    return Path(os.environ.get("GANPRIOR_RESULTS") or ROOT / "build" / "results")
+    return from_caller(os.environ.get("GANPRIOR_RESULTS") or ROOT / "build" / "results")
 
 
 def cache_folder() -> Path:

@@ -70,7 +70,7 @@ _F = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # config F, 4 to 1024 px
 PRIORS = {  #    size style mlp  widths                   images      batch    lr  gamma path
     "smoke": Prior(  16,  16, 2, (8, 8, 8),                      64,      4, 2.5e-3, 0.01, 2),
     "laptop": Prior( 64, 128, 4, (128, 128, 96, 64, 32),    400_000,     16, 2.5e-3, 0.05, 8),
-    "gpu": Prior(    64, 512, 8, (512, 512, 256, 128, 64), 2_000_000,     64, 2.5e-3, 0.0128, 4),
+    "gpu": Prior(   256, 512, 8, (512, 512, 512, 256, 128, 64, 32), 800_000, 32, 2.5e-3, 0.41, 4),
     "paper": Prior(1024, 512, 8, _F,                      25_000_000,     32, 2.0e-3, 10.0, 4),
 }  # fmt: skip
 
@@ -105,7 +105,7 @@ RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  tes
     "laptop": Restorer(      3,  32,     600,     8, 1e-3, 1e-6, 1e-2,  100,  200),
     "night": Restorer(       3,  32,   5_000,     8, 1e-3, 1e-6, 1e-2, 1000,  400,
                        gan_from=2_500, range_weight=0.1, ema_images=2_000),
-    "gpu": Restorer(        12,  64,  20_000,    32, 5e-4, 1e-6, 1e-2, 1000,  500),
+    "gpu": Restorer(        12,  64,   6_000,    16, 5e-4, 1e-6, 1e-2, 2000,  200),
     "paper": Restorer(      23,  64, 100_000,     4, 1e-4, 1e-7, 1e-2, 5000,  200),
 }  # fmt: skip
 

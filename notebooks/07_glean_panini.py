@@ -652,18 +652,22 @@ if not runs:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 USUAL = {"downsampler": "bicubic", "degraded": False, "variant": "", "gan_weight": 1e-2}
-SIZES = Counter((run.params["rrdb_blocks"], run.params["rrdb_channels"]) for run in runs).most_common(1)
-SIZES = dict(zip(("rrdb_blocks", "rrdb_channels"), SIZES[0][0], strict=True)) if SIZES else {}
 TITLES = {"glean": "GLEAN", "panini": "Panini", "pdn": "PDN", "psp": "pSp", "gfpgan": "GFP-GAN", "gpen": "GPEN"}
 TITLES["esrgan"] = "ESRGAN, no prior"
 SPACES = {"none": "", "pd": " + PD", "exact": " + exact"}
+
+
+def usual_sizes(profile):
+    """The most common sizes of a profile's networks; runs of others are experiments of their own."""
+    sizes = Counter((run.params["rrdb_blocks"], run.params["rrdb_channels"]) for run in runs if run.profile == profile)
+    return dict(zip(("rrdb_blocks", "rrdb_channels"), sizes.most_common(1)[0][0], strict=True)) if sizes else {}
 
 
 def pick(profile, category="faces", **wanted):
     """The runs of one experiment, over its seeds: those with the most steps where there are several sizes."""
     if not runs:
         return []
-    found = grouped(choose(runs, profile=profile, data=PACKS[category], **(USUAL | SIZES | wanted)))
+    found = grouped(choose(runs, profile=profile, category=category, **(USUAL | usual_sizes(profile) | wanted)))
     return max(found, key=lambda group: (group[0].params["steps"], len(group)), default=[])
 
 

@@ -433,7 +433,7 @@ judged = profile if profile in {run.profile for run in runs} else "laptop"  # wh
 
 def group(**wanted):
     """The finished runs on faces that fit and differ in their seeds alone; of several sets one with seeds, then steps."""
-    usual = {"factor": 8, "downsampler": "bicubic", "degraded": False, "variant": "", "data": PACKS["faces"]}
+    usual = {"factor": 8, "downsampler": "bicubic", "degraded": False, "variant": "", "category": "faces"}
     usual["profile"] = judged
     sets = grouped(choose(runs, **usual | wanted))
     return max(sets, key=lambda s: (len(s) > 1, s[0].params["steps"]), default=[])

@@ -20,6 +20,9 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     """A file stays together, as it shares fixtures; sorted by checksums, the order is the same in every process."""
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
     if (seed := config.getoption("shuffle")) is not None:
         items.sort(key=lambda item: [_number(f"{seed} {name}") for name in (item.nodeid.split("::")[0], item.nodeid)])
 
@@ -73,3 +76,4 @@ def own_results(tmp_path, monkeypatch):
     monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "own-weights"))
     monkeypatch.setenv("GANPRIOR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GANPRIOR_PROFILE", raising=False)
+    monkeypatch.delenv("GANPRIOR_CALLER", raising=False)

@@ -38,10 +38,10 @@ def test_operations_of_a_convolution_and_its_derivatives(cost):
     with torch.device("meta"):
         conv, x = nn.Conv2d(3, 5, 3, padding=1, bias=False), torch.zeros(2, 3, 16, 16)
     forward = 2 * 2 * 5 * 16 * 16 * 3 * 9
-    with cost.Operations() as once:
+    with cost.estimate.Operations() as once:
         conv(x)
     assert once.total == forward
-    with cost.Operations() as trained:
+    with cost.estimate.Operations() as trained:
         conv(x.requires_grad_()).sum().backward()
     assert trained.total == 3 * forward
 
@@ -51,15 +51,15 @@ def test_what_is_counted_does_not_depend_on_the_batch(cost):
     meta = torch.device("meta")
     kinds = cost.kinds_of_step("smoke")
     assert sum(kinds.values()) == 16
-    counts = [cost.counted(*cost.prior_step("smoke", batch, meta), kinds) / batch for batch in (4, 8)]
+    counts = [cost.operations(*cost.prior_step("smoke", batch, meta), kinds) / batch for batch in (4, 8)]
     assert counts[0] == pytest.approx(counts[1], rel=1e-3)
-    plain = cost.counted(*cost.prior_step("smoke", 4, meta), {1: 16}) / 4
+    plain = cost.operations(*cost.prior_step("smoke", 4, meta), {1: 16}) / 4
     assert plain < counts[0]  # the control: the regularisers cost something
 
 
 @pytest.mark.parametrize("model", ["glean", "panini", "pdn"])
 def test_every_restorer_is_counted_and_measured(cost, model):
-    one = cost.counted(*cost.restorer_step_of(model, 8, 64, "laptop", 2, torch.device("meta")), {1: 1})
+    one = cost.operations(*cost.restorer_step_of(model, 8, 64, "laptop", 2, torch.device("meta")), {1: 1})
     assert one > 0
     assert (
         cost.seconds(
@@ -74,7 +74,7 @@ def test_the_papers_64x_is_built_and_stepped(cost):
     step, state = cost.restorer_step_of("glean", 64, 1024, "paper", 1, torch.device("meta"))
     network = state["network"].network
     assert (network.in_size, network.out_size, network.fused) == (16, 1024, [4, 8, 16])
-    assert cost.counted(step, state, {1: 1}) > 1e12
+    assert cost.operations(step, state, {1: 1}) > 1e12
     with pytest.raises(ValueError, match="takes y of shape"):  # the control: what is stepped through looks at its y
         network(torch.zeros(1, 3, 64, 64, device="meta"))
 

@@ -19,6 +19,7 @@ from ganprior_null.experiments.models import MODELS
 from ganprior_null.experiments.runs import read_run
 from ganprior_null.images import save_image
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
+from ganprior_null.report import record
 from ganprior_null.restorers import GFPGANNetwork, GLEANNetwork, GPENNetwork
 
 from .weights.test_restorer_weights import published
@@ -107,7 +108,7 @@ def published_files(tmp_path, monkeypatch):
     (tmp_path / "notebooks").symlink_to(PAGE.parents[1] / "notebooks")
 
 
-def test_every_command_of_the_page_runs(published_files, capsys):
+def test_every_command_of_the_page_runs(published_files, capsys, monkeypatch):
     """Each line as it stands, with the smallest overrides; what torchrun is told is read by its own parser."""
     for command in commands(PAGE.read_text("utf-8")):
         if command.startswith(ELSEWHERE):
@@ -122,6 +123,10 @@ def test_every_command_of_the_page_runs(published_files, capsys):
     assert found.params["accumulate"] == 2 and found.params["data_names"]
     assert json.loads(Path("runs/glean-pd/unseen.json").read_text())["images"] == 129
     assert [path.name for path in Path("runs").iterdir()] == ["glean-pd"]  # rehearsals leave nothing
+    monkeypatch.setenv("GANPRIOR_RESULTS", str(Path.cwd()))
+    record("C6", 30.0, profile="laptop", runs=["runs/glean-pd"])  # whatever the lesson's profile, the run's counts
+    assert json.loads(Path("claims/C6.paper.json").read_text())["profile"] == "paper"
+    assert len(list(Path("claims").iterdir())) == 1
 
 
 def test_a_command_that_does_not_exist_would_be_noticed(published_files, capsys):

@@ -1,18 +1,27 @@
 """The sweep is a table of known runs, and Snakemake turns it into one job for each, started again where it stopped."""
 
+import contextlib
+import fcntl
 import importlib.util
+import json
+import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ganprior_null.experiments.restorer import train_restorer
 from ganprior_null.lessons.run import check_parameters, read_value
+from ganprior_null.profiles import Experiment, restorer
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = [ROOT / "workflow" / "runs.yaml", ROOT / "workflow" / "smoke.yaml"]
+TABLES = sorted((ROOT / "workflow").glob("*.yaml"))
 USUAL = "07_glean_panini"
 LESSON = ROOT / "notebooks" / f"{USUAL}.ipynb"
 
@@ -22,22 +31,32 @@ needs_snakemake = pytest.mark.skipif(
 )
 
 
+def read(table):
+    return yaml.safe_load(table.read_text("utf-8"))
+
+
 def plan(folder, *words):
     """The commands that Snakemake would run in a folder of its own; none is started."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow" / "Snakefile", "--dry-run"]
     command += ["--cores", "1", "--printshellcmds", "--directory", folder, *words]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return [line for line in (done.stdout + done.stderr).splitlines() if "ganprior_null run" in line]
+    assert done.returncode == 0, done.stderr + done.stdout
+    return [line for line in (done.stdout + done.stderr).splitlines() if "ganprior_null " in line]
+
+
+def runs_of(jobs):
+    return [job for job in jobs if "-p retrain True" in job]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_every_line_is_parameters_of_the_lesson(table):
-    for name, line in yaml.safe_load(table.read_text("utf-8")).items():
+    priors = read(table).get("priors", {})
+    for name, line in read(table)["runs"].items():
         given = {key: value for key, value in line.items() if key not in ("seeds", "lesson")}
         lesson = ROOT / "notebooks" / f"{line.get('lesson', USUAL)}.ipynb"
         check_parameters(lesson, given | {"seed": line["seeds"][0], "retrain": True})
         assert given.get("data", "drawn") in name and f"{given.get('factor', 8)}x" in name
+        assert given.get("prior", "ffhq1024") in {*priors, "ffhq1024"}
 
 
 def test_a_misspelt_line_is_noticed():
@@ -55,10 +74,17 @@ def test_one_run_of_the_table_can_be_asked_for(tmp_path):
     assert "-p seed 1" in job and "-p pd True" in job
 
 
+@pytest.mark.parametrize(("profile", "table"), [("gpu", "gpu"), ("paper", "paper"), ("laptop", "runs")])
+def test_a_profile_has_a_table_of_its_own_where_one_is_there(profile, table):
+    make = subprocess.run(["make", "-n", "sweep", f"PROFILE={profile}"], cwd=ROOT, capture_output=True, text=True)
+    assert f"table=workflow/{table}.yaml" in make.stdout
+
+
 @needs_snakemake
-def test_a_dry_run_plans_one_job_for_each_seed(tmp_path):
-    jobs = plan(tmp_path, "--config", "profile=smoke")
-    table = yaml.safe_load(TABLES[0].read_text("utf-8"))
+def test_a_dry_run_plans_one_job_for_each_seed_and_a_report(tmp_path):
+    planned = plan(tmp_path, "--config", "profile=smoke")
+    jobs = runs_of(planned)
+    table = read(ROOT / "workflow" / "runs.yaml")["runs"]
     assert len(jobs) == sum(len(line["seeds"]) for line in table.values())
     (beta,) = [job for job in jobs if "faces-16x-glean-beta3-seed0" in job.split("--out")[1]]
     assert "--profile smoke" in beta and "-p retrain True" in beta and "-p factor 16" in beta
@@ -67,20 +93,158 @@ def test_a_dry_run_plans_one_job_for_each_seed(tmp_path):
     assert "08_pdn.ipynb" in pdn and "-p degraded True" in pdn and "lesson" not in pdn.split("--out")[1]
     given = shlex.split(beta)
     assert read_value(given[given.index("changes") + 1]) == {"gan_weight": 0.001}  # as our command line reads it
+    (report,) = [job for job in planned if job not in jobs]
+    assert f"report --results {os.environ['GANPRIOR_RESULTS']}" in report and "retrain" not in report
+    assert "07_glean_panini.ipynb" in report and "08_pdn.ipynb" in report
+
+
+@needs_snakemake
+def test_a_prior_is_trained_once_and_only_if_nobody_has_it(tmp_path, monkeypatch):
+    words = ("--rerun-triggers", "mtime", "--config", "profile=gpu", "table=workflow/gpu.yaml")
+    monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path / "weights"))
+    (job,) = [job for job in plan(tmp_path, *words) if "train prior" in job]
+    assert "--data faces" in job and "&&" in job and f"--out {tmp_path / 'weights'} --overwrite" in job
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "faces256.safetensors").touch()  # as `convert --name faces256` leaves one
+    planned = plan(tmp_path, *words)
+    assert not [job for job in planned if "train prior" in job] and len(runs_of(planned)) == 5
+    assert all("-p prior faces256" in job for job in runs_of(planned))
 
 
 @needs_snakemake
 def test_what_is_done_is_not_planned_again(tmp_path):
-    (tmp_path / "table.yaml").write_text("a: {seeds: [0, 1]}\n")
+    (tmp_path / "table.yaml").write_text("runs:\n  a: {seeds: [0, 1]}\n")
     done = tmp_path / "build" / "sweep" / "smoke" / "a-seed0" / LESSON.name
     done.parent.mkdir(parents=True)
     done.write_text("{}")
     table = f"table={tmp_path / 'table.yaml'}"
-    (job,) = plan(tmp_path, "--rerun-triggers", "mtime", "--config", "profile=smoke", table)
+    (job,) = runs_of(plan(tmp_path, "--rerun-triggers", "mtime", "--config", "profile=smoke", table))
     assert "/a-seed1 " in job
 
 
 @pytest.mark.parametrize("name", ["local", "slurm", "kubernetes"])
 def test_every_executor_has_a_profile_that_names_it(name):
-    profile = yaml.safe_load((ROOT / "workflow" / "profiles" / name / "config.yaml").read_text("utf-8"))
-    assert profile["executor"] == name and profile["rerun-incomplete"]
+    profile = read(ROOT / "workflow" / "profiles" / name / "config.yaml")
+    assert profile["executor"] == name and profile["rerun-incomplete"] and profile["retries"] and profile["nolock"]
+    rules = set(re.findall(r"(?m)^rule (\w+):", (ROOT / "workflow" / "Snakefile").read_text("utf-8")))
+    assert set(profile.get("set-resources", {})) <= rules
+
+
+# --- in earnest: a lesson of seconds, which trains as lesson 07 does ------------------------------------------------
+
+STEPS = 16
+CELLS = [
+    ("parameters", "profile: str = ''\nseed: int = 0\nretrain: bool = False"),
+    (
+        "",
+        """
+from ganprior_null.experiments.launch import find_source, launch
+from ganprior_null.profiles import Experiment
+from ganprior_null.profiles import profile_name
+from ganprior_null.report import results_folder
+
+out = results_folder() / "restorers" / f"drawn-seed{seed}"
+if retrain:
+    launch(find_source(""), out, Experiment(seed=seed), profile_name(profile), {"steps": STEPS, "eval_every": STEPS})
+""".replace("STEPS", str(STEPS)),
+    ),
+]
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """folder -> a started sweep, of one run, in that folder: `make sweep`, which is what the container runs."""
+    import nbformat.v4 as v4
+
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    book = v4.new_notebook(metadata={"kernelspec": kernel})
+    for tag, source in CELLS:
+        book.cells.append(v4.new_code_cell(source, metadata={"tags": [tag] if tag else []}))
+    (tmp_path / "mini.ipynb").write_text(json.dumps(book))
+    (tmp_path / "table.yaml").write_text(f"runs:\n  drawn-8x: {{lesson: {tmp_path / 'mini'}, seeds: [0]}}\n")
+    monkeypatch.delenv("GANPRIOR_RESULTS")  # a sweep has its own
+    (entry,) = re.findall(r"(?m)^ENTRYPOINT (\[.*\])$", (ROOT / "Containerfile").read_text("utf-8"))
+
+    def start(folder):
+        folder.mkdir(exist_ok=True)
+        command = [*json.loads(entry), "--assume-old=.venv/sweep.stamp", "sweep", "PROFILE=smoke"]
+        command += [f"SWEEP={tmp_path / 'table.yaml'}", f"ARGS=--directory {folder}"]
+        return subprocess.Popen(
+            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    return start
+
+
+def log_of(folder):
+    file = folder / "build" / "sweep" / "smoke" / "results" / "restorers" / "drawn-seed0" / "metrics.jsonl"
+    return file.read_text() if file.is_file() else ""
+
+
+def wait_for(condition, process, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
+        time.sleep(0.05)
+
+
+def family(process):
+    """The processes of a sweep: kernels have groups of their own."""
+    import psutil
+
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def has_kernel(process):
+    import psutil
+
+    for child in family(process):
+        with contextlib.suppress(psutil.Error):  # it may just have ended
+            if "ipykernel" in " ".join(child.cmdline()):
+                return True
+    return False
+
+
+def signal_all(process, number):
+    import psutil
+
+    for each in [*family(process), process]:
+        with contextlib.suppress(psutil.Error):
+            each.send_signal(number)
+
+
+@needs_snakemake
+def test_a_sweep_that_was_preempted_and_killed_ends_as_one_left_alone(tmp_path, sweep):
+    """First the machine is taken back (SIGTERM to all, as SLURM does), then everything dies at once (SIGKILL)."""
+    alone = tmp_path / "alone"
+    assert train_restorer(None, alone, Experiment(), restorer("smoke", steps=STEPS, eval_every=STEPS))
+
+    killed = tmp_path / "killed"
+    first = sweep(killed)
+    wait_for(lambda: log_of(killed), first)
+    signal_all(first, signal.SIGTERM)
+    assert first.wait(timeout=300) != 0
+    assert not (killed / "build" / "sweep" / "smoke" / "report.md").exists()
+
+    second = sweep(killed)
+    wait_for(lambda: has_kernel(second), second)
+    signal_all(second, signal.SIGKILL)
+    second.wait(timeout=60)
+
+    third = sweep(killed)
+    assert third.wait(timeout=600) == 0, third.communicate()[0]
+    assert log_of(killed) == (alone / "metrics.jsonl").read_text()
+    assert "| C1 |" in (killed / "build" / "sweep" / "smoke" / "report.md").read_text()
+
+
+@needs_snakemake
+def test_two_sweeps_do_not_share_a_folder(tmp_path, sweep):
+    folder = tmp_path / "build" / "sweep" / "smoke"
+    folder.mkdir(parents=True)
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    refused = sweep(tmp_path)
+    said = refused.communicate(timeout=300)[0]
+    os.close(holder)
+    assert refused.returncode != 0 and "another process is writing to build/sweep/smoke" in said
+    assert not list(folder.iterdir()) and "Traceback" not in said

@@ -1,9 +1,9 @@
-"""The command line: ganprior-null {run,train,evaluate,restore,enforce,convert,publish,weights,report}."""
+"""The command line: ganprior-null {run,train,evaluate,restore,enforce,convert,publish,weights,report,preflight}."""
 
 import argparse
 import sys
 
-from .course import add_report, add_run
+from .course import add_preflight, add_report, add_run
 from .evaluate import add_evaluate
 from .files import add_convert, add_enforce, add_publish, add_weights
 from .restore import add_restore
@@ -11,10 +11,14 @@ from .train import add_train
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse and run one command; bad input is one line on stderr and exit status 2, never a traceback."""
+    """Parse and run one command; bad input is one line on stderr and exit status 2, never a traceback.
+
+    Status 75, by convention "try again", is that of a training run which a signal stopped: whoever started it must not
+    take it for finished.
+    """
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        status = options.command(options)
     except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -24,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         add_publish,
         add_weights,
         add_report,
+        add_preflight,
     ):
         add(commands)
     return parser

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .options import add_overwrite
+from .options import add_overwrite, data_folder
 
 
 def add_enforce(commands) -> None:
@@ -90,7 +90,9 @@ def add_publish(commands) -> None:
     this = commands.add_parser("publish", help="weights in half precision, pictures and a model card of a run")
     this.add_argument("run", type=Path, metavar="RUN", help="the folder of a `train prior` or `train restorer`")
     this.add_argument("name", metavar="NAME", help="of the files, and for load_prior or load_restorer")
-    this.add_argument("--data", type=Path, metavar="DIR", help="what a prior was trained on; default: drawn faces")
+    this.add_argument(
+        "--data", type=data_folder, metavar="DIR", help="what a prior was trained on; default: drawn faces"
+    )
     this.add_argument("--out", type=Path, metavar="DIR", help="default: among your own weights (GANPRIOR_WEIGHTS)")
     add_overwrite(this)
     this.set_defaults(command=_publish)

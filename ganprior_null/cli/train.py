@@ -6,6 +6,9 @@ from ..lessons.run import read_value
 from ..options import add_options, read_options
 from ..profiles import Experiment, override, prior, profile_name, restorer
 from ..storage import check_apart
+from .options import data_folder
+
+STOPPED = 75  # exit status of a run that a signal stopped: EX_TEMPFAIL of sysexits.h
 
 
 def add_train(commands) -> None:
@@ -20,7 +23,9 @@ def add_train(commands) -> None:
 
 def _add_prior(networks) -> None:
     this = networks.add_parser("prior", help="a StyleGAN2")
-    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument(
+        "--data", type=data_folder, metavar="DIR", help="a folder of images, a pack or a category; default: drawn faces"
+    )
     this.add_argument("--margin", type=int, default=0, help="pixels cut from each side of a pack's images")
     _add_skip_broken(this)
     this.add_argument(
@@ -68,7 +73,9 @@ def _train_features(options) -> bool:
 def _add_restorer(networks) -> None:
     this = networks.add_parser("restorer", help="a restorer around a shipped prior")
     add_options(this, Experiment, first="model")
-    this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
+    this.add_argument(
+        "--data", type=data_folder, metavar="DIR", help="a folder of images, a pack or a category; default: drawn faces"
+    )
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
     _add_skip_broken(this)
     this.add_argument("--vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, for the papers' perceptual loss")
@@ -131,11 +138,15 @@ def _add_execution(this) -> None:
     )
     this.add_argument("--recompute", action="store_true", help="less memory: activations are computed twice, not kept")
     this.add_argument("--compile", action="store_true", help="compile the networks (torch.compile)")
+    this.add_argument(
+        "--logger", action="append", default=[], metavar="NAME", help="tensorboard | csv | wandb: curves there too"
+    )
     this.add_argument("--dry-run", action="store_true", help="one step and one evaluation; says what all would take")
 
 
 def _execution(options):
     from ..training import Execution
+    from ..training.loggers import check_loggers
 
     if options.readers is not None and options.readers < 0:
         raise ValueError(f"--readers must be at least 0, got {options.readers}")
@@ -145,6 +156,7 @@ def _execution(options):
         readers=options.readers,
         compile=options.compile,
         recompute=options.recompute,
+        loggers=check_loggers(options.logger),
         rehearse=options.dry_run,
     )
 
@@ -168,14 +180,15 @@ def _add_common(this, train) -> None:
     this.set_defaults(command=_train, train=train)
 
 
-def _train(options) -> None:
+def _train(options) -> int:
     data = options.data if isinstance(options.data, list) else [options.data]  # train features takes several
     for folder in data:
         check_apart(options.out, data=folder)
     finished = options.train(options)
     if getattr(options, "dry_run", False):
-        return
+        return 0
     print(f"{options.out}: {'finished' if finished else 'stopped; the same command goes on'}")
+    return 0 if finished else STOPPED
 
 
 def _fields(options) -> dict:

@@ -1,6 +1,7 @@
 """From a few words, such as "faces", to a run in its folder: where images are, what it is called, how it is started."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ..options import words
+from ..places import from_caller
 from ..profiles import Experiment, did_you_mean
 from ..profiles import Restorer as Profile
 from ..profiles import restorer as profile_row
@@ -17,7 +19,7 @@ from .restorer import train_restorer
 
 PACKS = {"faces": "faces_color64", "cats": "cats64", "buildings": "buildings64"}
 DRAWN = "drawn"
-VARIABLE = "GANPRIOR_DATA"  # the folder in which packs are looked for
+VARIABLE = "GANPRIOR_DATA"  # the folder in which categories are looked for
 
 
 class Source(NamedTuple):
@@ -30,22 +32,22 @@ class Source(NamedTuple):
 
 
 def find_source(data: str, prior: str = "") -> Source:
-    """Where to find "drawn" (or nothing), a category whose pack GANPRIOR_DATA's folder holds, or any folder of images.
+    """Where to find "drawn" (or nothing), a category that GANPRIOR_DATA's folder holds, or any folder of images.
 
-    prior: empty for the category's own, faces64 for a folder. Raises ValueError for an unknown word or prior, and
-    FileNotFoundError, saying where it was looked for, for a pack that is not there.
+    A relative path is one of the caller's folder. prior: empty for the category's own of 64 pixels, faces64 for a
+    folder. Raises ValueError for an unknown word or prior, and FileNotFoundError, saying where it was looked for, for a
+    category that is not there.
     """
     name, folder = data or DRAWN, None
     if name in PACKS:
-        where = Path(os.environ.get(VARIABLE) or "data")
-        folder = where / PACKS[name]
+        folder = category_folder(name)
         if not folder.is_dir():
             raise FileNotFoundError(
-                f"no pack of {name} at {folder}: set {VARIABLE} to the folder that holds {PACKS[name]}, "
-                "or give a folder of images"
+                f"no images of {name} at {folder}: set {VARIABLE} to the folder that holds {name}, a folder of images, "
+                f"or the pack {PACKS[name]}; or give a folder of images"
             )
     elif name != DRAWN:
-        folder = Path(name)
+        folder = from_caller(name)
         if not folder.is_dir():
             raise FileNotFoundError(
                 f"no folder {name!r}, and no category of that name{did_you_mean(name, categories())}"
@@ -54,6 +56,17 @@ def find_source(data: str, prior: str = "") -> Source:
     prior = prior or (f"{name}64" if f"{name}64" in available() else "faces64")
     margin = int(read_metadata(weights_path(prior)).get("margin", 0))
     return Source(name, folder, prior, margin if folder else 0)
+
+
+def category_folder(name: str) -> Path:
+    """Where a category's images lie, or should: below GANPRIOR_DATA a folder of its name, else its pack."""
+    where = from_caller(os.environ.get(VARIABLE) or "data")
+    return next((path for path in (where / name, where / PACKS[name]) if path.is_dir()), where / name)
+
+
+def category_of(data: str) -> str:
+    """The category of a run by the name of its images' folder; "" for others. faces_color64 is faces too."""
+    return next((name for name, pack in PACKS.items() if data in (name, pack)), "")
 
 
 def categories() -> list[str]:
@@ -90,11 +103,21 @@ def launch(source: Source, out: Path, this: Experiment, profile: str, changes: d
     """
     gpus = gpus_for(profile_row(profile, **changes).global_batch, torch.cuda.device_count())
     if gpus > 1:
-        done = subprocess.run(torchrun(gpus, source, out, this, profile, changes)).returncode == 0
+        done = succeeds(torchrun(gpus, source, out, this, profile, changes))
     else:
         done = train_restorer(source.folder, out, this, profile_row(profile, **changes), margin=source.margin)
     if not done:
         raise RuntimeError(f"the run in {out} did not finish; started again, it goes on where it was")
+
+
+def succeeds(command: list[str]) -> bool:
+    """Run a command to its end; SIGTERM meanwhile goes on to it, so that its runs stop and save as ours would."""
+    with subprocess.Popen(command) as process:
+        former = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+        try:
+            return process.wait() == 0
+        finally:
+            signal.signal(signal.SIGTERM, former)
 
 
 def gpus_for(batch: int, there: int) -> int:

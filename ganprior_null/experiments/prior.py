@@ -58,7 +58,7 @@ def train_prior(data: Path | None, out: Path, profile: Prior, *, margin: int = 0
         step = gan_step(flipped_batches(shared, batch, seed, fabric), recipe)
         if execution.rehearse:
             return rehearse(fabric, step, state, recipe, profile.steps)
-        run, hooks = Run(out, params), []
+        run, hooks = Run(out, params, loggers=execution.loggers), []
         if fabric.is_global_zero:
             if start_from is not None and not run.checkpoint.exists():
                 run.save(state)  # from here on the run needs no other

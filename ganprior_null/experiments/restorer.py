@@ -74,7 +74,7 @@ def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Prof
         if execution.rehearse:
             return rehearse(fabric, step, state, test, A_true, A, recipe, profile.eval_every)
         about = about_run(data, sides, margin, precision, this, profile, recipe)
-        run = Run(out, about | ({"perceptual": "vgg16"} if vgg16 else {}))
+        run = Run(out, about | ({"perceptual": "vgg16"} if vgg16 else {}), loggers=execution.loggers)
         look = evaluation(run, test, A_true, A, recipe.steps)
         hooks = [(profile.eval_every, look)]
         return fit(fabric, step, state, run, steps=recipe.steps, global_batch=batch, hooks=hooks, first=look)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..profiles import Experiment, check_profile, did_you_mean
+from .launch import category_of
 
 APART = (
     "seed",
@@ -66,7 +67,8 @@ def read_run(path: Path) -> StoredRun:
     if last is None or last + every <= steps:
         raise ValueError(f"{path.name} is not finished: evaluated up to step {last} of {steps}")
     check_profile(params.get("profile"), path / "params.json")
-    return StoredRun(path, asdict(Experiment()) | params, history)
+    category = {"category": category_of(params.get("data", ""))}
+    return StoredRun(path, asdict(Experiment()) | category | params, history)
 
 
 def read_runs(*folders: Path) -> tuple[list[StoredRun], list[str]]:

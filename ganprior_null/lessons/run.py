@@ -1,8 +1,11 @@
 """Run lessons with papermill, after their parameters have been checked: papermill alone runs happily with a typo."""
 
 import ast
+import contextlib
 import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..names import unformatted
@@ -11,7 +14,7 @@ from ..profiles import did_you_mean, profile_name
 from ..storage import check_outputs, check_writable
 from .record import RunRecord, record_path, sha256, versions, write_record
 
-CELL_TIMEOUT = 3600  # seconds; papermill itself has none, and a stuck kernel would wait for ever
+CELL_TIMEOUT = 3600  # seconds, of a lesson that does not train: a stuck kernel would wait for ever
 Kinds = type | tuple[type, ...]
 _TYPES: dict[str, Kinds] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
 
@@ -63,6 +66,8 @@ def run(
     Beside each lies ``NAME.run.json``, which says what was run, with what, and for how long.
     All parameters of all notebooks are checked before the first kernel starts. A notebook that fails is left as
     ``NAME.failed.ipynb`` beside the results, to be opened; its former result, if any, stays as it was.
+    A lesson that trains (``retrain``) has no limit of time. SIGTERM goes on to the kernel, where a training run stops
+    after its step and saves; the lesson then ends as one that failed, and started again it goes on from there.
     Raises ValueError and OSError for bad input, FileExistsError for results that are there, unless overwrite, and
     RuntimeError for a cell that failed.
     """
@@ -75,7 +80,8 @@ def run(
     check_outputs([*results, *map(_failed, targets)], inputs=notebooks, overwrite=True)  # no name twice
     check_outputs(results, overwrite=overwrite)
     check_writable(out)
-    os.environ["GANPRIOR_PROFILE"] = profile  # inherited by the kernels
+    os.environ["GANPRIOR_PROFILE"] = profile  # inherited by the kernels, as is the folder that paths start from
+    os.environ["GANPRIOR_CALLER"] = os.getcwd()
     done = []
     for count, notebook in enumerate(notebooks, 1):
         print(f"[{count}/{len(notebooks)}] {notebook.stem} ({profile})", flush=True)
@@ -103,15 +109,16 @@ def _execute(notebook: Path, target: Path, parameters: dict) -> None:
 
     part = target.with_name(f".{os.getpid()}.part.ipynb")  # other processes may run the same notebook
     try:
-        papermill.execute_notebook(
-            unformatted(notebook),
-            unformatted(part),  # becomes the target only when every cell has run
-            parameters=parameters,
-            cwd=str(notebook.parent),
-            execution_timeout=CELL_TIMEOUT,
-            log_output=False,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # else it warns that the kernel listens on this machine
-        )
+        with _kernel_is_told():
+            papermill.execute_notebook(
+                unformatted(notebook),
+                unformatted(part),  # becomes the target only when every cell has run
+                parameters=parameters,
+                cwd=str(notebook.parent),
+                execution_timeout=None if parameters.get("retrain") else CELL_TIMEOUT,
+                log_output=False,
+                extra_arguments=["--IPKernelApp.log_level=40"],  # else it warns that the kernel listens on this machine
+            )
         os.replace(part, target)
     except papermill.PapermillExecutionError as error:
         os.replace(part, _failed(target))
@@ -122,3 +129,22 @@ def _execute(notebook: Path, target: Path, parameters: dict) -> None:
         raise OSError(error.errno, error.strerror or str(error), str(target)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _kernel_is_told() -> Iterator[None]:
+    """Pass SIGTERM on to the kernel, which has a process group of its own: a cluster that wants its machine back tells
+    only us, and a kernel left behind would keep the GPU.
+    """
+    import psutil  # here: it comes with ipykernel
+
+    def pass_on(number: int, _frame) -> None:
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+
+    former = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -1,9 +1,11 @@
 """The one training loop: counts, logs, saves, stops cleanly. The mathematics is in the step."""
 
+import functools
 import math
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import FrameType
 
 from torch import Tensor
@@ -14,6 +16,18 @@ from .record import Run
 Scalars = dict[str, Tensor]
 
 
+def _alone(fit: Callable[..., bool]) -> Callable[..., bool]:
+    """Keep other programs out of the run's folder for as long as ``fit`` runs."""
+
+    @functools.wraps(fit)
+    def held(fabric, step, state: dict, run: Run, **options) -> bool:
+        with run.held() if fabric.is_global_zero else nullcontext():
+            return fit(fabric, step, state, run, **options)
+
+    return held
+
+
+@_alone
 def fit(
     fabric,
     step: Callable[[object, dict, int], Scalars],
@@ -39,8 +53,8 @@ def fit(
     files, and what it raises ends the run. first: is called so with the state of a run that has no checkpoint yet,
     before its first step, and that state is saved.
 
-    Raises ValueError for a batch that the processes cannot share equally, FloatingPointError when a scalar is NaN or
-    infinite; the checkpoint before it stays.
+    Raises ValueError for a batch that the processes cannot share equally, OSError while another program trains in the
+    run's folder, FloatingPointError when a scalar is NaN or infinite; the checkpoint before it stays.
     """
     refuse_unequal(global_batch, fabric.world_size)
     if not run.resume(state) and first and fabric.is_global_zero:

@@ -1,12 +1,19 @@
 """A run's folder: parameters, metrics line by line, checkpoints that are never half written."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from ..storage import read_json, whole, write
+from ..storage import read_json, sole_writer, whole, write
+from .loggers import open_loggers
+
+if TYPE_CHECKING:
+    from lightning_fabric.loggers.logger import Logger
 
 RESULTS = ("metrics.jsonl", "summary.json", "last.ckpt")
 LATER = ("data_names",)  # parameters that runs begun before they existed go on without
@@ -18,14 +25,18 @@ class Run:
 
     A folder belongs to one set of parameters: opening it with others raises ValueError that names the difference, so
     that two runs never mix; so does a ``params.json`` that cannot be read, and results without one.
+
+    loggers: names of :mod:`.loggers`, which are told what is logged too.
     """
 
-    def __init__(self, path: str | os.PathLike, params: dict):
+    def __init__(self, path: str | os.PathLike, params: dict, *, loggers: Sequence[str] = ()):
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoint = self.path / "last.ckpt"
         self._metrics = self.path / "metrics.jsonl"
         self._own(self.path / "params.json", params)
+        self._params, self._names = params, loggers
+        self._loggers: list[Logger] = []
 
     def _own(self, path: Path, params: dict) -> None:
         text = json.dumps(params, indent=1, sort_keys=True) + "\n"
@@ -45,6 +56,11 @@ class Run:
         """Append one JSON line; flushed, so that a crash loses nothing."""
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
+        if self._names and not self._loggers:  # only now: which step comes first is known when the run was resumed
+            self._loggers = open_loggers(self._names, self.path, self._params, step)
+        for logger in self._loggers:
+            logger.log_metrics(scalars, step)
+            logger.save()
 
     def history(self) -> list[dict]:
         """The logged lines, first to last; a line cut short by a crash is left out."""
@@ -57,6 +73,12 @@ class Run:
             except json.JSONDecodeError:
                 continue
         return entries
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from running here for the length of the block; raises OSError while one does."""
+        with sole_writer(self.path, [], overwrite=True):
+            yield
 
     def save(self, state: dict) -> None:
         """Write ``last.ckpt`` under another name, flush it to the disk, then rename: the old one stays until then.

@@ -30,6 +30,7 @@ class Execution(NamedTuple):
     readers: int | None = None  # processes that read images ahead; None: by the cores there are
     compile: bool = False  # the networks' forward passes, by torch.compile; what is differentiated twice stays as it is
     recompute: bool = False  # activations in the backward pass in place of keeping them, see recompute_activations
+    loggers: tuple[str, ...] = ()  # names of .loggers, beside the run's own JSON lines
     rehearse: bool = False  # one step and one evaluation on little, and an estimate of the whole; nothing is kept
 
     def prepare(self, *modules: nn.Module) -> None:

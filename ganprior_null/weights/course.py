@@ -206,14 +206,15 @@ def restorer_files(folder: Path, name: str) -> list[Path]:
 
 
 def save_restorer(folder: Path, name: str, network: Restorer, metadata: dict) -> list[Path]:
-    """NAME.safetensors in half precision, and NAME.rest.safetensors if that would exceed the limit of a file.
+    """NAME.safetensors in half precision; among the course's own weights, whose files have a limit, the tensors beyond
+    it in NAME.rest.safetensors.
 
-    Raises ValueError when two files are not enough.
+    Raises ValueError when two files are not enough there.
     """
     half = {key: v.half() if v.is_floating_point() else v for key, v in network.network.state_dict().items()}
     first: dict[str, Tensor] = {}
     rest: dict[str, Tensor] = {}
-    room = LIMIT - OVERHEAD
+    room = LIMIT - OVERHEAD if folder.resolve() == FOLDER.resolve() else nbytes(half)
     for key, value in sorted(half.items(), key=lambda pair: -pair[1].nbytes):
         fits = value.nbytes <= room
         (first if fits else rest)[key] = value

@@ -1,9 +1,12 @@
 """A category is found where GANPRIOR_DATA says, a run's folder says what differs, torchrun gets the same experiment."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ganprior_null.cli import _parser
-from ganprior_null.experiments.launch import Source, find_source, gpus_for, launch, run_name, torchrun
+from ganprior_null.experiments.launch import Source, category_of, find_source, gpus_for, launch, run_name, torchrun
 from ganprior_null.options import read_options
 from ganprior_null.profiles import Experiment, restorer
 
@@ -14,8 +17,35 @@ def test_a_category_is_a_pack_below_the_folder_of_the_environment(tmp_path, monk
     found = find_source("faces")
     assert (found.name, found.folder, found.prior) == ("faces", tmp_path / "faces_color64", "faces64")
     assert found.margin == 6  # the prior's card says so
-    with pytest.raises(FileNotFoundError, match=r"no pack of cats at .*cats64: set GANPRIOR_DATA to the folder"):
+    with pytest.raises(FileNotFoundError, match=r"no images of cats at .*cats: set GANPRIOR_DATA to the folder"):
         find_source("cats")
+
+
+def test_a_category_may_be_a_folder_of_its_name(tmp_path, monkeypatch):
+    """Relative to where the command was typed, since a lesson's kernel works in the lesson's own folder."""
+    (tmp_path / "mine" / "faces").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setenv("GANPRIOR_DATA", "mine")
+    with pytest.raises(FileNotFoundError):  # the control: from here it is not to be seen
+        find_source("faces")
+    monkeypatch.setenv("GANPRIOR_CALLER", str(tmp_path))
+    assert find_source("faces").folder == tmp_path / "mine" / "faces"
+    assert find_source("mine/faces").folder == tmp_path / "mine" / "faces"
+    assert category_of("faces") == category_of("faces_color64") == "faces" and category_of("ffhq") == ""
+
+
+def test_sigterm_goes_on_to_what_was_started(tmp_path):
+    """torchrun's processes must save before they end; without it they would be left behind, on the GPU."""
+    child = "import signal, sys, time; signal.signal(15, lambda *_: (open(sys.argv[1], 'w').close(), sys.exit(75))); "
+    child += "print('ready', flush=True); time.sleep(60)"
+    code = "import sys; from ganprior_null.experiments.launch import succeeds; sys.exit(3 + succeeds(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, sys.executable, "-c", child, str(tmp_path / "saved")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(60) == 3
+    assert (tmp_path / "saved").exists()
 
 
 def test_drawn_faces_need_no_folder_and_any_folder_will_do(tmp_path):
@@ -63,9 +93,7 @@ def test_several_gpus_are_used_by_torchrun(tmp_path, monkeypatch):
     """No machine with GPUs is needed: only what would be started is looked at."""
     started = []
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr(
-        "subprocess.run", lambda command: started.append(command) or type("Done", (), {"returncode": 1})
-    )
+    monkeypatch.setattr("ganprior_null.experiments.launch.succeeds", lambda command: bool(started.append(command)))
     with pytest.raises(RuntimeError, match="did not finish; started again, it goes on"):
         launch(Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {"global_batch": 8})
     assert started[0][:4] == torchrun(2, Source("drawn", None, "faces64", 0), tmp_path, Experiment(), "smoke", {})[:4]

@@ -148,7 +148,7 @@ def test_casting_the_module_does_not_round_the_operator(case):
     assert torch.equal(cast(x), A(x)) and torch.equal(cast.pinv(A(x)), A.pinv(A(x)))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_device_follows_the_input(case):
     """Images on the GPU, operator left on the CPU or moved along: the result is the same, on the image's device."""
     A, in_shape = case

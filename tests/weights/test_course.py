@@ -106,7 +106,7 @@ def test_a_restorer_comes_back_from_one_file_or_two(folder, tmp_path, monkeypatc
             weights.load_restorer("panini-test")
 
 
-def test_two_files_are_filled_largest_first(tmp_path, monkeypatch):
+def test_two_files_are_filled_largest_first(folder, tmp_path, monkeypatch):
     """Shares of 60, 60, 30 and 30 % of a file: in this order the second file would have to take 120 %."""
     monkeypatch.setattr(module, "LIMIT", 300_000)
     network = torch.nn.ParameterList([torch.zeros(share * 500) for share in (60, 60, 30, 30)])
@@ -122,6 +122,10 @@ def test_a_prior_restores_nothing_and_a_giant_does_not_ship(folder, tmp_path, mo
     with pytest.raises(ValueError, match="do not fit into two files"):
         weights.save_restorer(tmp_path, "giant", giant, {"license": "any"})
     assert not (tmp_path / "giant.safetensors").exists()
+    own = tmp_path / "own"  # the limit is the repository's, not its users'
+    own.mkdir()
+    (file,) = weights.save_restorer(own, "giant", Restorer(giant, in_size=4, out_size=8), {"license": "any"})
+    assert file.stat().st_size > 300_000
 
 
 def test_every_shipped_file_has_a_card_and_is_small():

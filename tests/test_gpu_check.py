@@ -1,0 +1,66 @@
+"""`make gpu-check` runs at its smallest without a GPU, and says that its figures are no measurement."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "book" / "paper_scale.md"
+
+
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_everything_runs_on_a_processor_and_says_so(tmp_path, monkeypatch):
+    check = module("gpu_check")
+    monkeypatch.setattr(check, "run_tests", lambda scale: {"status": 0, "said": "none"})  # pytest within pytest
+    monkeypatch.setattr(check, "MODELS", ("pdn",))
+    monkeypatch.setattr(check, "PRECISIONS", {"float32": "32-true"})
+    found = check.measure(check.torch.device("cpu"))
+    assert [
+        name for name, part in found.items() if isinstance(part, dict) and ("failed" in part or "left out" in part)
+    ] == []
+    assert set(found["operators"]["ratios"]) == set(check.TABLE) and min(found["operators"]["ratios"].values()) > 0
+    assert {row["what"] for row in found["networks"]["rows"]} == {"G", "D", "StyleGAN2, step", "pdn, step"}
+    assert all(row["estimated_gb"] > 0 and "measured_gb" not in row for row in found["memory"]["rows"])
+    assert found["run"]["finished"] and found["run"]["step"] == found["run"]["steps"]
+    text = check.table(json.loads(json.dumps(found)))
+    assert "no GPU: a rehearsal, no figures" in text and "| PD |" in text
+    monkeypatch.setattr(check, "SECONDS", -1)  # the control: no time for anything
+    assert all(
+        "left out" in part for part in check.measure(check.torch.device("cpu")).values() if isinstance(part, dict)
+    )
+
+
+def test_the_page_shows_what_is_stored():
+    check, files = module("gpu_check"), sorted((ROOT / "data" / "results" / "gpu").glob("*.json"))
+    (shown,) = re.findall(r"% gpu-check: begin.*?\n(.*?)% gpu-check: end", PAGE.read_text("utf-8"), re.S)
+    assert shown.strip() == "\n\n".join(check.table(json.loads(file.read_text())) for file in files)
+
+
+def test_the_page_shows_the_hours_of_the_evening():
+    done = subprocess.run(
+        [sys.executable, "benchmarks/cost.py", "--evening"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (shown,) = re.findall(r"% evening: begin.*?\n\n(.*?)\n\n% evening: end", PAGE.read_text("utf-8"), re.S)
+    assert shown == done.stdout.strip()
+    assert float(re.findall(r"([\d.]+) h \|$", shown)[-1]) < 8  # an evening
+
+
+@pytest.mark.parametrize("model", ["glean", "panini", "pdn"])
+def test_the_evenings_table_and_its_hours_speak_of_the_same_runs(model):
+    import yaml
+
+    cost = module("cost")
+    lines = yaml.safe_load((ROOT / "workflow" / "gpu.yaml").read_text("utf-8"))["runs"].values()
+    count = sum(line.get("model", "pdn") == model for line in lines)
+    assert dict(cost.EVENING)[model] == count
