@@ -49,12 +49,12 @@ profile = profile_name(profile)
 #    (C10, B2).
 # 3. *Know your $A$.* Where $y$ is not made by pooling, the exact operator beats PD, before and after training (B1,
 #    C18).
-# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's long run is 0.8 dB and 0.09 SSIM
-#    above bicubic + PD on unseen people; the short runs behind C3 to C17 are not, so read those as comparisons, not as
-#    results.
-# 5. *Most of PD's head start needs no training.* C4's ninefold speed-up shrinks below one against PD put behind the
-#    finished network; C5 holds for the smaller adversarial weight, and for half of the cases at equal weight. Their
-#    controls say so.
+# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's night runs are above bicubic + PD
+#    on unseen people in PSNR, SSIM and distance; the laptop runs behind the other claims are not, so read those as
+#    comparisons, not as results.
+# 5. *Most of PD's head start needs no training.* The speed-up of C4 was large in short runs and is about one in the night
+#    runs, no more than PD put behind the other network gives; C5 holds for the smaller adversarial weight, and for half
+#    of the cases at equal weight. Their controls say so.
 # 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right.
 # 7. *Searching* a prior (C16) is realistic and unfaithful; predicting is about as good at 8x in a single pass (C17).
 # 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5).
