@@ -33,7 +33,7 @@ class Checked(NamedTuple):
 
 
 def check(
-    store: Store, size: int, *, skip_broken: bool, keep: Callable[[int, Tensor], None] | None = None
+    store: Store, size: int, *, skip_broken: bool, keep: Callable[[int, Tensor], object] | None = None
 ) -> list[int]:
     """The numbers of the images that can be used. keep(i, (1, 3, size, size) in [0, 1]) is given each, in order.
 
@@ -51,27 +51,28 @@ def check(
     return [i for i, name in enumerate(store.names) if name not in left_out]
 
 
-def look_through(store: Store, size: int, keep: Callable[[int, Tensor], None] | None = None) -> Checked:
+def look_through(store: Store, size: int, keep: Callable[[int, Tensor], object] | None = None) -> Checked:
     """Decode every image, by as many threads as there are cores."""
     found, prefix = Checked({}, {}), f"{printable(str(store.place))}{os.sep if store.place.is_dir() else ':'}"
 
-    def look(i: int) -> tuple[tuple[int, int] | None, str, Tensor | None]:
+    def look(i: int) -> tuple[str | tuple[int, int], Tensor | None]:
+        """(what is wrong, or else height and width; the square, where it is to be kept)."""
         try:
             x = store.read(i)
         except ValueError as error:
-            return None, str(error).removeprefix(prefix), None
-        side = tuple(x.shape[-2:])
-        return side, "", square(x, size) if keep and min(side) >= size else None
+            return str(error).removeprefix(prefix), None
+        height, width = x.shape[-2:]
+        return (height, width), square(x, size) if keep and min(height, width) >= size else None
 
     bar = tqdm(total=len(store.names), unit="image", desc=f"reading {store.place.name}", disable=bool(keep))
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         for some in _runs(len(store.names)):
-            for i, (side, wrong, x) in zip(some, pool.map(look, some), strict=True):
-                if wrong:
-                    found.broken[store.names[i]] = wrong
-                elif min(side) < size:
-                    found.small[store.names[i]] = side
-                elif keep:
+            for i, (seen, x) in zip(some, pool.map(look, some), strict=True):
+                if isinstance(seen, str):
+                    found.broken[store.names[i]] = seen
+                elif min(seen) < size:
+                    found.small[store.names[i]] = seen
+                elif keep and x is not None:
                     keep(i, x)
             bar.update(len(some))
     return found

@@ -15,6 +15,8 @@ from .faces import render
 from .factors import FaceFactors, face_factors
 from .stores import Store
 
+Indices = Sequence[int] | Tensor  # whole numbers
+
 DRAWN_HELD = 512_000_000  # bytes of drawn faces that are kept in memory: to draw takes longer than to decode
 AT_ONCE = 64  # images that are enlarged at a time: as floats they take four times the memory
 
@@ -30,10 +32,10 @@ class ImageSet(Protocol):
     def __getitem__(self, i: int) -> Tensor:
         """(3, size, size) uint8."""
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+    def __getitems__(self, indices: Indices) -> Tensor:
         """(n, 3, size, size) uint8, in the order of the indices."""
 
-    def take(self, indices: Sequence[int]) -> "ImageSet":
+    def take(self, indices: Indices) -> "ImageSet":
         """These images, in this order, as a set."""
 
 
@@ -51,10 +53,10 @@ class Held:
     def __getitem__(self, i: int) -> Tensor:
         return self.images[i]
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+    def __getitems__(self, indices: Indices) -> Tensor:
         return self.images[torch.as_tensor(indices, dtype=torch.long)]
 
-    def take(self, indices: Sequence[int]) -> "Held":
+    def take(self, indices: Indices) -> "Held":
         return Held(self.__getitems__(indices))
 
 
@@ -67,7 +69,7 @@ class Decoded:
 
     held = False
 
-    def __init__(self, store: Store, indices: Sequence[int], size: int, *, margin: int = 0):
+    def __init__(self, store: Store, indices: Indices, size: int, *, margin: int = 0):
         self.store, self.size, self.margin = store, size, margin
         self.indices = torch.as_tensor(indices, dtype=torch.long)
 
@@ -79,10 +81,10 @@ class Decoded:
             x = to_uint8(square(self.store.read(int(self.indices[i])), self.size))
         return crop(x, self.size, self.margin)[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+    def __getitems__(self, indices: Indices) -> Tensor:
         return torch.stack([self[int(i)] for i in indices])
 
-    def take(self, indices: Sequence[int]) -> "Decoded":
+    def take(self, indices: Indices) -> "Decoded":
         return Decoded(self.store, self.indices[torch.as_tensor(indices, dtype=torch.long)], self.size,
                        margin=self.margin)  # fmt: skip
 
@@ -101,10 +103,10 @@ class Drawn:
     def __getitem__(self, i: int) -> Tensor:
         return self.__getitems__([i])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+    def __getitems__(self, indices: Indices) -> Tensor:
         return to_uint8(render(self.take(indices).factors, self.size))
 
-    def take(self, indices: Sequence[int]) -> "Drawn":
+    def take(self, indices: Indices) -> "Drawn":
         chosen = torch.as_tensor(indices, dtype=torch.long)
         return Drawn(self.factors.map(lambda t: t[chosen]), self.size)
 

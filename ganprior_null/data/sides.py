@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,25 +20,28 @@ from .stores import Store, open_store
 HELD = 64_000_000  # bytes of decoded images that are kept in memory; more are decoded when they are asked for
 
 
-class Sides(NamedTuple):
+Images = TypeVar("Images", Tensor, ImageSet)
+
+
+class Sides(NamedTuple, Generic[Images]):
     """Images of either side, and a name each: of the person, or of the image itself.
 
     Of :func:`load_sides` uint8 tensors (N, 3, size, size), of :func:`open_sides` sets.
     """
 
-    training: Tensor | ImageSet
-    held_out: Tensor | ImageSet
+    training: Images
+    held_out: Images
     training_names: list[str]
     held_out_names: list[str]
 
 
-def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides:
+def load_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides[Tensor]:
     """:func:`open_sides` with all images in memory."""
     sides = open_sides(folder, size, margin=margin, skip_broken=skip_broken)
-    return sides._replace(training=all_of(sides.training), held_out=all_of(sides.held_out))
+    return Sides(all_of(sides.training), all_of(sides.held_out), *sides[2:])
 
 
-def open_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides:
+def open_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_broken: bool = False) -> Sides[ImageSet]:
     """A pack, a folder of image files or of shards, split: by person where a pack names them, else by image name or
     index. Sub-folders are searched.
 
@@ -50,15 +53,15 @@ def open_sides(folder: str | os.PathLike, size: int, *, margin: int = 0, skip_br
     :func:`load_pack`, :func:`~.stores.open_store`, :func:`~.checked.check` and :func:`split` raise, and ValueError for
     a margin that leaves nothing.
     """
-    folder = Path(folder)
+    folder, people = Path(folder), None
+    images: ImageSet
     if (folder / "pack.json").exists():
         pack = load_pack(folder)
-        images, keys, people = Held(crop(pack.images, size, margin)), [str(i) for i in range(len(pack.rows))], None
+        images, keys = Held(crop(pack.images, size, margin)), [str(i) for i in range(len(pack.rows))]
         if "person" in pack.rows[0]:
             people = [row["person"] for row in pack.rows]
     else:
         images, keys = open_images(open_store(folder), check_size(size), margin=margin, skip_broken=skip_broken)
-        people = None
     names = people or keys
     one, other = split(keys, people=people)
     return Sides(images.take(one), images.take(other), [names[i] for i in one], [names[i] for i in other])

@@ -22,8 +22,11 @@ BLOCK = 512  # bytes of a tar header, and of each of the blocks of zeros that en
 class Store(Protocol):
     """Images by number; ``names`` in order, by which they are split, whatever holds them."""
 
-    place: Path
-    names: list[str]
+    @property
+    def place(self) -> Path: ...
+
+    @property
+    def names(self) -> list[str]: ...
 
     def read(self, i: int) -> Tensor:
         """(1, 3, H, W) in [0, 1]. Raises ValueError, naming the image, for one that cannot be read."""
@@ -123,7 +126,7 @@ def read_table(file: Path) -> list[tuple[str, int, int]]:
                 hidden = os.path.basename(member.name).startswith(".")
                 if member.isfile() and not hidden and os.path.splitext(member.name)[1].lower() in READ:
                     found.append((member.name.removeprefix("./"), member.offset_data, member.size))
-                archive.members = []  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all; the stubs leave it out
             end = archive.offset
     except (tarfile.TarError, OSError) as error:
         raise ValueError(f"{shown} is cut off, or no tar file ({error}); copy it again") from error

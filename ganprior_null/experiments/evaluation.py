@@ -39,8 +39,9 @@ def evaluate(
     A_true makes y; A: whose null space the answers are put into, or None. As many images as :func:`.figures.at_once`
     says are in memory at a time, beside their features and the first few.
     """
-    judged, raw, first = Judgement(A_true, features), [], []
-    corrected = None
+    judged, raw = Judgement(A_true, features), []
+    first: list[Part] = []
+    corrected: dict[str, Judgement] = {}
     for part in parts(network, images, A_true, A):
         x, y, x_r, x_hat = part
         others = corrections(x.shape[-1] // y.shape[-1], A_true)

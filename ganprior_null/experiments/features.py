@@ -32,7 +32,7 @@ LOOK = (
 )  # fmt: skip
 
 
-def pack_sides(folder: Path) -> Sides:
+def pack_sides(folder: Path) -> Sides[Tensor]:
     """A pack's two sides at 64 pixels; portraits, which name their people, lose a margin and are enlarged again."""
     margin = PORTRAIT_MARGIN if "person" in load_pack(folder).rows[0] else 0
     return load_sides(folder, SIZE, margin=margin)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import Sides, load_sides
+from ..data import load_sides
 from ..data.image_sets import all_of
 from ..images import as_file, from_uint8
 from ..metrics import centred, embeddings, identity_of_features
@@ -81,7 +81,7 @@ def evaluate_recognition(source: Source) -> dict:
     if source.folder is None:
         raise ValueError("nobody is drawn twice: recognition needs a pack of faces that names its people")
     networks = {"dlib": load_dlib_faces(), "features64": load_features64()}
-    sides: Sides = load_sides(source.folder, 64, margin=source.margin)
+    sides = load_sides(source.folder, 64, margin=source.margin)
     x, people = from_uint8(sides.held_out), sides.held_out_names
     if len(set(people)) == len(people):
         raise ValueError(f"{source.folder}: nobody appears twice among the {len(x)} held-out images")

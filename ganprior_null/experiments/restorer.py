@@ -102,8 +102,8 @@ def rehearse(fabric, step: Callable, state: dict, test: ImageSet, A_true: Linear
     return True
 
 
-def about_run(data: Path | None, sides: Sides, margin: int, precision: str, this: Experiment, profile: Profile,
-              recipe: RestorerRecipe) -> dict:  # fmt: skip
+def about_run(data: Path | None, sides: Sides[ImageSet], margin: int, precision: str, this: Experiment,
+              profile: Profile, recipe: RestorerRecipe) -> dict:  # fmt: skip
     """What a run's ``params.json`` holds; of the losses that single systems have, those that it was trained with.
 
     Options that are off are left out, so that runs begun before they existed go on.
@@ -150,7 +150,7 @@ def evaluation(
 
 
 def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int, skip_broken: bool,
-                 fewest: int = FEWEST_IMAGES) -> Sides:  # fmt: skip
+                 fewest: int = FEWEST_IMAGES) -> Sides[ImageSet]:  # fmt: skip
     """What to train on and what to test on. Raises ValueError for fewer to test on than fd_features64 needs."""
     if profile.test_images < fewest:
         raise ValueError(
@@ -168,7 +168,7 @@ def choose_sides(data: Path | None, size: int, profile: Profile, *, margin: int,
     return sides
 
 
-def drawn_sides(size: int, profile: Profile) -> Sides:
+def drawn_sides(size: int, profile: Profile) -> Sides[ImageSet]:
     """Procedural faces, those to test on of another seed."""
     counts = min(DRAWN, profile.steps * profile.global_batch), profile.test_images
     x, other = (drawn_faces(count, size, seed) for seed, count in enumerate(counts))

@@ -91,7 +91,7 @@ def unseen_images(trained: Trained, data: Path | None) -> ImageSet:
     return unseen_sides(trained, data).held_out
 
 
-def unseen_sides(trained: Trained, data: Path | None) -> Sides:
+def unseen_sides(trained: Trained, data: Path | None) -> Sides[ImageSet]:
     """What the run was trained on, and of the held-out side as many images as its figures are over.
 
     data: that pack or folder, as for ``train``, or the folder in which it lies; None: the folder of packs that

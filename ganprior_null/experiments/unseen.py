@@ -65,7 +65,8 @@ def after_use(network: Restorer, images: ImageSet, A_true: LinearOperator) -> di
 
     What PD in use does for a network that was trained without it (Table 3), and what y's mean colour alone does.
     """
-    features, found = load_features64(), {}
+    features = load_features64()
+    found: dict[str, Judgement] = {}
     for x, y, x_r, _ in parts(network, images, A_true, None):
         for name, answers in corrected(x_r, y).items():
             found.setdefault(name, Judgement(A_true, features)).add(answers, x, y)
@@ -77,7 +78,8 @@ def artefacts(network: Restorer, images: ImageSet, A_true: LinearOperator, A: Li
 
     Files of 8 bits, all of them; means over the images.
     """
-    degraded, found = Degraded(images, share=1.0), {}
+    degraded = Degraded(images, share=1.0)
+    found: dict[str, list[Tensor]] = {}
     some = runs(len(images), at_once(images.size))
     for numbers, part in zip(some, parts(network, images, A_true, A), strict=True):
         worse = from_uint8(degraded.__getitems__(numbers))

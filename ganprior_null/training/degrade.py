@@ -1,7 +1,6 @@
 """Ground truth as it is found: a part of the training images blurred, noisy and compressed (paper, Figure 8)."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..data import Held, ImageSet
-from ..data.image_sets import all_of
+from ..data.image_sets import Indices, all_of
 from ..images import from_uint8, to_uint8
 from .stream import step_generator
 from .views import blurred
@@ -46,10 +45,10 @@ class Degraded:
         image = self.images[i]
         return degraded(image, generator) if torch.rand((), generator=generator) < self.share else image
 
-    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+    def __getitems__(self, indices: Indices) -> Tensor:
         return torch.stack([self[int(i)] for i in indices])
 
-    def take(self, indices: Sequence[int]) -> ImageSet:
+    def take(self, indices: Indices) -> ImageSet:
         """These, degraded as they are here, in memory."""
         return Held(self.__getitems__(indices))
 

@@ -2,10 +2,11 @@
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..data import ImageSet
 from .stream import batch_indices
@@ -28,7 +29,8 @@ class Batches:
                  pinned: bool = False):  # fmt: skip
         self.images, self.readers, self.pinned = images, readers, pinned
         self._steps = dict(count=len(images), batch=batch, seed=seed, rank=rank, world=world)
-        self._next, self._stream = None, iter(())
+        self._next: int | None = None
+        self._stream: Iterator[Tensor | str] = iter(())
 
     def __call__(self, t: int) -> Tensor:
         if self._next != t:
@@ -49,7 +51,7 @@ class Batches:
         self._next, self._stream = None, iter(())  # the loader's iterator ends its processes as it goes
 
     def _loader(self, first: int) -> DataLoader:
-        ahead = dict(prefetch_factor=AHEAD, worker_init_fn=_ignore_signals) if self.readers else {}
+        ahead: dict[str, Any] = dict(prefetch_factor=AHEAD, worker_init_fn=_ignore_signals) if self.readers else {}
         return DataLoader(
             _Readable(self.images),
             batch_sampler=_Steps(first, **self._steps),
@@ -74,7 +76,7 @@ class _Steps(Sampler):
             t += 1
 
 
-class _Readable:
+class _Readable(Dataset):
     """An image set whose errors come as text: torch would wrap those of a reader in its traceback."""
 
     def __init__(self, images: ImageSet):
@@ -90,7 +92,7 @@ class _Readable:
             return str(error)
 
 
-def _as_it_is(batch: Tensor | str) -> Tensor | str:
+def _as_it_is(batch):
     return batch
 
 

@@ -149,8 +149,8 @@ def restorer_step(
 
 
 def losses_of(
-    fabric, network: nn.Module, A: LinearOperator | None, recipe: RestorerRecipe, t: int, part: Micro, x: Tensor,
-    y: Tensor, seen_by: tuple[nn.Module, nn.Module],
+    fabric, network: Restorer, A: LinearOperator | None, recipe: RestorerRecipe, t: int, part: Micro, x: Tensor,
+    y: Tensor, seen_by: tuple[VGG16 | FeatureNet64, nn.Module],
 ) -> tuple[Scalars, Tensor, Tensor]:  # fmt: skip
     """({name: loss}, their weighted sum, x_hat) of a micro-batch: all losses but the adversarial ones."""
     features, embed = seen_by
@@ -169,7 +169,7 @@ def losses_of(
         scalars["identity"] = embedding_loss(x_hat, x, embed)
         loss = loss + recipe.identity_weight * scalars["identity"]
     if recipe.w_norm_weight:
-        scalars["w norm"] = w_norm(inner, network.network.latent_avg)
+        scalars["w norm"] = w_norm(inner, network.network.get_buffer("latent_avg"))
         loss = loss + recipe.w_norm_weight * scalars["w norm"]
     if recipe.pyramid_weight:
         scalars["pyramid"] = pyramid_l1(inner, to_signed(x)).sum()
@@ -181,7 +181,7 @@ def losses_of(
 
 
 def adversarial(
-    fabric, D: nn.Module, recipe: RestorerRecipe, part: Micro, loss: Tensor, x_hat: Tensor, x: Tensor
+    fabric, D: StyleGAN2Discriminator, recipe: RestorerRecipe, part: Micro, loss: Tensor, x_hat: Tensor, x: Tensor
 ) -> Scalars:
     """Add the gradients of a micro-batch: the network's, of its other losses and D's judgement, and D's; the losses."""
     real, real_scores = judged(fabric, D, to_signed(x))

@@ -53,7 +53,7 @@ def recompute_activations(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, BLOCKS):
-            module.forward = _Recomputed(module)
+            vars(module)["forward"] = _Recomputed(module)  # of this one, before its class's
 
 
 class _Recomputed:

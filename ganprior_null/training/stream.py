@@ -33,7 +33,7 @@ def draw_noise(
     """
     if size <= LARGE:
         return [part[mine] for part in draw(count, after or step_generator(seed, step, purpose))]
-    device = "cpu" if device.type == "meta" else device  # which has no generators
+    device = torch.device("cpu") if device.type == "meta" else device  # which has no generators
     each = [draw(1, step_generator(seed, step, f"{purpose} {i}", device=device)) for i in range(count)[mine]]
     return [torch.cat(parts) for parts in zip(*each, strict=True)]
 

@@ -87,7 +87,7 @@ from ganprior_null.experiments.prior import train_prior
 from ganprior_null.profiles import prior
 from ganprior_null.training import Execution, loop
 sides.HELD = 0
-loop.fit.__kwdefaults__.update(save_every=5, log_every=1, progress=False)
+loop.fit.__wrapped__.__kwdefaults__.update(save_every=5, log_every=1, progress=False)
 profile = prior("smoke", images=4 * int(sys.argv[3]))
 execution = Execution("32-true", "cpu", readers=int(sys.argv[4]))
 train_prior(Path(sys.argv[1]), Path(sys.argv[2]), profile, execution=execution)
