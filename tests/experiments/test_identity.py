@@ -72,7 +72,7 @@ def test_recognition_needs_named_people(capsys, monkeypatch, tmp_path):
     assert "nobody is drawn twice" in capsys.readouterr().err
     monkeypatch.setenv("GANPRIOR_DATA", str(tmp_path))
     assert main(["evaluate", "recognition"]) == 2
-    assert "no pack of faces at" in capsys.readouterr().err
+    assert "no images of faces at" in capsys.readouterr().err
 
 
 def test_recognition_of_the_pack(shared, monkeypatch, capsys):
