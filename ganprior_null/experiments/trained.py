@@ -75,7 +75,8 @@ def load_published(path: Path) -> tuple[Trained, str]:
     """
     params = read_run(path).params
     about = {name: read_metadata(shipped_path(name)) for name in shipped_restorers(params["factor"])}
-    same = [name for name, told in about.items() if all(told.get(key) == value for key, value in params.items())]
+    noted = {key: value for key, value in params.items() if key != "category"}  # which follows from "data"
+    same = [name for name, told in about.items() if all(told.get(key) == value for key, value in noted.items())]
     if (path / "last.ckpt").is_file() or not same:
         return load_trained(path), "last.ckpt"
     this = experiment_of(params)
