@@ -5,7 +5,6 @@ become still pictures. Any warning of the build is an error; the former site sta
 """
 
 import argparse
-import base64
 import html
 import importlib.util
 import json
@@ -27,6 +26,7 @@ from ganprior_null.lessons.record import read_record
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 VIEW = "application/vnd.jupyter.widget-view+json"
+SVG = "image/svg+xml"
 STATE = "application/vnd.jupyter.widget-state+json"
 API = runpy.run_path(str(BOOK / "api.py"))
 FIGURES = runpy.run_path(str(BOOK / "figures.py"))
@@ -185,7 +185,7 @@ def size_pictures(lesson) -> None:
             if width := output.get("metadata", {}).get("image/jpeg", {}).get("width"):
                 image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
                 image["width"] = f"{width}px"
-            if "data:image/webp" in output.get("data", {}).get("image/svg+xml", ""):
+            if "data:image/webp" in output.get("data", {}).get(SVG, ""):
                 cell.metadata.setdefault("mystnb", {}).setdefault("image", {})["classes"] = "pictures"
 
 
@@ -233,11 +233,8 @@ def save_cover(lesson, book: Path) -> None:
     """The figure of a cell tagged ``cover`` is the picture of the landing page: made by a lesson, like all others."""
     for cell in lesson.cells:
         if "cover" in cell.metadata.get("tags", []):
-            kinds = ("image/png", "image/jpeg")
-            (figure,) = [
-                output.data[kind] for output in cell.outputs for kind in kinds if kind in output.get("data", {})
-            ]
-            (book / "cover.png").write_bytes(base64.b64decode(figure))  # browsers look into the file, not at its name
+            (figure,) = [output.data[SVG] for output in cell.outputs if SVG in output.get("data", {})]
+            (book / "cover.svg").write_text(figure, "utf-8")
 
 
 def save_front(lesson, book: Path) -> None:
