@@ -26,6 +26,7 @@ from torch.utils import benchmark
 
 from ganprior_null import AveragePool, BlurDownsample, Resize, enforce_consistency, project_box
 from ganprior_null.experiments import estimate
+from ganprior_null.metrics import FEWEST_IMAGES
 from ganprior_null.places import COMMITTED, ROOT, commit
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import PRIORS, RESTORERS, Experiment, Prior
@@ -48,11 +49,13 @@ class Scale:
     batch: int
     seconds: float  # that a timing takes at least; 0: of a single call
     tests: tuple[str, ...]  # words for pytest
+    run: dict  # what lesson 07's run has in place of the profile's
 
 
+TESTS = ("-m", "gpu", "tests/operators")
 SCALES = {
-    "cuda": Scale("gpu", (256, 1024), 4, 0.5, ("-m", "gpu", "tests/operators")),
-    "cpu": Scale("smoke", (32,), 4, 0.0, ("-m", "gpu", "tests/operators")),
+    "cuda": Scale("gpu", (256, 1024), 4, 0.5, TESTS, {"steps": 100, "eval_every": 100}),
+    "cpu": Scale("smoke", (32,), 4, 0.0, TESTS, {"steps": 1, "eval_every": 1, "test_images": FEWEST_IMAGES}),
 }
 
 
@@ -141,10 +144,8 @@ def consistency(x: torch.Tensor, A: torch.nn.Module) -> Callable[[], torch.Tenso
 
 
 def sizes(side: int, scale: Scale) -> Prior:
-    """The profile's prior at a side: as wide at 4 pixels, and as narrow at its finest."""
-    row = PRIORS["paper" if side > PRIORS[scale.profile].size else scale.profile]
-    if side >= 64 > row.size:
-        row = PRIORS["laptop"]  # smoke's is too small for a restorer
+    """The profile's prior at a side, cut off above it; where the profile's is too small, that of a larger profile."""
+    row = next(PRIORS[name] for name in (scale.profile, "laptop", "paper") if side <= PRIORS[name].size)
     return dataclasses.replace(row, size=side, widths=row.widths[: side.bit_length() - 2])
 
 
@@ -232,8 +233,7 @@ def lesson_run(scale: Scale, began: float) -> dict:
     from ganprior_null.experiments.restorer import train_restorer
     from ganprior_null.profiles import restorer
 
-    few = {"steps": 100, "eval_every": 100} if scale.profile == "gpu" else {}
-    profile = restorer(scale.profile, **few)
+    profile = restorer(scale.profile, **scale.run)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         done = train_restorer(None, Path(folder) / "run", Experiment(null_space="pd"), profile, execution=Execution())

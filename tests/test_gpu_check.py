@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,11 +46,8 @@ def test_the_page_shows_what_is_stored():
 
 
 def test_the_page_shows_the_hours_of_the_evening():
-    done = subprocess.run(
-        [sys.executable, "benchmarks/cost.py", "--evening"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     (shown,) = re.findall(r"% evening: begin.*?\n\n(.*?)\n\n% evening: end", PAGE.read_text("utf-8"), re.S)
-    assert shown == done.stdout.strip()
+    assert shown == module("cost").evening()
     assert float(re.findall(r"([\d.]+) h \|$", shown)[-1]) < 8  # an evening
 
 
