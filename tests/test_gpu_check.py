@@ -1,11 +1,14 @@
 """`make gpu-check` runs at its smallest without a GPU, and says that its figures are no measurement."""
 
+import functools
 import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
+
+from ganprior_null.profiles import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "paper_scale.md"
@@ -18,10 +21,11 @@ def module(name):
     return found
 
 
-def test_everything_runs_on_a_processor_and_says_so(tmp_path, monkeypatch):
+def test_everything_runs_on_a_processor_and_says_so(monkeypatch, tiny_prior):
     check = module("gpu_check")
     monkeypatch.setattr(check, "run_tests", lambda scale: {"status": 0, "said": "none"})  # pytest within pytest
     monkeypatch.setattr(check, "MODELS", ("pdn",))
+    monkeypatch.setattr(check, "Experiment", functools.partial(Experiment, prior=tiny_prior))  # lesson 07's, narrow
     monkeypatch.setattr(check, "PRECISIONS", {"float32": "32-true"})
     found = check.measure(check.torch.device("cpu"))
     assert [

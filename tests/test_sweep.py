@@ -145,14 +145,15 @@ from ganprior_null.report import results_folder
 
 out = results_folder() / "restorers" / f"drawn-seed{seed}"
 if retrain:
-    launch(find_source(""), out, Experiment(seed=seed), profile_name(profile), {"steps": STEPS, "eval_every": STEPS})
+    this = Experiment(seed=seed, prior="tiny")
+    launch(find_source("", "tiny"), out, this, profile_name(profile), {"steps": STEPS, "eval_every": STEPS})
 """.replace("STEPS", str(STEPS)),
     ),
 ]
 
 
 @pytest.fixture
-def sweep(tmp_path, monkeypatch):
+def sweep(tmp_path, monkeypatch, tiny_prior):
     """folder -> a started sweep, of one run, in that folder: `make sweep`, which is what the container runs."""
     import nbformat.v4 as v4
 
@@ -217,7 +218,7 @@ def signal_all(process, number):
 def test_a_sweep_that_was_preempted_and_killed_ends_as_one_left_alone(tmp_path, sweep):
     """First the machine is taken back (SIGTERM to all, as SLURM does), then everything dies at once (SIGKILL)."""
     alone = tmp_path / "alone"
-    assert train_restorer(None, alone, Experiment(), restorer("smoke", steps=STEPS, eval_every=STEPS))
+    assert train_restorer(None, alone, Experiment(prior="tiny"), restorer("smoke", steps=STEPS, eval_every=STEPS))
 
     killed = tmp_path / "killed"
     first = sweep(killed)
