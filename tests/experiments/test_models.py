@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from ganprior_null.cli import main
+from ganprior_null.data import Held
+from ganprior_null.experiments.evaluation import evaluate
 from ganprior_null.experiments.figures import restore
 from ganprior_null.experiments.models import MODELS, model
 from ganprior_null.experiments.restorer import Experiment, about_run, build, measure, operators, recipe_of
 from ganprior_null.experiments.trained import load_trained
-from ganprior_null.experiments.unseen import under_each
 from ganprior_null.images import save_image
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.metrics import consistency_db
@@ -129,8 +130,8 @@ def test_a_run_of_a_system_that_enlarges_is_stored_read_judged_and_published(tmp
     assert params["w_norm_weight"] == 0.005 and "pyramid_weight" not in params  # losses that others have are not noted
     trained = load_trained(tmp_path / "run")
     assert (trained.network.in_size, trained.network.out_size) == (4, 64)  # the encoder's side is 64
-    x = torch.rand(2, 3, 64, 64)
-    tested = under_each(trained.network, x, {"bicubic": trained.A_true}, trained.A)["bicubic"]
+    images = Held(torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8))
+    tested = evaluate(trained.network, images, trained.A_true, trained.A, load_features64()).figures
     assert tested["PSNR(LR) enforced"] > 120 > tested["PSNR(LR) raw"]
     assert main(["publish", str(tmp_path / "run"), "psp-tiny", "--out", str(tmp_path / "weights")]) == 0
     card = (tmp_path / "weights" / "psp-tiny.md").read_text("utf-8")
