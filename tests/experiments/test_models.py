@@ -8,12 +8,13 @@ import torch
 
 from ganprior_null.cli import main
 from ganprior_null.data import Held
+from ganprior_null.data.sides import Sides
 from ganprior_null.experiments.evaluation import evaluate
 from ganprior_null.experiments.figures import restore
 from ganprior_null.experiments.models import MODELS, model
 from ganprior_null.experiments.restorer import Experiment, about_run, build, measure, operators, recipe_of
 from ganprior_null.experiments.trained import load_trained
-from ganprior_null.images import save_image
+from ganprior_null.images import from_uint8, save_image
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.metrics import consistency_db
 from ganprior_null.operators import AveragePool
@@ -118,7 +119,7 @@ def test_a_run_of_a_system_that_enlarges_is_stored_read_judged_and_published(tmp
     def evaluation(run, x, A_true, A, steps):  # the judge is tried elsewhere, and takes long
         def look(state):
             run.log(state["step"], {"PSNR": 20.0})
-            save_image(x[0], run.path / "sheet.webp")
+            save_image(from_uint8(x[0]), run.path / "sheet.webp")
 
         return look
 
@@ -168,7 +169,7 @@ def test_two_pixels_become_sixty_four(name, fabric):
     recipe, prior = recipe_of(this, row), load_prior("faces64").generator
     network, (A_true, A) = build(this, prior, row), operators(this, 64)
     state = restorer_state(network, StyleGAN2Discriminator(64, dict.fromkeys(prior.channels, 8)), recipe)
-    x = torch.rand(2, 3, 64, 64)
+    x = torch.rand(recipe.global_batch, 3, 64, 64)
     y = measure(A_true, x)
     step = restorer_step(lambda t: (x, y), A, recipe, load_features64())
     before = [p.clone() for p in network.parameters()]
@@ -183,7 +184,9 @@ def test_two_pixels_become_sixty_four(name, fabric):
 def test_what_glean_stores_is_as_before():
     """Runs begun before the other systems came go on: their parameters have none of the others' losses."""
     this, row = Experiment(), profile("night")
-    params = about_run(None, 1, 0, "32-true", this, row, recipe_of(this, row))
+    one = Held(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    sides = Sides(one, one, ["a"], ["b"])
+    params = about_run(None, sides, 0, "32-true", this, row, recipe_of(this, row))
     assert not {"identity_weight", "w_norm_weight", "pyramid_weight", "matching_weight"} & params.keys()
     assert not {"relativistic", "pixels_first"} & params.keys()
 
