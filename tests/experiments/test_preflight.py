@@ -139,7 +139,7 @@ BATCH = 16
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a program is read off as Linux writes it")
 def test_a_real_step_takes_what_was_estimated():
-    """On a processor, whose libraries keep copies of their own: 1.22 times as much was measured with 64 images; SLACK is 1.25."""
+    """A processor's libraries keep copies of their own: 1.22 times as much was measured at 64 images; SLACK is 1.25."""
     make = lambda batch, device: estimate.restorer_step_of(  # noqa: E731
         Experiment(model="glean"), PRIORS["laptop"], RESTORERS["laptop"], batch, device
     )
