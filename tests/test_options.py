@@ -47,7 +47,7 @@ def test_a_value_of_another_type_is_refused(capsys):
 def test_lessons_begin_with_the_same_values(lesson):
     """papermill wants literals in the cell; those that are options of a training are the dataclass's own."""
     source = (ROOT / "notebooks" / f"{lesson}.py").read_text("utf-8")
-    cell = source.partition('tags=["parameters"]\n')[2].partition("# %%")[0]
+    cell = source.partition('tags=["parameters"')[2].partition("\n")[2].partition("# %%")[0]
     given = {line.target.id: ast.literal_eval(line.value) for line in ast.parse(cell).body}
     own = "prior"  # empty in a lesson: that of its data
     shared = {f.name: f.default for f in dataclasses.fields(Experiment) if f.name in given and f.name != own}
