@@ -43,6 +43,7 @@ def command(*arguments, cwd: Path) -> subprocess.CompletedProcess:
 def rerun(notebook: Path) -> subprocess.CompletedProcess:
     """Run a notebook again; cells tagged nbval-check-output must print what they printed before."""
     limits = ("--nbval-lax", "--nbval-cell-timeout=1500", "--nbval-current-env")
+    limits += ("--nbval-sanitize-with", str(Path(__file__).with_name("sanitize.cfg")))
     return command("pytest", *limits, "-q", "-x", "-p", "no:cacheprovider", notebook.name, cwd=notebook.parent)
 
 

@@ -76,7 +76,8 @@ def faults(browser, url: str, inside: str) -> list[str]:
             .map(e => 'equation not drawn: ' + e.textContent),
         ...[...document.querySelectorAll('mjx-merror')].map(e => 'equation with an error: ' + e.textContent),
         ...[...document.querySelectorAll('mjx-container')].filter(e => [...e.querySelectorAll('mjx-mtd, mjx-math > *')]
-            .some(part => part.getBoundingClientRect().left < e.closest('.math').getBoundingClientRect().left - 1))
+            .some(part => part.getBoundingClientRect().left <
+                (e.closest('.math') ?? e.parentElement).getBoundingClientRect().left - 1))
             .map(e => 'equation cut off on the left: ' + e.textContent),
         ...[...document.images].filter(e => e.loading !== 'lazy' && !(e.complete && e.naturalWidth))
             .map(e => 'picture not drawn: ' + e.src.slice(0, 100)),

@@ -167,7 +167,8 @@ def test_a_discriminator_file(tmp_path):
 
 def test_a_generator_is_no_discriminator(tmp_path, monkeypatch):
     G, _ = networks()
-    save_weights(tmp_path / "mine.discriminator.safetensors", G.state_dict(), {"model": "StyleGAN2"})
+    for name in ("mine.safetensors", "mine.discriminator.safetensors"):
+        save_weights(tmp_path / name, G.state_dict(), {"model": "StyleGAN2"})
     monkeypatch.setenv("GANPRIOR_WEIGHTS", str(tmp_path))
     with pytest.raises(ValueError, match="mine.discriminator.safetensors holds a StyleGAN2, not a discriminator"):
         load_discriminator("mine")
