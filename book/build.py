@@ -307,6 +307,10 @@ MENDED = [
     (r'<div id="pst-primary-sidebar"', r'<div id="pst-primary-sidebar" role="region" aria-label="Course"'),
     (r'(<summary) aria-label="Toggle hidden content"', r"\1"),
     (r"(<th[^>]*>)(?:<p></p>)?(</th>)", r'\1<span class="visually-hidden">item</span>\2'),
+    (
+        r"(<th[^>]*><p>)(<span class=.math[^>]*>[^<]*</span></p></th>)",
+        r'\1<span class="visually-hidden">symbol </span>\2',
+    ),
     (r'role="doc-biblioentry"', 'role="listitem"'),
     (r'(?s)<dt class="sig.*?</dt>', lambda signature: lean(signature[0])),
     (r'<dd>(<em class="sig-param">.*?)</dd>', r'<span class="sig-line">\1</span>'),
