@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import tempfile
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -118,25 +119,33 @@ def check_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def sole_writer(folder: Path, outputs: Iterable[Path], *, overwrite: bool) -> Iterator[None]:
+def sole_writer(folder: Path, outputs: Iterable[Path], *, overwrite: bool, patience: float = 0.0) -> Iterator[None]:
     """Hold a folder, made if need be, for the length of the block.
 
-    Raises OSError while another process holds it, and FileExistsError unless overwrite when one has meanwhile written
-    outputs there.
+    Raises OSError when another process still holds it after ``patience`` seconds, and FileExistsError unless overwrite
+    when one has meanwhile written outputs there.
     """
-    import fcntl  # here, since Windows has none
-
     check_writable(folder)
-    handle = os.open(folder, os.O_RDONLY)
+    handle, end = os.open(folder, os.O_RDONLY), time.monotonic() + patience
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise OSError(f"another process is writing to {folder}; wait for it, or choose another folder") from error
-    except OSError:  # some network disks lock no folders; each file is still written whole
-        pass
-    try:
+        while not _locked(handle):
+            if time.monotonic() >= end:
+                raise OSError(f"another process is writing to {folder}; wait for it, or choose another folder")
+            time.sleep(0.1)
         _check_free(list(outputs), overwrite)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Lock an open folder; False while another process holds it."""
+    import fcntl  # here, since Windows has none
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks lock no folders; each file is still written whole
+        pass
+    return True

@@ -48,7 +48,8 @@ profile = profile_name(profile)
 # 2. *In files too*, if they are rounded with care: clipping breaks consistency, the box and our rounding restore it
 #    (C10, B2).
 # 3. *Know your $A$.* Where $y$ is not made by pooling, the exact operator beats PD, before and after training (B1,
-#    C18).
+#    C18). Behind the five trained systems of Table 3, at 16x, PD raises PSNR, but neither SSIM nor the colour of eyes
+#    (C20, B8).
 # 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's night runs are above bicubic + PD
 #    on unseen people in PSNR, SSIM and distance; the laptop runs behind the other claims are not, so read those as
 #    comparisons, not as results.

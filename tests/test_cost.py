@@ -1,6 +1,5 @@
 """The table of costs on the page is the one that the stored measurement gives, and operations are counted correctly."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,16 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from .programs import program
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "paper_scale.md"
 
 
 @pytest.fixture(scope="module")
 def cost():
-    spec = importlib.util.spec_from_file_location("cost", ROOT / "benchmarks" / "cost.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/cost.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """`make gpu-check` runs at its smallest without a GPU, and says that its figures are no measurement."""
 
 import functools
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -10,19 +9,14 @@ import pytest
 
 from ganprior_null.profiles import Experiment
 
+from .programs import program
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "paper_scale.md"
 
 
-def module(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
 def test_everything_runs_on_a_processor_and_says_so(monkeypatch, tiny_prior):
-    check = module("gpu_check")
+    check = program("benchmarks/gpu_check.py")
     monkeypatch.setattr(check, "run_tests", lambda scale: {"status": 0, "said": "none"})  # pytest within pytest
     monkeypatch.setattr(check, "MODELS", ("pdn",))
     monkeypatch.setattr(check, "Experiment", functools.partial(Experiment, prior=tiny_prior))  # lesson 07's, narrow
@@ -44,14 +38,14 @@ def test_everything_runs_on_a_processor_and_says_so(monkeypatch, tiny_prior):
 
 
 def test_the_page_shows_what_is_stored():
-    check, files = module("gpu_check"), sorted((ROOT / "data" / "results" / "gpu").glob("*.json"))
+    check, files = program("benchmarks/gpu_check.py"), sorted((ROOT / "data" / "results" / "gpu").glob("*.json"))
     (shown,) = re.findall(r"% gpu-check: begin.*?\n(.*?)% gpu-check: end", PAGE.read_text("utf-8"), re.S)
     assert shown.strip() == "\n\n".join(check.table(json.loads(file.read_text())) for file in files)
 
 
 def test_the_page_shows_the_hours_of_the_evening():
     (shown,) = re.findall(r"% evening: begin.*?\n\n(.*?)\n\n% evening: end", PAGE.read_text("utf-8"), re.S)
-    assert shown == module("cost").evening()
+    assert shown == program("benchmarks/cost.py").evening()
     assert float(re.findall(r"([\d.]+) h \|$", shown)[-1]) < 8  # an evening
 
 
@@ -59,7 +53,7 @@ def test_the_page_shows_the_hours_of_the_evening():
 def test_the_evenings_table_and_its_hours_speak_of_the_same_runs(model):
     import yaml
 
-    cost = module("cost")
+    cost = program("benchmarks/cost.py")
     lines = yaml.safe_load((ROOT / "workflow" / "gpu.yaml").read_text("utf-8"))["runs"].values()
     count = sum(line.get("model", "pdn") == model for line in lines)
     assert dict(cost.EVENING)[model] == count

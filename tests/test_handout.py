@@ -1,6 +1,5 @@
 """A participant's notebooks hold the exercises and none of the answers."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -8,15 +7,14 @@ import nbformat
 import nbformat.v4 as v4
 import pytest
 
+from .programs import program
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
 def handout():
-    spec = importlib.util.spec_from_file_location("handout", ROOT / "book" / "handout.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.handout
+    return program("book/handout.py").handout
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0[0-8]_*.ipynb")), ids=lambda path: path.stem)

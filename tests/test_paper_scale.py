@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.report import record
 from ganprior_null.restorers import GFPGANNetwork, GLEANNetwork, GPENNetwork
 
+from .programs import program
 from .weights.test_restorer_weights import published
 from .weights.test_table3_weights import gfpgan_published
 from .weights.test_table3_weights import published as their_published
@@ -145,7 +145,7 @@ def test_a_command_that_does_not_exist_would_be_noticed(published_files, capsys)
 @pytest.mark.parametrize(("model", "factor"), [(m, f) for m in MODELS for f in (8, 16, 64)])
 def test_a_step_at_full_size_has_the_shapes_it_should(model, factor):
     """1024 pixels, the paper's widths and micro-batches of one image, on the meta device: no memory, every shape."""
-    cost = runpy.run_path(str(PAGE.parents[1] / "benchmarks" / "cost.py"))
-    step, state = cost["restorer_step_of"](model, factor, 1024, "paper", 4, torch.device("meta"))
+    cost = program("benchmarks/cost.py")
+    step, state = cost.restorer_step_of(model, factor, 1024, "paper", 4, torch.device("meta"))
     assert state["network"].out_size == 1024
     assert operations(step, state, {0: 1}) > 1e12

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import threading
 
 import pytest
 
@@ -95,3 +96,21 @@ def test_a_second_writer_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="a is there already"), hold():  # both had checked before either wrote
         pass
     assert names(tmp_path) == ["a"]
+
+
+def test_a_writer_that_is_about_to_end_is_waited_for(tmp_path):
+    first = sole_writer(tmp_path, [], overwrite=True)
+    first.__enter__()
+    with pytest.raises(OSError, match="another process"), sole_writer(tmp_path, [], overwrite=True):
+        pass  # the control: without patience it is refused
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        first.__exit__(None, None, None)
+
+    ending = threading.Timer(0.3, end)
+    ending.start()
+    with sole_writer(tmp_path, [], overwrite=True, patience=60.0):
+        assert ended.is_set()
+    ending.join()

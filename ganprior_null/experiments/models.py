@@ -19,7 +19,7 @@ not in the first sixteenth alone; y is clean, not blurred, noisy and JPEG-coded.
 GPEN (Yang et al. 2021). L1, adversary, feature matching; everything is trained. Departures: features are added to the
 bank's and not concatenated, since an ordinary prior has no room for them (the paper trains its own); one learning rate
 in place of 100 : 10 : 1 for encoder, bank and D, with which users saw training collapse; the adversary at GLEAN's 0.01
-in place of 1, since at 0.1 the answers fell below what costs nothing; mean absolute differences in feature matching; y
+in place of 1, since at 0.1 they fell below what costs nothing in PSNR; mean absolute differences in feature matching; y
 is clean.
 
 ESRGAN (Wang et al. 2018). No prior. L1 until D joins, then L1, perceptual loss and a relativistic adversary.

@@ -76,8 +76,11 @@ class Run:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from running here for the length of the block; raises OSError while one does."""
-        with sole_writer(self.path, [], overwrite=True):
+        """Keep other processes from running here for the length of the block; raises OSError while one does.
+
+        Readers of a run that was killed hold its folder until they notice, some seconds: that long the next one waits.
+        """
+        with sole_writer(self.path, [], overwrite=True, patience=15.0):
             yield
 
     def save(self, state: dict) -> None:

@@ -1,6 +1,5 @@
 """Quizzes: what their files must hold, that their numbers are right, and that their export comes back whole."""
 
-import importlib.util
 import itertools
 import math
 import re
@@ -14,6 +13,8 @@ from ganprior_null import AveragePool, Matrix, enforce_consistency
 from ganprior_null.lessons.quiz import load_quiz, parse_quiz, quizzes_folder, to_html
 from ganprior_null.priors import StyleGAN2
 from ganprior_null.widgets import quiz as shown
+
+from ..programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [path.stem for path in sorted(quizzes_folder().glob("*.toml"))]
@@ -192,10 +193,7 @@ def test_numbers_are_all_computed():
 
 @pytest.fixture(scope="module")
 def moodle():
-    spec = importlib.util.spec_from_file_location("quizzes", ROOT / "book" / "quizzes.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.moodle
+    return program("book/quizzes.py").moodle
 
 
 def read_back(text: str) -> dict[str, tuple]:

@@ -1,6 +1,5 @@
 """A browser for the pages, and a small site of the live figures alone, built as the course is."""
 
-import importlib.util
 import shutil
 import subprocess
 import sysconfig
@@ -12,6 +11,7 @@ import nbformat.v4 as v4
 import pytest
 
 from ..conftest import PATIENCE
+from ..programs import program
 
 AXE = "axe-core@4.10.3"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
@@ -37,10 +37,7 @@ def browser(chromium):
 @pytest.fixture(scope="session")
 def builder():
     """book/build.py as a module."""
-    spec = importlib.util.spec_from_file_location("build_book", ROOT / "book" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("book/build.py")
 
 
 @pytest.fixture(scope="session")

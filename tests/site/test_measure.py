@@ -1,7 +1,6 @@
 """book/measure.py sees open code, captions, the first live figure and what is too wide; figures are numbered."""
 
 import base64
-import importlib.util
 import io
 from pathlib import Path
 
@@ -9,16 +8,15 @@ import nbformat.v4 as v4
 import pytest
 from PIL import Image
 
+from ..programs import program
+
 ROOT = Path(__file__).resolve().parents[2]
 CAPTION = "**Figure 0.1.** A gray square."
 
 
 @pytest.fixture(scope="module")
 def measuring():
-    spec = importlib.util.spec_from_file_location("measure_book", ROOT / "book" / "measure.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("book/measure.py")
 
 
 def picture(width: int):

@@ -3,7 +3,6 @@
 import functools
 import gzip
 import http.server
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from ..programs import program
 from .conftest import AXE_RUN, AXE_TAGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -295,7 +295,7 @@ def test_every_lesson_can_be_shown_as_slides(browser, served):
 
 
 def test_every_link_leads_somewhere(served, tmp_path):
-    links = load("links")
+    links = program("book/links.py")
     wrong, checked = links.broken_links(served / SUBPATH)
     assert wrong == [] and checked > 500
     (tmp_path / "index.html").write_text(
@@ -326,7 +326,7 @@ def test_the_report_leads_to_the_measuring_cell_and_the_stored_value(browser, se
 
 
 def test_the_page_to_print_holds_all_pages_with_links_among_themselves(served):
-    site, printing = served / SUBPATH, load("print")
+    site, printing = served / SUBPATH, program("book/print.py")
     whole = printing.combine(site)
     ids = [tag["id"] for tag in whole.find_all(id=True)]
     assert len(set(ids)) == len(ids)
@@ -371,7 +371,7 @@ MOST_PAGES = 120  # of the PDF: what a group prints
 
 @pytest.mark.xfail(strict=True, reason="the text with its figures takes 156 pages; the target is not reached")
 def test_the_whole_pdf_is_no_longer_than_a_group_prints(served, tmp_path):
-    printing, pdf = load("print"), tmp_path / "course.pdf"
+    printing, pdf = program("book/print.py"), tmp_path / "course.pdf"
     with ThreadPoolExecutor() as other:  # Playwright wants a thread without a browser of its own
         other.submit(printing.print_site, served / SUBPATH, pdf).result()
     assert 40 < printing.pages(pdf.read_bytes()) < MOST_PAGES
@@ -385,7 +385,7 @@ def test_a_page_becomes_a_pdf(chromium, tmp_path):
     made = f"<script>const made = document.createElement('div'); made.textContent = 'live'; {late}</script>"
     text = f"<h1>Title</h1><h1 style='break-before: page'>Second page</h1>{live}{made}"
     page.write_text(head + text, "utf-8")
-    printing = load("print")
+    printing = program("book/print.py")
     with ThreadPoolExecutor() as other:  # Playwright wants a thread without a browser of its own
         other.submit(printing.render, chromium, page, tmp_path / "made" / "out.pdf").result()
     written = (tmp_path / "made" / "out.pdf").read_bytes()
@@ -402,14 +402,6 @@ def test_launch_buttons_need_an_address(builder):
     for wrong in ("github.com/you/project", "https://github.com/you", "https://github.com/you/project?x=1"):
         with pytest.raises(ValueError, match="reads like https://github.com/name/project"):
             builder.launchable(config, wrong)
-
-
-def load(name: str):
-    """A program of book/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import torch
 from ganprior_null.data import faces, open_sides, sides
 from ganprior_null.data.image_sets import all_of
 from ganprior_null.images import save_image
-from ganprior_null.storage import sole_writer
 from ganprior_null.training import Run, batch_indices
 from ganprior_null.training.loader import Batches
 
@@ -95,16 +94,6 @@ train_prior(Path(sys.argv[1]), Path(sys.argv[2]), profile, execution=execution)
 """
 
 
-def _wait_for_readers(folder):
-    """Until the readers of a killed run are gone, too: they hold its folder as long as they live."""
-    for _ in range(600):
-        try:
-            with sole_writer(folder, [], overwrite=True):
-                return
-        except OSError:
-            time.sleep(0.1)
-
-
 def test_killed_while_readers_read_it_ends_with_the_same_weights(folder, tmp_path):
     def train(out, steps, readers):
         return subprocess.Popen([sys.executable, "-c", TRAIN, str(folder), str(out), str(steps), str(readers)])
@@ -117,7 +106,6 @@ def test_killed_while_readers_read_it_ends_with_the_same_weights(folder, tmp_pat
     assert process.poll() is None  # it is killed at work
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    _wait_for_readers(killed)
     assert train(killed, 40, 1).wait() == 0
     states = [torch.load(path / "last.ckpt", weights_only=True) for path in (tmp_path / "whole", killed)]
     assert states[0]["step"] == states[1]["step"] == 40
