@@ -128,6 +128,16 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class OnePicture:
+    """A SinGAN trained on the y of one photograph: the options of ``evaluate singan``, kept in its ``params.json``."""
+
+    size: int = option(128, "side of the HR image, the middle of the photograph, pixels")
+    factor: int = option(4, "HR over LR")
+    steps: int = option(1000, "iterations a scale; the published program takes 2000")
+    seed: int = option(0, "of weights and noise")
+
+
+@dataclass(frozen=True)
 class Kernel:
     """An estimation of a blur kernel by KernelGAN."""
 

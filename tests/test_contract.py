@@ -121,6 +121,7 @@ WORDS = {
     "evaluate kernelgan": "--out --images --only --gaussian --scale --seeds --compatible --profile --overwrite",
     "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr "
     "--overwrite",
+    "evaluate singan": "photographs --size --factor --steps --seed --out",
     "evaluate baselines": "--data --factor --downsampler --out --profile --overwrite",
     "evaluate restorer": "runs --data --downsamplers --overwrite",
     "evaluate identity": "runs --data --overwrite",

@@ -1,8 +1,10 @@
-"""Commands that measure a method where the truth is known: evaluate kernelgan | pulse | restorer | identity | ..."""
+"""Commands that measure a method where the truth is known: evaluate kernelgan | pulse | singan | restorer | ..."""
 
 import json
 from pathlib import Path
 
+from ..options import add_options, read_options
+from ..profiles import OnePicture
 from ..storage import check_apart, check_outputs
 from .options import add_overwrite
 
@@ -13,6 +15,7 @@ def add_evaluate(commands) -> None:
     )
     _add_evaluate_kernels(methods)
     _add_evaluate_pulse(methods)
+    _add_evaluate_singan(methods)
     _add_evaluate_restorer(methods)
     _add_evaluate_identity(methods)
     _add_evaluate_recognition(methods)
@@ -99,6 +102,20 @@ def _evaluate_pulse(options) -> None:
         options.out, prior, images, settings, about=about, network=network, overwrite=options.overwrite
     )
     print(json.dumps(summary, indent=1))
+
+
+def _add_evaluate_singan(methods) -> None:
+    this = methods.add_parser("singan", help="trained on each photograph's y alone, with and without the null space")
+    this.add_argument("photographs", nargs="+", metavar="NAME", help="of scikit-image: astronaut, chelsea, coffee, ...")
+    this.add_argument("--out", type=Path, required=True, metavar="DIR", help="rows, their means, a sheet of each")
+    add_options(this, OnePicture)
+    this.set_defaults(command=_evaluate_singan)
+
+
+def _evaluate_singan(options) -> None:
+    from ..experiments.one_picture import evaluate_singan
+
+    print(json.dumps(evaluate_singan(options.out, options.photographs, read_options(options, OnePicture)), indent=1))
 
 
 def _add_evaluate_baselines(methods) -> None:
