@@ -779,11 +779,11 @@ METRICS = ["PSNR", "SSIM", "MS-SSIM", "fd_features64"]
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-def cells_of(file):
+def cells_of(file, size=G.size):
     """[row of pictures (n, 3, size, size)], cut out of a stored sheet."""
-    sheet, pitch = load_image(file)[0, :, 2:, 2:], G.size + 2
-    rows = [sheet[:, top : top + G.size] for top in range(0, sheet.shape[1] - G.size + 1, pitch)]
-    return [torch.stack([row[..., left : left + G.size] for left in range(0, row.shape[2], pitch)]) for row in rows]
+    sheet, pitch = load_image(file)[0, :, 2:, 2:], size + 2
+    rows = [sheet[:, top : top + size] for top in range(0, sheet.shape[1] - size + 1, pitch)]
+    return [torch.stack([row[..., left : left + size] for left in range(0, row.shape[2], pitch)]) for row in rows]
 
 
 def answers_of(run, file="sheet.webp"):
@@ -1194,6 +1194,34 @@ gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=1.1)
 # truth at the end (the paper's Figure 1 in miniature). See what PD changes, and what it cannot: with sixteen pixels, an
 # eye is a fraction of one.
 #
+# ### Neither prior nor data: SinGAN
+#
+# GLEAN's authors also show what happens without any prior: **SinGAN** {cite}`shaham2019singan` is trained on $y$ alone.
+# A chain of small networks learns how the patches of one picture look, and goes on by itself above its resolution. It
+# sees patches of 11 pixels, so it has no row above, where $y$ has four or eight. These are photographs whose truth may
+# be shown, from $32 \times 32$ pixels (`python -m ganprior_null evaluate singan`):
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Photographs at four times fewer pixels, enlarged by bicubic interpolation and by SinGAN, each with PD and with the exact operator, and the truth"}}
+alone = next((f / "singan" for f in result_folders() if (f / "singan" / "summary.json").is_file()), None)
+if alone:
+    options, found, sheets = (
+        read_json(alone / "params.json"), read_json(alone / "summary.json"), sorted(alone.glob("*.webp"))
+    )  # fmt: skip
+    print(f"{len(sheets)} photographs, {options['factor']}x, {options['steps']} iterations a scale")
+    scores(list(found.items()), [*METRICS[:3], "PSNR(LR)"])
+    for after in ("", " + exact"):
+        gain = found[f"SinGAN{after}"]["PSNR"] - found[f"bicubic{after}"]["PSNR"]
+        print(f"SinGAN{after} against bicubic{after}: {gain:+.2f} dB")
+    labels = ["$y$", *found, "$x$"]
+    tiles = [row[0] for file in sheets for row in cells_of(file, options["size"])]
+    show(tiles, labels + [""] * (len(tiles) - len(labels)), columns=len(labels), height=1.0)
+else:
+    print("no run of evaluate singan is stored yet")
+
+# %% [markdown]
+# **Figure 7.11.** A photograph a row: $y$, bicubic interpolation and SinGAN, each as it is, with PD and with the exact
+# operator behind, and the truth.
+#
 # ### Consistent by construction, in the file too?
 #
 # PSNR(LR) *raw* is that of the network's own answer $x_r$, the other columns are those of $\hat x$: *enforced* under
@@ -1220,7 +1248,7 @@ record("C6", level, profile=profile, runs=names(with_pd), spread=spread)
 # %% [markdown]
 # With PD, no other loss ever sees the block means of $x_r$ (exercise 2). Compare the first column of a network trained
 # with PD and of one trained without: what PD guarantees, the network need not learn, and learns only as far as the rest
-# drags it along. Figure 7.14 shows such raw predictions.
+# drags it along. Figure 7.15 shows such raw predictions.
 #
 # <details><summary>Quick check 3: the runs with PD reach 100 dB and more in the column "enforced", and far less in the next, under the operator that made y. Are they inconsistent?</summary>
 #
@@ -1257,7 +1285,7 @@ with plot(1, 2, sharey=True) as axes:
             ax.text(0.5, 0.5, "no run stored", ha="center", transform=ax.transAxes)
 
 # %% [markdown]
-# **Figure 7.11.** PSNR on unseen faces over the steps, a line for each seed. Compare the heights at step 0, the head
+# **Figure 7.12.** PSNR on unseen faces over the steps, a line for each seed. Compare the heights at step 0, the head
 # start, then the slopes. Dotted: PD put behind the network that was trained without it.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
@@ -1291,7 +1319,7 @@ record(
 # %% [markdown]
 # The evaluation *before the first step* counts as well. There, the runs with PD already have the colours of $y$; where
 # that alone is more than the other run ever reaches, our figure is a lower bound (the first evaluation after it
-# counts). How much of the ratio is this head start Figure 7.11 shows at step 0. It is to be had without training, by PD
+# counts). How much of the ratio is this head start Figure 7.12 shows at step 0. It is to be had without training, by PD
 # behind the other network in use (the dotted curves). Each pair's last line compares with those: that ratio is about
 # the training alone.
 #
@@ -1319,7 +1347,7 @@ table(["blockiness", "before training", "first look", "at the end", "step of the
 record("C12", sum(fading) / len(fading) if fading else None, profile=profile, runs=names(with_pd))
 
 # %% [markdown]
-# **Figure 7.12.** How much larger the steps across borders of blocks are than those inside; 1, dotted, is an image
+# **Figure 7.13.** How much larger the steps across borders of blocks are than those inside; 1, dotted, is an image
 # without blocks. With PD the network starts as blocks, and most of them are gone at the first look.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Faces half-way through the training and after it, without PD and with PD"}}
@@ -1333,7 +1361,7 @@ for space in ("none", "pd"):
 gallery(labelled)
 
 # %% [markdown]
-# **Figure 7.13.** Half-way through the training and at its end, without PD and with it (the paper's Figure 10): the
+# **Figure 7.14.** Half-way through the training and at its end, without PD and with it (the paper's Figure 10): the
 # same unseen people in every row; they and their measurements are not shown, since they are not ours to distribute.
 #
 # On real data: what the network trained with PD says itself, its null part, and the answer.
@@ -1344,7 +1372,7 @@ for run in pick(AT_8["faces"], model="glean", factor=8, null_space="pd")[:1]:
     gallery([("$x_r$", x_r), ("null part", 0.5 + A.project_null(x_r) if factor == 8 else x_r), (r"$\hat x$", x_hat)])
 
 # %% [markdown]
-# **Figure 7.14.** GLEAN with PD on unseen people: what the network itself says, the null part of it (gray is zero),
+# **Figure 7.15.** GLEAN with PD on unseen people: what the network itself says, the null part of it (gray is zero),
 # and the answer. The colours of $x_r$ are nobody's business but PD's; what they should be comes from $y$.
 #
 # ## 8. Contact sheets
@@ -1373,7 +1401,7 @@ for category, at in AT_8.items():
 gallery(everything, count=4)
 
 # %% [markdown]
-# **Figure 7.15.** Final answers at 8x, the same unseen images in all rows of a category. Where runs were short (the
+# **Figure 7.16.** Final answers at 8x, the same unseen images in all rows of a category. Where runs were short (the
 # profile is printed above Table 2) look for what their few steps left: grids over mouths, diagonal hatching on the
 # coats of cats, blocks and relief on buildings. The first two are marks of upsampling layers and of an
 # adversary that had little time, the last is PD's, whose block means do not belong to a bicubic $y$ (section 9).
@@ -1390,7 +1418,7 @@ gallery(
 )
 
 # %% [markdown]
-# **Figure 7.16.** The same at 16x, from $4 \times 4$ pixels. The faces are somebody's; stripes in the rows with PD run
+# **Figure 7.17.** The same at 16x, from $4 \times 4$ pixels. The faces are somebody's; stripes in the rows with PD run
 # along the borders of the sixteen blocks, where the network and $y$ disagree about the colour.
 #
 # The trained networks that come with the course, on images of the prior (so that $x$ may be shown): anatomy and errors
@@ -1412,7 +1440,7 @@ if labels:
 print("rows:", *labels or ["no trained restorer comes with the course yet"], sep="\n")
 
 # %% [markdown]
-# **Figure 7.17.** The shipped networks, a row for each, in the order printed: measurement, prediction, its null part,
+# **Figure 7.18.** The shipped networks, a row for each, in the order printed: measurement, prediction, its null part,
 # blocks of $y$, answer, two error maps, truth. The errors of $\hat x$ have lost their flat areas: those were the block
 # means.
 #
