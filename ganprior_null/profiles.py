@@ -98,6 +98,7 @@ class Restorer:
     ema_images: int = 0  # half-life of the moving average of the weights that answers, images; 0: none
     accumulate: int = 1  # micro-batches of a step: less memory, the same gradients
     profile: str = ""  # the row's name, stored with every run
+    by_hand: tuple[str, ...] = ()  # fields that were set for this run: they win over a system's own recipe
 
 
 RESTORERS = {  #         RRDBs  wide  steps   batch  lr    end   beta  eval  test
@@ -193,8 +194,13 @@ def prior(name: str | None = None, **overrides) -> Prior:
 
 
 def restorer(name: str | None = None, **overrides) -> Restorer:
-    """The row of RESTORERS for a profile, with checked overrides."""
-    return override(dataclasses.replace(RESTORERS[name := profile_name(name)], profile=name), **overrides)
+    """The row of RESTORERS for a profile, with checked overrides.
+
+    >>> restorer("night", gan_weight=0.01).by_hand
+    ('gan_weight',)
+    """
+    row = override(dataclasses.replace(RESTORERS[name := profile_name(name)], profile=name), **overrides)
+    return dataclasses.replace(row, by_hand=tuple(sorted(overrides)))
 
 
 def kernel(name: str | None = None, **overrides) -> Kernel:
@@ -212,7 +218,7 @@ def override(profile: Row, **changes) -> Row:
 
     Raises ValueError for an unknown field, a value of another type, and one out of range.
     """
-    fields = {field.name: field.type for field in dataclasses.fields(profile) if field.name != "profile"}
+    fields = {field.name for field in dataclasses.fields(profile)} - {"profile", "by_hand"}
     for key, value in changes.items():
         if key not in fields:
             raise ValueError(f"unknown parameter {key!r}{did_you_mean(key, fields)}")

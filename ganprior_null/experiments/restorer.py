@@ -36,6 +36,7 @@ from .variants import variant
 
 DRAWN = 5_000  # procedural faces to train on when no folder is given
 NULL_SPACES = ("none", "pd", "exact")
+WITHOUT_D = ("pixel_weight", "perceptual_weight", "identity_weight", "pyramid_weight")  # losses that need no adversary
 
 
 def train_restorer(data: Path | None, out: Path, this: Experiment, profile: Profile, *, margin: int = 0,
@@ -125,6 +126,7 @@ def about_run(data: Path | None, sides: Sides[ImageSet], margin: int, precision:
         **dataclasses.asdict(profile),
         **losses,
     }
+    del about["by_hand"]
     if recipe.accumulate == 1:
         del about["accumulate"]
     return about
@@ -176,10 +178,21 @@ def drawn_sides(size: int, profile: Profile) -> Sides[ImageSet]:
 
 
 def recipe_of(this: Experiment, profile: Profile) -> RestorerRecipe:
-    """The losses of each model as published, the profile's sizes, the experiment's seed."""
+    """The losses of each model as published, unless set by hand; the profile's sizes, the experiment's seed.
+
+    Raises ValueError for what leaves the first steps without a loss.
+    """
     shared = {f.name for f in dataclasses.fields(profile)} & {f.name for f in dataclasses.fields(RestorerRecipe)}
     recipe = RestorerRecipe(**{name: getattr(profile, name) for name in shared}, seed=this.seed)
-    return dataclasses.replace(recipe, **(model(this.model).recipe | variant(this.model, this.variant).recipe))
+    own = model(this.model).recipe | variant(this.model, this.variant).recipe
+    recipe = dataclasses.replace(recipe, **{name: value for name, value in own.items() if name not in profile.by_hand})
+    others = [*WITHOUT_D, *(["range_weight"] if this.null_space != "none" else [])]
+    if not any(getattr(recipe, weight) for weight in others) and (recipe.gan_from or not recipe.gan_weight):
+        raise ValueError(
+            f"{this.model} learns from D alone: gan_from must be 0 and gan_weight above 0, got {recipe.gan_from} and "
+            f"{recipe.gan_weight:g}, or another loss needs a weight"
+        )
+    return recipe
 
 
 def build(this: Experiment, prior, profile: Profile) -> Restorer:

@@ -165,7 +165,8 @@ def test_esrgan_is_published_without_a_prior(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", MODELS)
 def test_two_pixels_become_sixty_four(name, fabric):
     """32x, y of 2 x 2 pixels: some steps with PD, at the smoke profile's sizes around the shipped prior."""
-    this, row = Experiment(model=name, factor=32, null_space="pd"), profile("smoke", gan_from=1)
+    joins = {} if name == "pdn" else {"gan_from": 1}
+    this, row = Experiment(model=name, factor=32, null_space="pd"), profile("smoke", **joins)
     recipe, prior = recipe_of(this, row), load_prior("faces64").generator
     network, (A_true, A) = build(this, prior, row), operators(this, 64)
     state = restorer_state(network, StyleGAN2Discriminator(64, dict.fromkeys(prior.channels, 8)), recipe)
@@ -181,12 +182,39 @@ def test_two_pixels_become_sixty_four(name, fabric):
     assert consistency_db(A, x_hat, y).min() > 120
 
 
+@pytest.mark.parametrize(
+    ("name", "variant", "field"), [("gfpgan", "", "gan_weight"), ("pdn", "held-to-y", "range_weight")]
+)
+def test_what_is_set_by_hand_wins_over_a_systems_own_recipe(name, variant, field):
+    this, usual = Experiment(model=name, variant=variant), profile("night")
+    own, rows = getattr(recipe_of(this, usual), field), getattr(usual, field)
+    assert own != rows  # or nothing is tested
+    for value in (rows, 0.5):  # also where it is what the profile says anyway
+        row = profile("night", **{field: value})
+        assert getattr(recipe_of(this, row), field) == value
+        params = about_run(None, held_sides(), 0, "32-true", this, row, recipe_of(this, row))
+        assert params[field] == value and "by_hand" not in params
+
+
+@pytest.mark.parametrize("alone", [{"gan_from": 5}, {"gan_weight": 0.0}])
+def test_steps_without_a_loss_are_refused(alone):
+    with pytest.raises(ValueError, match="pdn learns from D alone: gan_from must be 0 and gan_weight above 0"):
+        recipe_of(Experiment(model="pdn"), profile("night", **alone))
+    left = profile("night", range_weight=0.1, **alone)
+    recipe_of(Experiment(model="pdn", null_space="pd"), left)  # the control: one loss is left
+    with pytest.raises(ValueError, match="learns from D alone"):  # which there is none of without a null space
+        recipe_of(Experiment(model="pdn"), left)
+
+
+def held_sides() -> Sides:
+    one = Held(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    return Sides(one, one, ["a"], ["b"])
+
+
 def test_what_glean_stores_is_as_before():
     """Runs begun before the other systems came go on: their parameters have none of the others' losses."""
     this, row = Experiment(), profile("night")
-    one = Held(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
-    sides = Sides(one, one, ["a"], ["b"])
-    params = about_run(None, sides, 0, "32-true", this, row, recipe_of(this, row))
+    params = about_run(None, held_sides(), 0, "32-true", this, row, recipe_of(this, row))
     assert not {"identity_weight", "w_norm_weight", "pyramid_weight", "matching_weight"} & params.keys()
     assert not {"relativistic", "pixels_first"} & params.keys()
 
