@@ -12,7 +12,7 @@ from ..layers import FeatureNet64
 from ..operators import LinearOperator
 from ..restorers import Restorer, enforce_consistency
 from .figures import SHOWN, answering_to, at_once
-from .judge import Judgement, after_training, corrections, joined, raw_each, raw_figures
+from .judge import AFTER, Judgement, after_training, corrections, joined, raw_each, raw_figures
 
 
 class Part(NamedTuple):
@@ -45,7 +45,7 @@ def evaluate(
     for part in parts(network, images, A_true, A):
         x, y, x_r, x_hat = part
         others = corrections(x.shape[-1] // y.shape[-1], A_true)
-        corrected = corrected or {name: Judgement(A_true, features) for name in others}
+        corrected = corrected or {name: Judgement(A_true, features, AFTER) for name in others}
         judged.add(x_hat, x, y)
         raw.append(raw_each(x_r, x_hat, y, A_true, A))
         for name, other in others.items():

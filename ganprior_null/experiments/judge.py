@@ -5,6 +5,8 @@ truths; "PSNR(LR)" says how well A gives back y from the answer before that step
 "LR reproduced" is the share of y's values that the file gives back exactly, as an 8-bit file of A x would hold them.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +18,6 @@ from ..metrics import (
     comb_of,
     comb_power,
     consistency_db,
-    cosine_similarity,
     embeddings,
     fd_of_embeddings,
     ms_ssim,
@@ -27,6 +28,8 @@ from ..operators import AveragePool, LinearOperator
 from ..operators.check import check_finite, check_image
 from ..restorers import enforce_consistency
 
+NEARNESS = {"PSNR": psnr, "SSIM": ssim, "MS-SSIM": ms_ssim}  # of the file to the truth
+AFTER = ("PSNR", "SSIM")  # what a run's log says of the corrected answers
 EXACT = 200.0  # dB, for 8-bit files that give y back exactly: infinity is no JSON
 
 
@@ -49,24 +52,36 @@ def judge(
 
 
 class Judgement:
-    """:func:`judge` of images that come some at a time; of these only figures and features are held."""
+    """:func:`judge` of images that come some at a time; of these only figures and features are held.
 
-    def __init__(self, A: LinearOperator, features: FeatureNet64 | None):
-        self.A, self.features = A, features
+    nearness: those of NEARNESS that are computed.
+    """
+
+    def __init__(self, A: LinearOperator, features: FeatureNet64 | None, nearness: Iterable[str] = NEARNESS):
+        self.A, self.features, self.nearness = A, features, nearness
         self._rows: list[dict[str, Tensor]] = []
         self._seen: tuple[list[Tensor], list[Tensor]] = ([], [])  # features of the answers' files, of the truths
 
     def add(self, answers: Tensor, truths: Tensor, y: Tensor, *, kept: Tensor | None = None) -> "Judgement":
         """Take note of some images. Raises as :func:`judge_each`."""
-        self._rows.append(judge_each(answers, truths, y, self.A, self.features, kept=kept))
+        check_answers(answers, truths, y, self.A)
+        file = _file(answers, kept)
+        row = {name: NEARNESS[name](file, truths) for name in self.nearness}
         if self.features is not None:
-            for held, images in zip(self._seen, (_file(answers, kept), truths), strict=True):
-                held.append(embeddings(images, self.features))
+            z, z_truth = embeddings(file, self.features), embeddings(truths, self.features)
+            row["identity"] = F.cosine_similarity(z, z_truth, dim=1)
+            self._seen[0].append(z)
+            self._seen[1].append(z_truth)
+        self._rows.append(row | consistency(answers, y, self.A, file))
         return self
+
+    def each(self) -> dict[str, Tensor]:
+        """The row of each image so far, (N,) float64."""
+        return joined(self._rows)
 
     def row(self) -> dict[str, float]:
         """The row of all images so far."""
-        row = {name: float(value.mean()) for name, value in joined(self._rows).items()}
+        row = {name: float(value.mean()) for name, value in self.each().items()}
         if sum(map(len, self._seen[0])) >= FEWEST_IMAGES:
             row["fd_features64"] = fd_of_embeddings(*map(torch.cat, self._seen))
         return row
@@ -91,12 +106,7 @@ def judge_each(
     Raises ValueError for images of unequal number or size, truths and y outside [0, 1], NaN and infinity, and y that is
     not of the shape that A makes of the answers.
     """
-    check_answers(answers, truths, y, A)
-    file = _file(answers, kept)
-    row = {"PSNR": psnr(file, truths), "SSIM": ssim(file, truths), "MS-SSIM": ms_ssim(file, truths)}
-    if features is not None:
-        row["identity"] = cosine_similarity(file, truths, features)
-    return row | consistency(answers, y, A, file)
+    return Judgement(A, features).add(answers, truths, y, kept=kept).each()
 
 
 def consistency(answers: Tensor, y: Tensor, A: LinearOperator, file: Tensor) -> dict[str, Tensor]:
@@ -164,7 +174,7 @@ def after_training(corrected: dict[str, Judgement]) -> dict[str, float]:
     A network trained with PD has to beat "PSNR, PD after" of one trained without it for the training to be worth it.
     """
     rows = {name: judgement.row() for name, judgement in corrected.items()}
-    shown = ("PSNR", "SSIM", "fd_features64")
+    shown = (*AFTER, "fd_features64")
     return {f"{key}, {name} after": row[key] for name, row in rows.items() for key in shown if key in row}
 
 
