@@ -246,7 +246,7 @@ def save_front(lesson, book: Path) -> None:
             state = {"version_major": 2, "version_minor": 0, "state": {view["model_id"]: model}}
             parts = [live_still(model)["text/html"], script(STATE, state), script(VIEW, view)]
             start = '<script defer src="_static/live.js"></script>'
-            text = f'<div class="cell_output">{"".join(parts)}</div>{start}\n'
+            text = f'<div class="cell_output front">{"".join(parts)}</div>{start}\n'
             (book / "front.html").write_text(text, "utf-8")
 
 

@@ -2,7 +2,7 @@
 
 The articles of all pages but the reference of names, in the order of the contents, become one page with links among
 themselves; Chromium prints it. Code, solutions, and what is wrong with the wrong answers of a quiz stay on the site;
-hints and answers, folded there, are open here, and live figures stand still in their first state.
+hints and answers, folded there, are open here, and live figures stand still in their first state, without controls.
 """
 
 import argparse
@@ -14,11 +14,14 @@ from pathlib import Path
 from urllib.parse import urldefrag
 
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString
 
 BOOK = Path(__file__).resolve().parent
 LEFT_OUT = {"api.html"}  # the reference of names is looked up, not read
-CODE = "div.cell_input, details.above-input, div.tag_solution, form.quiz ~ script, .quiz input"
+# code, what a reader would click, the landing page's live figure, which is lesson 00's first; and programs: one in the
+# head starts all figures
+CODE = "div.cell_input, details.above-input, div.tag_solution"
+ON_SITE = f"{CODE}, .quiz :is(input, summary), .front, script[src], form.quiz ~ script"
 NAME = "print.html"  # written into the site while printing, so that pictures and styles are found
 EMPTY = "<!DOCTYPE html><html lang='en' data-theme='light'><head></head><body></body></html>"
 LICENCE = "Text and drawn pictures: Apache-2.0; photographs: see the page on licences"
@@ -30,22 +33,43 @@ FOOTER = """<div style="width: 100%; font-size: 8px; text-align: center; color: 
 &middot; <span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
 LIVE_DRAWN = """() => [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
     .every((script) => script.parentElement.querySelector('script ~ div')?.hasChildNodes())"""
+TALL = """[...document.images].filter((picture) => picture.naturalHeight > 2.5 * picture.naturalWidth)
+    .forEach((picture) => picture.classList.add('tall'))"""
 STYLE = """
-@page { size: A4; margin: 14mm 15mm 15mm; }
+@page { size: A4; margin: 12mm 15mm 13mm; }
 html { font-size: 9.5pt; } body { background: white; padding: 0 !important; }
 body, h1, h2, h3, h4 { font-family: "Times New Roman", "Liberation Serif", "DejaVu Serif Condensed", serif !important; }
-body { line-height: 1.3; font-size-adjust: 0.46; } mjx-container { font-size-adjust: none; } /* as small in any font */
-article { break-before: page; max-width: none; padding: 0 !important; }
-h1, h2, h3 { break-after: avoid; margin: 0.9em 0 0.3em !important; } h1 { font-size: 1.8em; } h2 { font-size: 1.4em; }
-h3 { font-size: 1.15em; } figure, .cell_output img, table tr, .sd-card { break-inside: avoid; }
-.bd-article :is(p, ul, ol, details, pre, table, .cell, .math, figure, .admonition) { margin: 0 0 0.5em !important; }
-.cell_output img { max-height: 75mm; object-fit: contain; object-position: left; } .live-compare { max-width: 40mm; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.75em; line-height: 1.2; padding: 0.3em !important; }
-.bd-article table { display: table; font-size: 0.85em; line-height: 1.2; } .bd-article :is(td, th) { padding: 1px 4px; }
-div.math { overflow: visible; } .cover { text-align: center; padding-top: 80mm; } .cover h1 { font-size: 2.6em; }
-.quiz fieldset { break-inside: avoid; border: 0; padding: 0; margin: 0 0 0.6em; } .quiz label { display: inline; }
-.quiz li:not([data-right]), .quiz summary { display: none; } .quiz ul { margin: 0; list-style: none; padding: 0; }
-.headerlink, .copybtn, .live-in-lab, .toggle-details__summary-icon { display: none !important; }
+body, article :is(p, li, dd) { line-height: 1.28 !important; }
+body { font-size-adjust: 0.46; } mjx-container { font-size-adjust: none; } /* as small in any font */
+article { max-width: none; padding: 0 !important; } article + article { border-top: 1px solid #888; margin-top: 6mm; }
+h1, h2, h3 { break-after: avoid; margin: 0.65em 0 0.2em !important; } h1 { font-size: 1.7em; } h2 { font-size: 1.35em; }
+h3 { font-size: 1.1em; } figure, .cell_output img, .live, table tr, .sd-card, [role="figure"] { break-inside: avoid; }
+article :is(p, ul, ol, dl, pre, table, .cell, .math, figure, .admonition, .sd-row) { margin: 0 0 0.4em !important; }
+article :is(.cell_output, .output, li, li > p, td > p, th > p) { margin: 0 !important; } p { orphans: 2; widows: 2; }
+.bd-article .figure-caption { margin: 0 0 0.8em !important; font-size: 0.92em; padding-left: 2mm; }
+[role="figure"] { break-after: avoid; }
+.cell_output img { max-height: 90mm; max-width: 135mm !important; object-fit: contain; object-position: left; }
+.cell_output img[src$=".svg"]:not(.pictures) { zoom: 0.6; max-height: none; max-width: 100% !important; }
+/* above, plots: letters of one size */ figure img { max-height: 75mm; }
+.cell_output img.tall { max-height: 200mm; } /* sheets of many rows */
+pre { white-space: pre-wrap; break-inside: auto; overflow-wrap: anywhere; }
+pre { font-size: 0.75em; line-height: 1.2; padding: 0.2em !important; }
+article table { display: table !important; width: auto !important; font-size: 0.82em; line-height: 1.15; }
+article :is(td, th) { padding: 0 6px !important; } article :is(td, th) p { line-height: 1.15 !important; }
+div.math { overflow: visible; } span.math { display: inline; } /* a box makes its line taller */
+mjx-container[display] { margin: 0.3em 0 !important; }
+.cover { text-align: center; padding: 40mm 0 15mm; } .cover h1 { font-size: 2.6em; }
+.live :is(fieldset, button, input, select), .headerlink, .copybtn, .live-in-lab, .live-notice, noscript,
+.quiz :is(li:not([data-right]), .quiz-chosen, .quiz-score) { display: none !important; }
+article .live-row { gap: 1mm 3mm; margin: 1mm 0; } article .live-compare { max-width: 36mm !important; }
+.live .live-row figure { max-width: 48mm; } .live * { line-height: 1.2 !important; }
+article .quiz { columns: 2; max-width: none; font-size: 0.95em; line-height: 1.25; }
+article .quiz fieldset { break-inside: avoid; border: 0; padding: 0; margin: 0 0 0.6em; }
+article .quiz :is(legend, ul, label) { display: block; margin: 0; min-height: 0; padding: 0; list-style: none; }
+dl.glossary, .citation-list { columns: 2; column-gap: 8mm; font-size: 0.95em; }
+.citation { margin: 0 0 0.4em; break-inside: avoid; }
+dl.glossary :is(dt, dd) { margin: 0 0 0.2em; } dl.glossary dd { margin-left: 1em; }
+dl.glossary dt { break-after: avoid; } .folded > b + p { display: inline; } .folded { margin: 0 0 0.3em; }
 """
 
 
@@ -97,6 +121,7 @@ def render(browser: str, page_file: Path, pdf: Path) -> None:
         page.wait_for_function(LIVE_DRAWN)
         page.evaluate("window.MathJax.startup.promise.then(() => null)")
         page.evaluate("document.fonts.ready.then(() => null)")
+        page.evaluate(TALL)
         footer = FOOTER.format(title=TITLE, licence=LICENCE)
         written = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": footer}
         page.pdf(path=part, prefer_css_page_size=True, print_background=True, outline=True, tagged=True, **written)
@@ -122,7 +147,7 @@ def combine(site: Path) -> BeautifulSoup:
     whole.body.append(BeautifulSoup(cover, "html.parser"))
     for name, page in pages.items():
         article = page.select_one("article.bd-article")
-        for left_out in article.select(CODE):
+        for left_out in article.select(ON_SITE):
             left_out.decompose()
         for cell in article.select("div.cell"):
             if cell.get_text().strip() in ("", "Exercise not solved yet.") and not cell.find(["img", "script"]):
@@ -131,12 +156,32 @@ def combine(site: Path) -> BeautifulSoup:
         article["id"] = mark(name)
         for picture in article.find_all("img", loading=True):
             del picture["loading"]  # a printer scrolls to none
-        for folded in article.find_all("details"):
-            folded["open"] = ""
+        unfold(article)
+        drop_downloads(article)
         whole.body.append(article)
         for state in page.find_all("script", type="application/vnd.jupyter.widget-state+json"):
             whole.body.append(state)
     return whole
+
+
+def unfold(article) -> None:
+    """Hints and answers that open on a click stand open, each after its name."""
+    for folded in article.find_all("details"):
+        folded.name, folded["class"] = "div", "folded"
+        if folded.summary:
+            folded.summary.name = "b"
+            if not folded.b.get_text().strip().endswith(("?", ".")):
+                folded.b.append(".")
+            folded.b.insert_after(" ")
+
+
+def drop_downloads(article) -> None:
+    """Files that a link hands out are not in a PDF; with a link goes the comma before it."""
+    for link in article.select("a.download"):
+        before = link.previous_sibling
+        if isinstance(before, NavigableString):
+            before.replace_with(before.rstrip(", \n"))
+        link.decompose()
 
 
 def contents(site: Path) -> list[str]:
@@ -158,7 +203,7 @@ def shared_head(pages: dict) -> list:
                 key = "href" if tag.name == "link" else "src"
                 if address:
                     tag[key] = from_root(address, name)
-                found.setdefault(tag.get(key) or tag.text, tag)
+                found.setdefault(tag.get(key, tag.text).split("?")[0], tag)
     return list(found.values())
 
 
