@@ -102,7 +102,8 @@ def gaussian(*shape, offset=0):
 # %% [markdown]
 # ## 1. What is a pixel loss still good for?
 #
-# Many faces have one small picture. The network of this lesson answers with one after the other: move $z$ in Figure 8.1.
+# Many faces have one small picture. The network of this lesson answers with one after the other: move $z$ in
+# Figure 8.1.
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LivePDN
