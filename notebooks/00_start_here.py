@@ -358,7 +358,8 @@ panel(
 # **Figure 0.5.** A panel: $y$, $\hat x_\lambda$ and $A\hat x_\lambda$ for a picture, a factor, a network and a
 # strength. The third picture never differs from the first.
 #
-# No Jupyter at hand? Figure 0.6 has three positions of the strength slider, for two networks.
+# No Jupyter at hand? Figure 0.1 has the factor, the network and the strength as well, on the page too, and Figure 0.6
+# three positions of the strength slider, for two networks.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -487,6 +488,9 @@ quiz("00")
 
 # %% [markdown]
 # ## Exercises
+#
+# In JupyterLab, write your code in place of `raise NotImplementedError`, run the cell, and read the message below it.
+# On the page, take a sheet of paper, and compare with the solution.
 #
 # Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium
 # needs some lines of algebra first, ★★★ hard an idea of your own. Two hints unfold one after the
