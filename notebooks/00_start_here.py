@@ -218,8 +218,10 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 # the mean, and nothing else. So move all pixels of the block up or down together until their mean is right:
 #
 # $$
-# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
-#   = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). \tag{P-7}
+# \begin{gathered}
+# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}} \\
+# = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr).
+# \end{gathered} \tag{P-7}
 # $$
 #
 # (P-7) is the paper's Equation 7; its equations keep their numbers in this course, ours have numbers without a P. $D$
@@ -251,7 +253,12 @@ print(f"the largest difference of a pixel: {'rounding, below 1e-6' if gap < 1e-6
 # And why it works, in one line. Repeating a pixel and then averaging the copies returns the pixel: $A A^\dagger = I$.
 # Hence
 #
-# $$ A \hat x = A x_r + A A^\dagger (y - A x_r) = A x_r + y - A x_r = y, \tag{1} $$
+# $$
+# \begin{gathered}
+# A \hat x = A x_r + A A^\dagger (y - A x_r) \\
+# = A x_r + y - A x_r = y,
+# \end{gathered} \tag{1}
+# $$
 #
 # whatever $x_r = D(y)$ was.
 
