@@ -219,7 +219,7 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 #
 # $$
 # \begin{gathered}
-# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}} \\
+# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}} \cr
 # = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr).
 # \end{gathered} \tag{P-7}
 # $$
@@ -255,7 +255,7 @@ print(f"the largest difference of a pixel: {'rounding, below 1e-6' if gap < 1e-6
 #
 # $$
 # \begin{gathered}
-# A \hat x = A x_r + A A^\dagger (y - A x_r) \\
+# A \hat x = A x_r + A A^\dagger (y - A x_r) \cr
 # = A x_r + y - A x_r = y,
 # \end{gathered} \tag{1}
 # $$

@@ -110,10 +110,7 @@ LiveMatrix()
 #
 # Multiply out and the second answer becomes the formula that this course is about, the paper's Equation 7:
 #
-# $$
-# \hat x = \underbrace{A^\dagger y}_{\substack{\text{from the} \\ \text{measurement}}}
-# + \underbrace{(I - A^\dagger A)\, x_r}_{\text{from the guess}}. \tag{P-7}
-# $$
+# $$\hat x = \underbrace{A^\dagger y}_{\text{measured}} + \underbrace{(I - A^\dagger A)\, x_r}_{\text{guessed}}. \tag{P-7}$$
 #
 # Let us do it with numbers: $y = 0.5$ and the guess $x_r = (0.95, 0.45)$, whose mean is not $0.5$.
 
