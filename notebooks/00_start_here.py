@@ -218,8 +218,10 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 # the mean, and nothing else. So move all pixels of the block up or down together until their mean is right:
 #
 # $$
-# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}}
-#   = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr). \tag{P-7}
+# \begin{gathered}
+# \hat x = \underbrace{A^\dagger y}_{\text{known}} + \underbrace{(I - A^\dagger A)\, D(y)}_{\text{the network's choice}} \cr
+# = D(y) + A^\dagger\bigl(y - A\,D(y)\bigr).
+# \end{gathered} \tag{P-7}
 # $$
 #
 # (P-7) is the paper's Equation 7; its equations keep their numbers in this course, ours have numbers without a P. $D$
@@ -251,7 +253,12 @@ print(f"the largest difference of a pixel: {'rounding, below 1e-6' if gap < 1e-6
 # And why it works, in one line. Repeating a pixel and then averaging the copies returns the pixel: $A A^\dagger = I$.
 # Hence
 #
-# $$ A \hat x = A x_r + A A^\dagger (y - A x_r) = A x_r + y - A x_r = y, \tag{1} $$
+# $$
+# \begin{gathered}
+# A \hat x = A x_r + A A^\dagger (y - A x_r) \cr
+# = A x_r + y - A x_r = y,
+# \end{gathered} \tag{1}
+# $$
 #
 # whatever $x_r = D(y)$ was.
 
@@ -358,7 +365,8 @@ panel(
 # **Figure 0.5.** A panel: $y$, $\hat x_\lambda$ and $A\hat x_\lambda$ for a picture, a factor, a network and a
 # strength. The third picture never differs from the first.
 #
-# No Jupyter at hand? Figure 0.6 has three positions of the strength slider, for two networks.
+# No Jupyter at hand? Figure 0.1 has the factor, the network and the strength as well, on the page too, and Figure 0.6
+# three positions of the strength slider, for two networks.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -487,6 +495,9 @@ quiz("00")
 
 # %% [markdown]
 # ## Exercises
+#
+# In JupyterLab, write your code in place of `raise NotImplementedError`, run the cell, and read the message below it.
+# On the page, take a sheet of paper, and compare with the solution.
 #
 # Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium
 # needs some lines of algebra first, ★★★ hard an idea of your own. Two hints unfold one after the

@@ -110,7 +110,7 @@ LiveMatrix()
 #
 # Multiply out and the second answer becomes the formula that this course is about, the paper's Equation 7:
 #
-# $$\hat x = \underbrace{A^\dagger y}_{\text{from the measurement}} + \underbrace{(I - A^\dagger A)\, x_r}_{\text{from the guess}}. \tag{P-7}$$
+# $$\hat x = \underbrace{A^\dagger y}_{\text{measured}} + \underbrace{(I - A^\dagger A)\, x_r}_{\text{guessed}}. \tag{P-7}$$
 #
 # Let us do it with numbers: $y = 0.5$ and the guess $x_r = (0.95, 0.45)$, whose mean is not $0.5$.
 
@@ -563,8 +563,7 @@ for name, x_r in guesses.items():
 # strength: $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
 #
 # It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks. On the published page it stands still; there
-# the live figure at the end of [lesson 00](00_start_here.ipynb), section 5, has the same controls, and takes a picture
-# of your own.
+# the first figure of [lesson 00](00_start_here.ipynb) has a strength, too, and takes a picture of your own.
 #
 # **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and
 # which strength is best when the guess is another photograph?*
@@ -745,15 +744,15 @@ quiz("01")
 # %% [markdown]
 # ## Exercises
 #
-# In JupyterLab: write your code in place of `raise NotImplementedError`, run the cell, and read the message below it. On the page: take a sheet of paper. A
-# solution is folded away after each exercise.
+# In JupyterLab: write your code in place of `raise NotImplementedError`, run the cell, and read the message below it.
+# On the page: take a sheet of paper. A solution is folded away after each exercise.
 #
 # ### Exercise 1 — weighted gray
 #
 # *★★ medium · about 10 minutes*
 #
 # The eye weighs colours: gray is often $y = w_1 R + w_2 G + w_3 B$ with $w = (0.299, 0.587, 0.114)$. Write its pseudo-inverse, from gray images `(N, 1, H, W)` to colour images
-# `(N, 3, H, W)`. At one pixel, $A$ is the row $w^\top$; what does (5) give for a matrix with one row? The check compares with the library, and tells you whether
+# `(N, 3, H, W)`. At one pixel, $A$ is the row $w^\top$; what does (4) give for a matrix with one row? The check compares with the library, and tells you whether
 # $A A^\dagger y = y$.
 #
 # <details><summary>Hint 1</summary>

@@ -902,7 +902,7 @@ quiz("02")
 
 # %%
 def strided_pool(x, w):
-    """(N, 1, H, W) -> (N, 1, H/2, W/2): the sum of each 2 x 2 block, weighted by w (2, 2)."""
+    """(N, 1, H, W) -> (N, 1, H/2, W/2): sums of 2 x 2 blocks, weighted by w (2, 2)."""
     return F.conv2d(x, w[None, None], stride=2)
 
 

@@ -110,6 +110,17 @@ def picture(w, noise=None):
 # %% [markdown]
 # ## 1. What a prior is for
 #
+# This is a prior: a network that makes a face of every code. Try Figure 5.1 before you read on.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets.live import LivePrior
+
+LivePrior()
+
+# %% [markdown]
+# **Figure 5.1.** The prior itself, in your browser: drag through its codes, cut them towards the mean, exchange the
+# noise, mix two persons. Section 3 says what each control does.
+#
 # Take a real face the prior has never seen, keep only its average over blocks, and ask four backbones for a proposal
 # $x_r$: noise; one sample of the prior, drawn blindly; the best of a few hundred samples, "best" meaning that its
 # averages are nearest to $y$; and the prior's mean face. The formula of lesson 02 makes all four consistent.
@@ -142,23 +153,15 @@ worst = min(consistency_db(A, x_hat, y).item() for x_hat in results.values())
 print(f"PSNR(LR) of the four, the lowest: {f'{worst:.0f} dB' if worst < 120 else 'above 120 dB'}")
 
 # %% [markdown]
-# **Figure 5.1.** Four proposals, above, and what the formula makes of each, below. All four repaired pictures give
+# **Figure 5.2.** Four proposals, above, and what the formula makes of each, below. All four repaired pictures give
 # the blocks of $y$; only those that began as a face have a face in their null part, and it is somebody else's.
 #
-# All four in Figure 5.1 are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in
+# All four in Figure 5.2 are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in
 # the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else.
 # Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it from $y$ lessons 07
 # and 08. Both need to know what there is to steer.
 
-# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
-from ganprior_null.widgets.live import LivePrior
-
-LivePrior()
-
 # %% [markdown]
-# **Figure 5.2.** The prior itself, in your browser: drag through its codes, cut them towards the mean, exchange the
-# noise, mix two persons. Section 3 says what each control does.
-#
 # ## 2. From $z$ to an image
 #
 # Here is what came with the course under this name.

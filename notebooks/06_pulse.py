@@ -104,6 +104,17 @@ def decibels(mean_square):
 # %% [markdown]
 # ## 1. Two sets in the plane
 #
+# Start the search of Figure 6.1. Which number settles, and who appears?
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets.live import LivePulse
+
+LivePulse()
+
+# %% [markdown]
+# **Figure 6.1.** PULSE in your browser, on your own picture if you like: start it, stop it, free it from the sphere,
+# and put PD behind it. Watch PSNR(LR) rise while the person changes.
+#
 # Shrink the problem to two pixels, $x = (x_1, x_2)$, and let $A$ be their mean. All $x$ with $A x = y$ lie on a line,
 # the **feasible set** $\{A^\dagger y + (I - A^\dagger A)\, x_r\}$: this much the measurement knows. Faces are few among
 # all images; let them be a curve, $x = g(t)$, one code $t$ for each: the **manifold**. What we want lies in both sets.
@@ -159,7 +170,7 @@ with plot(1, 2, height=3.6) as axes:
     axes[1].set(xlabel="code $t$", ylabel="$(A g(t) - y)^2$", ylim=(-0.01, 0.3))
 
 # %% [markdown]
-# **Figure 6.1.** The search of (1), from nine starts. Left, the plane: blue paths run along the gray curve, to a
+# **Figure 6.2.** The search of (1), from nine starts. Left, the plane: blue paths run along the gray curve, to a
 # crossing with the dashed line where there is one; the orange cross is the mean of those that arrived; the arrows are
 # what PD does to those that did not. Right, the loss over the code: the bump that is no crossing is a valley too.
 
@@ -173,18 +184,10 @@ print(f"after PD all {len(ends)} agree with y to {missed:.3f}")
 # %% [markdown]
 # Three things to keep. *Where you start decides where you end*: every crossing is an answer, and nothing in $y$ prefers
 # one. *Some starts end nowhere*: at a bump of the curve that does not reach the line, the gradient is zero. And *the
-# mean of answers is no answer*: it agrees with $y$, but no face is there. The orange arrows in Figure 6.1 are the
+# mean of answers is no answer*: it agrees with $y$, but no face is there. The orange arrows in Figure 6.2 are the
 # null-space formula: it carries a point straight to the line, by the shortest way, and leaves the curve for it.
 
-# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
-from ganprior_null.widgets.live import LivePulse
-
-LivePulse()
-
 # %% [markdown]
-# **Figure 6.2.** PULSE in your browser, on your own picture if you like: start it, stop it, free it from the sphere,
-# and put PD behind it. Watch PSNR(LR) rise while the person changes.
-#
 # ## 2. The mean of many faces
 #
 # The same with 12,288 numbers in place of two. As truth $x$ take a sample of the prior itself, so that both sets

@@ -102,6 +102,20 @@ def gaussian(*shape, offset=0):
 # %% [markdown]
 # ## 1. What is a pixel loss still good for?
 #
+# Many faces have one small picture. The network of this lesson answers with one after the other: move $z$ in
+# Figure 8.1.
+
+# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
+from ganprior_null.widgets.live import LivePDN
+
+LivePDN()
+
+# %% [markdown]
+# **Figure 8.1.** PDN in your browser: one measurement, a slider for $z$, and an answer that changes while its block
+# averages do not.
+#
+# Which loss can teach that? Begin with the usual one.
+#
 # Let $\hat x = A^\dagger y + (I - A^\dagger A)\, x_r$ with $y = A x$. The two parts of an image are orthogonal, so the
 # squared error splits by Pythagoras:
 #
@@ -126,7 +140,7 @@ print(f"range part of the gradient: {A(slope).abs().max():.6f}")
 # Many faces have the same $y$. Write $n$ for the null part and $p(n \mid y)$ for the plausible ones. The squared error
 # averaged over all of them is least for the *mean* null part, $\mathbb E[n \mid y]$: an average over eyes that look
 # left and right, mouths open and shut. It is as near as one can get to everything, and is itself nothing: a blur.
-# Figure 8.1 shows it in one dimension instead of twelve thousand.
+# Figure 8.2 shows it in one dimension instead of twelve thousand.
 
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A density with two peaks, and below it the expected squared and absolute errors, both lowest between the peaks where the density is nearly zero"}}
@@ -147,11 +161,11 @@ with plot(2, 1, height=1.9, width=6, sharex=True) as (top, bottom):
     bottom.legend()
 
 # %% [markdown]
-# **Figure 8.1.** One number in the place of twelve thousand. Above, which null parts are plausible; below, the error
+# **Figure 8.2.** One number in the place of twelve thousand. Above, which null parts are plausible; below, the error
 # of an answer, averaged over them. The answer with the least squared error is one that never occurs, and the absolute
 # error is flat where nobody lives.
 #
-# An adversary judges otherwise than the errors of Figure 8.1. It asks whether *this* pair of eyes could be real.
+# An adversary judges otherwise than the errors of Figure 8.2. It asks whether *this* pair of eyes could be real.
 #
 # ### Why is it enough that $D$ never sees $y$?
 #
@@ -185,15 +199,7 @@ answers = draw_null(20_000, offset=20)
 ratio = ((answers - n).square().mean() / (n.mean() - n).square().mean()).item()
 print(f"squared error of samples over that of the mean: {ratio:.2f}, or {10 * math.log10(ratio):.1f} dB")
 
-# %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
-from ganprior_null.widgets.live import LivePDN
-
-LivePDN()
-
 # %% [markdown]
-# **Figure 8.2.** PDN in your browser: one measurement, a slider for $z$, and an answer that changes while its block
-# averages do not.
-#
 # ## 2. The network
 #
 # Strike out two parts of GLEAN: the head that predicted latents from $y$, and the decoder. Codes come from

@@ -98,7 +98,7 @@ function sketch(A, x, x_r, { range, nullPart }) {
   A.forEach((row) => parts.push(arrow([0, 0], row, "currentColor", 1.5)));
   parts.push(line(x_r, enforce(A, x, x_r), { stroke: orange, "stroke-width": 2, "stroke-dasharray": "4 3" }));
   parts.push(arrow([0, 0], range, orange), arrow(range, x, blue));
-  if (Math.hypot(...range) > 0.15) parts.push(label("range part", range, [-8, -8], "end"));
+  if (Math.hypot(...range) > 0.15) parts.push(label("range part", range, [10, -4]));
   if (Math.hypot(...nullPart) > 0.15) parts.push(label("null part", [range[0] + nullPart[0] / 2, range[1] + nullPart[1] / 2]));
   return parts;
 }
