@@ -53,6 +53,7 @@ def test_a_run_under_other_downsamplers(run, capsys, monkeypatch):
             ("--overwrite", "--downsamplers", "bicubic", "cubic"),
             "unknown downsampler 'cubic'; known: average, bilinear, bicubic, ",
         ),
+        (("--overwrite", "--accelerator", "gpu"), "accelerator must be one of auto, cpu, cuda, got 'gpu'"),
         (("{run}/none",), "none is no complete run: params.json is missing"),
     ],
 )
@@ -61,6 +62,29 @@ def test_bad_input_is_one_line(run, words, message, capsys):
     assert main(["evaluate", "restorer", *([] if "/" in words[0] else [str(run)]), *words]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("method", ["restorer", "identity"])
+def test_a_gpu_that_is_not_there_is_one_line(run, method, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["evaluate", method, str(run), "--overwrite", "--accelerator", "cuda"]) == 2
+    assert "a GPU was asked for, but torch finds none on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_figures_of_a_processor(run, monkeypatch):
+    monkeypatch.setattr(face_colours, "COUNT", 8)
+    found = {}
+    for where in ("cpu", "cuda"):
+        words = ["evaluate", "restorer", str(run), "--downsamplers", "bicubic", "--overwrite", "--accelerator", where]
+        assert main(words) == 0
+        files = ("unseen.json", "diversity.json")
+        found[where] = [json.loads((run / name).read_text()) for name in files]
+    for one, other in zip(*found.values(), strict=True):
+        for name in {"distance", "distance to the truth"} & one.keys():
+            assert other[name] == pytest.approx(one[name], rel=1e-3)
+        for name, figures in one.get("tested", {}).items():
+            assert other["tested"][name]["PSNR"] == pytest.approx(figures["PSNR"], abs=0.01)
 
 
 def test_a_run_without_its_checkpoint_says_what_to_do(run, tmp_path, capsys):
