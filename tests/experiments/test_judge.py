@@ -148,7 +148,7 @@ def test_the_command_takes_the_size_of_a_prior_of_ones_own(tmp_path, capsys):
     ("name", "message"),
     [
         ("faces256", "no weights named 'faces256' come with the course or lie in "),
-        ("glean-pd-faces-8x", "is a GLEANNetwork"),
+        ("glean-pd-faces-8x", "the weights 'glean-pd-faces-8x' are no prior (no StyleGAN2: "),
     ],
 )
 def test_a_prior_that_is_none_is_one_line_and_leaves_nothing(name, message, tmp_path, capsys):

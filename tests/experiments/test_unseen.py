@@ -12,6 +12,8 @@ from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_dis
 from ganprior_null.experiments.unseen import noise, sharpness
 from ganprior_null.images import load_image
 from ganprior_null.operators import AveragePool
+from ganprior_null.priors import StyleGAN2
+from ganprior_null.weights import LoadedPrior
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,15 @@ def test_a_run_without_its_checkpoint_says_what_to_do(run, tmp_path, capsys):
     assert main(["evaluate", "restorer", str(tmp_path)]) == 2
     assert "holds no last.ckpt" in capsys.readouterr().err
     assert not (tmp_path / "unseen.json").exists()
+
+
+def test_a_prior_that_was_replaced_under_its_name_is_one_line(run, capsys, monkeypatch):
+    narrow = LoadedPrior(StyleGAN2(64, 8, 2, {2**i: 8 for i in range(2, 7)}), torch.zeros(8))
+    monkeypatch.setattr("ganprior_null.experiments.trained.load_prior", lambda name: narrow)
+    assert main(["evaluate", "restorer", str(run), "--overwrite"]) == 2
+    said = capsys.readouterr().err
+    assert "last.ckpt is not of the pdn around the prior 'faces64' as it is now; put the prior back" in said
+    assert said.count("\n") == 1
 
 
 def test_diversity_is_of_networks_with_a_z(run, tmp_path):
