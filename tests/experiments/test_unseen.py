@@ -75,6 +75,7 @@ def test_a_gpu_that_is_not_there_is_one_line(run, method, capsys, monkeypatch):
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_figures_of_a_processor(run, monkeypatch):
+    """But for TF32, with which convolutions run there: 10 bits of each number."""
     monkeypatch.setattr(face_colours, "COUNT", 8)
     found = {}
     for where in ("cpu", "cuda"):
@@ -84,9 +85,9 @@ def test_a_gpu_gives_the_figures_of_a_processor(run, monkeypatch):
         found[where] = [json.loads((run / name).read_text()) for name in files]
     for one, other in zip(*found.values(), strict=True):
         for name in {"distance", "distance to the truth"} & one.keys():
-            assert other[name] == pytest.approx(one[name], rel=1e-3)
+            assert other[name] == pytest.approx(one[name], rel=1e-2)
         for name, figures in one.get("tested", {}).items():
-            assert other["tested"][name]["PSNR"] == pytest.approx(figures["PSNR"], abs=0.01)
+            assert other["tested"][name]["PSNR"] == pytest.approx(figures["PSNR"], abs=0.05)
 
 
 def test_a_run_without_its_checkpoint_says_what_to_do(run, tmp_path, capsys):
