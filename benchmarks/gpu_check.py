@@ -52,7 +52,7 @@ class Scale:
     run: dict  # what lesson 07's run has in place of the profile's
 
 
-TESTS = ("-m", "gpu", "tests/operators")
+TESTS = ("-m", "gpu", "tests/operators", "tests/experiments/test_unseen.py")
 SCALES = {
     "cuda": Scale("gpu", (256, 1024), 4, 0.5, TESTS, {"steps": 100, "eval_every": 100}),
     "cpu": Scale("smoke", (32,), 4, 0.0, TESTS, {"steps": 1, "eval_every": 1, "test_images": FEWEST_IMAGES}),

@@ -2,15 +2,20 @@
 
     python benchmarks/memory.py                  # 64 pixels, batch 16, one thread; some minutes
     python benchmarks/memory.py --size 128 --batch 8 --threads 2
+    python benchmarks/memory.py --store data/results/memory/mine.json
+    python benchmarks/memory.py --read data/results/memory/cpu.json      # the table of a stored measurement
 
 Each way is a process of its own, since the peak of memory is the process's: what it held at most during the steps, less
-what it held before. Time and memory are printed as ratios to the plain step in float32, medians over rounds in which
-all ways take turns. GLEAN 8x with all its losses and its discriminator; StyleGAN2 with both of its regularisers.
+what it held before. Time (the processor's, not the clock's) and memory are printed as ratios to the plain step in
+float32, medians over rounds in which all ways take turns. GLEAN 8x with all its losses and its discriminator; StyleGAN2
+with both of its regularisers in every step.
 """
 
 import argparse
 import contextlib
 import json
+import os
+import platform
 import resource
 import statistics
 import subprocess
@@ -23,13 +28,18 @@ import torch
 from ganprior_null.experiments import models
 from ganprior_null.layers import FeatureNet64
 from ganprior_null.operators import AveragePool
+from ganprior_null.places import commit
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.profiles import restorer
+from ganprior_null.storage import read_json, write_json
 from ganprior_null.training.gan import GanRecipe, gan_state, gan_step
 from ganprior_null.training.restore import RestorerRecipe, restorer_state, restorer_step
 from ganprior_null.training.runtime import Execution
 
 WIDTH, STYLE = 64, 128
+TITLES = {"glean": "GLEAN", "stylegan2": "StyleGAN2"}
+# with glibc, freed memory is given back, so that the peak is the step's
+BACK = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
 WAYS = {
     "plain": {},
     "accumulate 2": {"accumulate": 2},
@@ -97,6 +107,44 @@ def measure(network: str, size: int, batch: int, way: dict) -> dict:
     return {"seconds": min(taken[1:]), "MB": (peak - before) / 1024}
 
 
+def compare(size: int, batch: int, threads: int, rounds: int, ways: list[str]) -> dict:
+    """The ratios of each network and way to the plain step, with what they were measured on."""
+    about = {"machine": platform.machine(), "torch": torch.__version__, "commit": commit(within="ganprior_null")}
+    about |= {"size": size, "batch": batch, "threads": threads, "rounds": rounds, "width": WIDTH}
+    sizes = ["--size", str(size), "--batch", str(batch), "--threads", str(threads)]
+    rows = []
+    for network in TITLES:
+        found: dict[str, list[dict]] = {way: [] for way in dict.fromkeys(["plain", *ways])}
+        for _ in range(rounds):
+            for way, results in found.items():
+                command = [sys.executable, str(Path(__file__)), *sizes, "--one", network, way]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=BACK)
+                results.append(json.loads(done.stdout.splitlines()[-1]))
+                print(network, way, results[-1], file=sys.stderr, flush=True)
+        for way, results in found.items():
+            row: dict = {"network": network, "way": way}
+            for what, unit in (("time", "seconds"), ("memory", "MB")):
+                each = [one[unit] / plain[unit] for one, plain in zip(results, found["plain"], strict=True)]
+                row[what] = round(statistics.median(each), 3)
+            rows.append(row)
+    return about | {"rows": rows}
+
+
+def table(found: dict) -> str:
+    """The measurement as Markdown."""
+    threads = "one thread" if found["threads"] == 1 else f"{found['threads']} threads"
+    sizes = f"{found['size']} pixels, {found['batch']} images a step, {found['width']} channels"
+    ways = list(dict.fromkeys(row["way"] for row in found["rows"]))
+    ratios = {(row["network"], row["way"]): f"{row['time']:.2f} | {row['memory']:.2f}" for row in found["rows"]}
+    return "\n".join([
+        f"A step over a plain one in float32: {sizes}, {threads} of {found['machine']}, torch {found['torch']}.",
+        "",
+        "| way | " + " | ".join(f"{title}, time | memory" for title in TITLES.values()) + " |",
+        "|---|" + "--:|--:|" * len(TITLES),
+        *(f"| {way} | " + " | ".join(ratios[network, way] for network in TITLES) + " |" for way in ways),
+    ])  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=64)
@@ -104,27 +152,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
+    parser.add_argument("--store", type=Path, metavar="FILE", help="write what was measured, as JSON")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: the table of a stored measurement")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # what the processes are started with
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     if options.one:
+        torch.set_num_threads(options.threads)
         print(json.dumps(measure(options.one[0], options.size, options.batch, WAYS[options.one[1]])))
         return
-    sizes = ["--size", str(options.size), "--batch", str(options.batch), "--threads", str(options.threads)]
-    print(f"torch {torch.__version__}, {options.threads} threads, {options.size} px, batch {options.batch}")
-    for network in ("glean", "stylegan2"):
-        found = {way: [] for way in dict.fromkeys(["plain", *options.ways])}
-        for _ in range(options.rounds):
-            for way, results in found.items():
-                command = [sys.executable, str(Path(__file__)), *sizes, "--one", network, way]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                results.append(json.loads(done.stdout.splitlines()[-1]))
-        for way, results in found.items():
-            time_ratio, memory_ratio = (
-                statistics.median(one[what] / plain[what] for one, plain in zip(results, found["plain"], strict=True))
-                for what in ("seconds", "MB")
-            )
-            print(f"{network:10} {way:14} time {time_ratio:5.2f}   memory {memory_ratio:5.2f}")
+    if options.read:
+        print(table(read_json(options.read)))
+        return
+    found = compare(options.size, options.batch, options.threads, options.rounds, options.ways)
+    if options.store:
+        write_json(options.store, found)
+    print(table(found))
 
 
 if __name__ == "__main__":

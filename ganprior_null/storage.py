@@ -31,6 +31,12 @@ def whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def remove_parts(folder: Path) -> None:
+    """Delete what :func:`whole` could not, of writers that were killed: for who alone writes to a folder."""
+    for part in folder.glob(".*-*.part*"):
+        part.unlink(missing_ok=True)
+
+
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file, text in UTF-8, as :func:`whole` does; folders above it are made."""
     if path.parent.exists() and not path.parent.is_dir():

@@ -122,9 +122,9 @@ WORDS = {
     "evaluate pulse": "--prior --data --margin --out --factors --count --seeds --steps --restarts --eps --space --lr "
     "--overwrite",
     "evaluate singan": "photographs --size --factor --steps --seed --out",
-    "evaluate baselines": "--data --factor --downsampler --out --profile --overwrite",
-    "evaluate restorer": "runs --data --downsamplers --overwrite",
-    "evaluate identity": "runs --data --overwrite",
+    "evaluate baselines": "--data --prior --factor --downsampler --out --profile --overwrite",
+    "evaluate restorer": "runs --data --downsamplers --accelerator --overwrite",
+    "evaluate identity": "runs --data --accelerator --overwrite",
     "evaluate recognition": "--data",
     "restore": "images --model --out --downsample --downsampler --operator --noise --memory --seed --device "
     "--overwrite",

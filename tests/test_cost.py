@@ -31,6 +31,25 @@ def test_the_page_shows_the_stored_measurement(cost, stored):
     assert shown != cost.table(slower, price=1.0)  # the control
 
 
+def test_the_page_shows_the_ratios_that_are_stored():
+    memory = program("benchmarks/memory.py")
+    found = json.loads((ROOT / "data" / "results" / "memory" / "cpu.json").read_text("utf-8"))
+    (shown,) = re.findall(r"% memory: begin.*?\n\n(.*?)\n\n% memory: end", PAGE.read_text("utf-8"), re.S)
+    assert shown == memory.table(found)
+    other = found | {"rows": [row | {"memory": 2 * row["memory"]} for row in found["rows"]]}
+    assert shown != memory.table(other)  # the control
+    assert {row["way"] for row in found["rows"]} <= {*memory.WAYS}
+
+
+@pytest.mark.parametrize("network", ["glean", "stylegan2"])
+def test_every_way_to_execute_a_step_can_be_measured(network, monkeypatch):
+    memory = program("benchmarks/memory.py")
+    monkeypatch.setattr(memory, "WIDTH", 8)
+    for way, settings in memory.WAYS.items():
+        if way != "compile":  # tests/training/test_micro.py traces it: machine code takes minutes
+            assert memory.measure(network, 32, 16, settings)["seconds"] > 0, way
+
+
 def test_operations_of_a_convolution_and_its_derivatives(cost):
     """A multiplication and an addition for each weight at each pixel; either derivative the same again."""
     with torch.device("meta"):

@@ -1,7 +1,6 @@
 """The commands of the page "Run it at paper scale" run, and those for several processes do what the page says."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -14,11 +13,12 @@ from torch.distributed.run import get_args_parser
 
 from ganprior_null import weights
 from ganprior_null.cli import main
-from ganprior_null.data import faces
+from ganprior_null.data import faces, split
 from ganprior_null.experiments.estimate import operations
 from ganprior_null.experiments.models import MODELS
 from ganprior_null.experiments.runs import read_run
 from ganprior_null.images import save_image
+from ganprior_null.metrics import FEWEST_IMAGES
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.report import record
 from ganprior_null.restorers import GFPGANNetwork, GLEANNetwork, GPENNetwork
@@ -53,13 +53,15 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert any(other[-1][key] != pytest.approx(alone[-1][key], rel=1e-2) for key in shared)  # the control
 
 
-SMALL = {4: 8, 8: 8, 16: 8, 32: 8, 64: 8, 128: 8}  # widths up to the side that 64x needs
+SIDE = 64  # of the priors, pixels: the least that 64x makes of one
+SMALL = {2**i: 8 for i in range(2, 7)}  # widths up to it
 LITTLE = {  # further words for each command of the page that trains: little networks
     "prior": "-p size 16 -p widths (8,8,8) -p style_dim 8 -p n_mlp 2 -p global_batch 4",
     "restorer": "-p rrdb_blocks 1 -p rrdb_channels 8 -p global_batch 4",
 }
+REHEARSED = {"prior": "--dry-run", "restorer": "--dry-run -p test_images 2"}
 TRAINED = "--null-space pd --out runs/glean-pd"  # how the command ends that is not rehearsed alone, but run
-ONE_STEP = "-p steps 1 -p test_images 129 -p accumulate 2"
+ONE_STEP = f"-p steps 1 -p test_images {FEWEST_IMAGES} -p accumulate 2"
 ELSEWHERE = ("make ", "source ")  # tests/test_sweep.py
 
 
@@ -76,7 +78,7 @@ def small_words(command: str) -> list[str]:
     words = shlex.split(line.replace("/data/", "data/"))
     if words[0] == "train":
         words += LITTLE[words[1]].split()
-        words += ONE_STEP.split() if command.endswith(TRAINED) else ["--dry-run"]
+        words += (ONE_STEP if command.endswith(TRAINED) else REHEARSED[words[1]]).split()
     if words[0] == "evaluate":
         words += ["--downsamplers", "bicubic"]
     if words[0] == "run":
@@ -84,49 +86,58 @@ def small_words(command: str) -> list[str]:
     return words
 
 
+def few_names() -> list[str]:
+    """Names of FFHQ's images: of those that are held out as many as a distance needs, and 16 to train on."""
+    names = [f"{i // 1000:02}000/{i:05}.png" for i in range(2000)]
+    sides = split(names)
+    return [names[i] for i in (*sides.train[:16], *sides.test[:FEWEST_IMAGES])]
+
+
 @pytest.fixture
 def published_files(tmp_path, monkeypatch):
     """A folder with the page's files: random checkpoints in the published layouts, images, an executable lesson."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ganprior_null.data.sides.HELD", 0)  # images are decoded when asked for, as large ones are
     torch.manual_seed(0)
-    G, D = StyleGAN2(128, 8, 2, SMALL), StyleGAN2Discriminator(128, SMALL)
+    G, D = StyleGAN2(SIDE, 8, 2, SMALL), StyleGAN2Discriminator(SIDE, SMALL)
     both = prefixed("generator_ema.", to_mmagic(G.state_dict())) | prefixed("discriminator.", to_mmagic(D.state_dict()))
     torch.save({"state_dict": both}, "stylegan2-ffhq-config-f.pth")
     sizes = {"rrdb_blocks": 1, "rrdb_channels": 8, "style_dim": 8, "n_mlp": 2}
-    glean = published(GLEANNetwork(8, 128, SMALL, **sizes).state_dict())
+    glean = published(GLEANNetwork(8, SIDE, SMALL, **sizes).state_dict())
     torch.save({"state_dict": prefixed("generator.", glean)}, "glean_ffhq_16x.pth")
     gfpgan = GFPGANNetwork(32, SMALL, style_dim=8, n_mlp=2, resample="fir")
     torch.save({"params_ema": gfpgan_published(gfpgan)}, "GFPGANv1.4.pth")
-    gpen, _ = their_published(GPENNetwork(16, 128, SMALL, style_dim=8, n_mlp=2, concat=True))
+    gpen, _ = their_published(GPENNetwork(8, SIDE, SMALL, style_dim=8, n_mlp=2, concat=True))
     torch.save(gpen, "GPEN-BFR-512.pth")
-    for i, x in enumerate(faces(20, 128)):
+    for i, x in enumerate(faces(8, SIDE)):
         save_image(x, tmp_path / "drawn" / f"{i}.png")
-    for i in range(1500):  # as links: a tenth of them is tested on
-        file = tmp_path / "data" / "ffhq1024" / f"{i // 500:02}000" / f"{i:05}.png"
+    for i, name in enumerate(few_names()):
+        file = tmp_path / "data" / "ffhq1024" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.symlink_to(tmp_path / "drawn" / f"{i % 20}.png")
-    save_image(faces(1, 128)[0], "photograph.jpg")
+        file.symlink_to(tmp_path / "drawn" / f"{i % 8}.png")
+    save_image(faces(1, SIDE)[0], "photograph.jpg")
     save_image(faces(1, 16)[0], "face.png")
     (tmp_path / "notebooks").symlink_to(PAGE.parents[1] / "notebooks")
 
 
-@pytest.mark.skipif(
-    "GANPRIOR_EVERY_COMMAND" not in os.environ, reason="takes many minutes: set GANPRIOR_EVERY_COMMAND=1 to run it"
-)
 def test_every_command_of_the_page_runs(published_files, capsys, monkeypatch):
     """Each line as it stands, with the smallest overrides; what torchrun is told is read by its own parser."""
+    ran = []
     for command in commands(PAGE.read_text("utf-8")):
         if command.startswith(ELSEWHERE):
             continue
         if command.startswith("torchrun"):
             options = get_args_parser().parse_args(shlex.split(command)[1:])
             assert (options.module, options.training_script) == (True, "ganprior_null")
-        assert main(small_words(command)) == 0, (command, capsys.readouterr().err)
-    assert weights.load_prior("ffhq1024").generator.size == weights.load_discriminator("ffhq1024").size == 128
+        if (words := small_words(command)) not in ran:  # what torchrun starts is what one process was told
+            assert main(words) == 0, (command, capsys.readouterr().err)
+            ran.append(words)
+    assert {words[0] for words in ran} == {"convert", "weights", "restore", "run", "train", "evaluate"}
+    assert weights.load_prior("ffhq1024").generator.size == weights.load_discriminator("ffhq1024").size == SIDE
     found = read_run(Path("runs/glean-pd"))  # of one step, and the paper's all the same
     assert found.profile == "paper" and [entry["step"] for entry in found.history] == [0, 1]
     assert found.params["accumulate"] == 2 and found.params["data_names"]
-    assert json.loads(Path("runs/glean-pd/unseen.json").read_text())["images"] == 129
+    assert json.loads(Path("runs/glean-pd/unseen.json").read_text())["images"] == FEWEST_IMAGES
     assert [path.name for path in Path("runs").iterdir()] == ["glean-pd"]  # rehearsals leave nothing
     monkeypatch.setenv("GANPRIOR_RESULTS", str(Path.cwd()))
     record("C6", 30.0, profile="laptop", runs=["runs/glean-pd"])  # whatever the lesson's profile, the run's counts

@@ -10,19 +10,23 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from ganprior_null.experiments.restorer import train_restorer
 from ganprior_null.lessons.run import check_parameters, read_value
 from ganprior_null.profiles import Experiment, restorer
 
+from .conftest import PATIENCE
+from .programs import program
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = sorted((ROOT / "workflow").glob("*.yaml"))
 USUAL = "07_glean_panini"
+preempted = program("benchmarks/preempted.py")
 LESSON = ROOT / "notebooks" / f"{USUAL}.ipynb"
 
 needs_snakemake = pytest.mark.skipif(
@@ -164,17 +168,7 @@ def sweep(tmp_path, monkeypatch, tiny_prior):
     (tmp_path / "mini.ipynb").write_text(json.dumps(book))
     (tmp_path / "table.yaml").write_text(f"runs:\n  drawn-8x: {{lesson: {tmp_path / 'mini'}, seeds: [0]}}\n")
     monkeypatch.delenv("GANPRIOR_RESULTS")  # a sweep has its own
-    (entry,) = re.findall(r"(?m)^ENTRYPOINT (\[.*\])$", (ROOT / "Containerfile").read_text("utf-8"))
-
-    def start(folder):
-        folder.mkdir(exist_ok=True)
-        command = [*json.loads(entry), "--assume-old=.venv/sweep.stamp", "sweep", "PROFILE=smoke"]
-        command += [f"SWEEP={tmp_path / 'table.yaml'}", f"ARGS=--directory {folder}"]
-        return subprocess.Popen(
-            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
-
-    return start
+    return lambda folder: preempted.start(folder, tmp_path / "table.yaml")
 
 
 def log_of(folder):
@@ -182,36 +176,14 @@ def log_of(folder):
     return file.read_text() if file.is_file() else ""
 
 
-def wait_for(condition, process, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
-        time.sleep(0.05)
-
-
-def family(process):
-    """The processes of a sweep: kernels have groups of their own."""
-    import psutil
-
-    return psutil.Process(process.pid).children(recursive=True)
-
-
 def has_kernel(process):
     import psutil
 
-    for child in family(process):
+    for child in preempted.family(process):
         with contextlib.suppress(psutil.Error):  # it may just have ended
             if "ipykernel" in " ".join(child.cmdline()):
                 return True
     return False
-
-
-def signal_all(process, number):
-    import psutil
-
-    for each in [*family(process), process]:
-        with contextlib.suppress(psutil.Error):
-            each.send_signal(number)
 
 
 @needs_snakemake
@@ -222,14 +194,14 @@ def test_a_sweep_that_was_preempted_and_killed_ends_as_one_left_alone(tmp_path, 
 
     killed = tmp_path / "killed"
     first = sweep(killed)
-    wait_for(lambda: log_of(killed), first)
-    signal_all(first, signal.SIGTERM)
+    preempted.wait_for(lambda: log_of(killed), first, PATIENCE)
+    preempted.signal_all(first, signal.SIGTERM)
     assert first.wait(timeout=300) != 0
     assert not (killed / "build" / "sweep" / "smoke" / "report.md").exists()
 
     second = sweep(killed)
-    wait_for(lambda: has_kernel(second), second)
-    signal_all(second, signal.SIGKILL)
+    preempted.wait_for(lambda: has_kernel(second), second, PATIENCE)
+    preempted.signal_all(second, signal.SIGKILL)
     second.wait(timeout=60)
 
     third = sweep(killed)
@@ -249,3 +221,21 @@ def test_two_sweeps_do_not_share_a_folder(tmp_path, sweep):
     os.close(holder)
     assert refused.returncode != 0 and "another process is writing to build/sweep/smoke" in said
     assert not list(folder.iterdir()) and "Traceback" not in said
+
+
+def test_results_that_differ_are_named(tmp_path):
+    """The comparison that benchmarks/preempted.py makes, for the whole smoke table killed twice."""
+    for side, weight in (("alone", 1.0), ("killed", 1.0 + 1e-7)):
+        folder = tmp_path / side / "build" / "sweep" / "smoke"
+        for name, tensor in (("a", torch.ones(3)), ("b", torch.tensor(weight))):
+            run = folder / "results" / "restorers" / name
+            run.mkdir(parents=True)
+            (run / "metrics.jsonl").write_text("{}")
+            (run / "origin.json").write_text(side)
+            torch.save({"step": 4, "network": {"weight": [tensor]}}, run / "last.ckpt")
+        (folder / "report.md").write_text("| C1 |")
+    sides = tmp_path / "alone", tmp_path / "killed"
+    files = [f"results/restorers/{name}/{file}" for name in "ab" for file in ("last.ckpt", "metrics.jsonl")]
+    assert preempted.compared(*sides) == (["report.md", *files], ["results/restorers/b/last.ckpt"])
+    (sides[1] / "build" / "sweep" / "smoke" / "report.md").unlink()
+    assert preempted.compared(*sides)[1] == ["report.md", "results/restorers/b/last.ckpt"]

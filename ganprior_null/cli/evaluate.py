@@ -6,7 +6,7 @@ from pathlib import Path
 from ..options import add_options, read_options
 from ..profiles import OnePicture
 from ..storage import check_apart, check_outputs
-from .options import add_overwrite
+from .options import add_accelerator, add_overwrite
 
 
 def add_evaluate(commands) -> None:
@@ -123,6 +123,9 @@ def _add_evaluate_baselines(methods) -> None:
     this.add_argument(
         "--data", default="drawn", help="faces | cats | buildings (packs in GANPRIOR_DATA), drawn, a folder"
     )
+    this.add_argument(
+        "--prior", default="", help="whose size images get, that of the runs (default: the category's own)"
+    )
     this.add_argument("--factor", type=int, default=8, help="HR over LR (default 8)")
     this.add_argument("--downsampler", default="bicubic", help="what makes y (default bicubic, antialiased)")
     this.add_argument("--out", type=Path, metavar="DIR", help="default: baselines/NAME below the folder of results")
@@ -138,7 +141,7 @@ def _evaluate_baselines(options) -> None:
     from ..profiles import profile_name
     from ..training.record import forget
 
-    source, profile = find_source(options.data), profile_name(options.profile)
+    source, profile = find_source(options.data, options.prior), profile_name(options.profile)
     name = name_of(source.name, options.factor, options.downsampler, profile)
     out = options.out or results_folder() / "baselines" / name
     check_apart(out, data=source.folder)
@@ -154,6 +157,7 @@ def _add_evaluate_restorer(methods) -> None:
     this.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders with their last.ckpt")
     this.add_argument("--data", type=Path, metavar="DIR", help="where the packs lie that the runs were trained on")
     this.add_argument("--downsamplers", nargs="+", metavar="NAME", help="default: bicubic bilinear average lanczos3")
+    add_accelerator(this)
     add_overwrite(this)
     this.set_defaults(command=_evaluate_restorer)
 
@@ -166,9 +170,10 @@ def _evaluate_restorer(options) -> None:
     results = [path / name for path in options.runs for name in (FILE, DRAWN, *FILES)]
     check_outputs(results, overwrite=options.overwrite)
     for path in options.runs:
-        result = evaluate_restorer(path, options.data, options.downsamplers or TESTED)
+        where = {"accelerator": options.accelerator}
+        result = evaluate_restorer(path, options.data, options.downsamplers or TESTED, **where)
         if read_run(path).params["model"] == "pdn":
-            result["diversity"] = evaluate_diversity(path, options.data)
+            result["diversity"] = evaluate_diversity(path, options.data, **where)
         print(json.dumps({path.name: result}, indent=1))
 
 
@@ -180,6 +185,7 @@ def _add_evaluate_identity(methods) -> None:
         "runs", type=Path, nargs="+", metavar="RUN", help="folders with their last.ckpt, or whose weights were shipped"
     )
     this.add_argument("--data", type=Path, metavar="DIR", help="where the pack lies that the runs were trained on")
+    add_accelerator(this)
     add_overwrite(this)
     this.set_defaults(command=_evaluate_identity)
 
@@ -189,7 +195,8 @@ def _evaluate_identity(options) -> None:
 
     check_outputs([path / FILE for path in options.runs], overwrite=options.overwrite)
     for path in options.runs:
-        print(json.dumps({path.name: evaluate_identity(path, options.data)}, indent=1, ensure_ascii=False))
+        result = evaluate_identity(path, options.data, accelerator=options.accelerator)
+        print(json.dumps({path.name: result}, indent=1, ensure_ascii=False))
 
 
 def _add_evaluate_recognition(methods) -> None:

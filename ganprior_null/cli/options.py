@@ -10,5 +10,9 @@ def data_folder(word: str) -> Path:
     return category_folder(word) if word in PACKS and not Path(word).is_dir() else Path(word)
 
 
+def add_accelerator(command) -> None:
+    command.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
+
+
 def add_overwrite(command) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace files that are there")

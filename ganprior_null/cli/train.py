@@ -6,7 +6,7 @@ from ..lessons.run import read_value
 from ..options import add_options, read_options
 from ..profiles import Experiment, override, prior, profile_name, restorer
 from ..storage import check_apart
-from .options import data_folder
+from .options import add_accelerator, data_folder
 
 STOPPED = 75  # exit status of a run that a signal stopped: EX_TEMPFAIL of sysexits.h
 
@@ -132,7 +132,7 @@ def _train_network(options) -> bool:
 
 def _add_execution(this) -> None:
     """How a run executes; :func:`_add_common` has its precision."""
-    this.add_argument("--accelerator", default="auto", help="auto (default): a GPU if there is one | cpu | cuda")
+    add_accelerator(this)
     this.add_argument(
         "--readers", type=int, metavar="N", help="processes that read images ahead (default: by the cores)"
     )

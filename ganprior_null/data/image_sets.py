@@ -18,7 +18,7 @@ from .stores import Store
 Indices = Sequence[int] | Tensor  # whole numbers
 
 DRAWN_HELD = 512_000_000  # bytes of drawn faces that are kept in memory: to draw takes longer than to decode
-AT_ONCE = 64  # images that are enlarged at a time: as floats they take four times the memory
+AT_ONCE = 64  # images that are enlarged, or added up, at a time: as numbers they take several times the memory
 
 
 class ImageSet(Protocol):
@@ -120,6 +120,14 @@ def drawn_faces(count: int, size: int, seed: int = 0) -> ImageSet:
 def all_of(images: ImageSet) -> Tensor:
     """(N, 3, size, size) uint8: every image, in memory."""
     return images.__getitems__(range(len(images)))
+
+
+def mean_of(images: ImageSet) -> Tensor:
+    """(3, size, size) float32 in [0, 1]: the mean image; some are in memory at a time."""
+    total = torch.zeros(3, images.size, images.size, dtype=torch.int64)  # exact, whatever the order
+    for first in range(0, len(images), AT_ONCE):
+        total += images.__getitems__(range(first, min(first + AT_ONCE, len(images)))).sum(0, dtype=torch.int64)
+    return (total.double() / len(images)).float() / 255
 
 
 def crop(x: Tensor, size: int, margin: int) -> Tensor:

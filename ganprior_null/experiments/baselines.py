@@ -7,50 +7,69 @@ The command ``python -m ganprior_null evaluate baselines``.
 import json
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from ..data.image_sets import all_of
+from ..data.image_sets import mean_of
 from ..images import from_uint8, save_image
-from ..layers import FeatureNet64
-from ..operators import LinearOperator
 from ..profiles import Experiment, restorer
 from ..storage import write
 from ..training import Run
-from ..weights import load_features64
-from .evaluation import measure
-from .figures import sheet
-from .judge import baselines, blockiness, judge
+from ..weights import load_features64, load_prior
+from .evaluation import measure, runs
+from .figures import SHOWN, at_once, sheet
+from .judge import Judgement, baselines, block_steps, blockiness_of
 from .launch import Source
 from .restorer import choose_sides, operators
 from .runs import read_json
 
+USUAL = 64  # pixels of the categories' own priors
+
 
 def evaluate_baselines(source: Source, out: Path, *, factor: int, downsampler: str, profile: str | None = None) -> dict:
-    """{name: row of :func:`judge`} on the images that runs of the same data, factor and profile are tested on.
+    """{name: row of :func:`.judge.judge`, and the blockiness} on the images that runs of the same data, prior, factor
+    and profile are tested on, some at a time.
 
     Leaves ``params.json``, ``summary.json`` and ``sheet.webp`` (y, then a row of pictures for each) in ``out``. Raises
-    ValueError for another experiment's folder, and what :func:`choose_sides` and :func:`operators` raise.
+    ValueError for another experiment's folder, and what :func:`.weights.load_prior`, :func:`choose_sides` and
+    :func:`operators` raise, writing nothing.
     """
     this, row = Experiment(factor=factor, downsampler=downsampler, prior=source.prior), restorer(profile)
-    features = load_features64()
-    A_true, _ = operators(this, size := 64)
+    size = load_prior(source.prior).generator.size
+    A_true, _ = operators(this, size)
     sides = choose_sides(source.folder, size, row, margin=source.margin, skip_broken=False)
-    x = from_uint8(all_of(sides.held_out)[: row.test_images])
-    mean_image = all_of(sides.training).double().mean(0).float() / 255
+    images = sides.held_out.take(range(min(row.test_images, len(sides.held_out))))
+    mean_image, features = mean_of(sides.training), load_features64()
     params = {
         "experiment": "baselines",
         "data": source.folder.name if source.folder else "drawn faces",
         "factor": factor,
         "downsampler": downsampler,
         "profile": row.profile,
-        "images": len(x),
+        "images": len(images),
     }
+    if size != USUAL:  # left out so that folders of before it could be another stay what they are
+        params["size"] = size
     run = Run(out, params)
-    y = measure(A_true, x)
-    answers = baselines(y, A_true, mean_image)
-    summary = {name: row_of(x_hat, x, y, A_true, features) for name, x_hat in answers.items()}
+    judged: dict[str, Judgement] = {}
+    steps: dict[str, list[Tensor]] = {}
+    shown: dict[str, list[Tensor]] = {}
+    for some in runs(len(images), at_once(size)):
+        x = from_uint8(images.__getitems__(some))
+        y = measure(A_true, x)
+        answers = baselines(y, A_true, mean_image)
+        for name, x_hat in answers.items():
+            judged.setdefault(name, Judgement(A_true, features)).add(x_hat, x, y)
+            steps.setdefault(name, []).append(block_steps(x_hat, factor))
+        if some.start < SHOWN:
+            for name, pictures in {"y": y, **answers}.items():
+                shown.setdefault(name, []).append(pictures)
+    summary = {
+        name: judgement.row() | {"blockiness": blockiness_of(torch.cat(steps[name]))}
+        for name, judgement in judged.items()
+    }
     write(run.path / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    save_image(sheet(y, *answers.values()), run.path / "sheet.webp")
+    save_image(sheet(*map(torch.cat, shown.values())), run.path / "sheet.webp")
     return summary
 
 
@@ -64,11 +83,6 @@ def stored_baselines(
         if file.is_file():
             return read_json(file)
     return {}
-
-
-def row_of(x_hat: Tensor, x: Tensor, y: Tensor, A: LinearOperator, features: FeatureNet64) -> dict:
-    """The judge's row, and the blockiness."""
-    return judge(x_hat, x, y, A, features) | {"blockiness": blockiness(x_hat, x.shape[-1] // y.shape[-1])}
 
 
 def name_of(data: str, factor: int, downsampler: str, profile: str) -> str:

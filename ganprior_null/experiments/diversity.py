@@ -12,6 +12,7 @@ from ..operators import AveragePool, LinearOperator
 from ..restorers import PDNNetwork, Restorer, enforce_consistency
 from ..storage import write_json
 from ..training import step_generator
+from ..training.runtime import pick_device
 from .evaluation import measure
 from .runs import read_run
 from .trained import load_trained, unseen_images
@@ -21,17 +22,22 @@ PURPOSE = "diversity"
 FILES = ("diversity.json", "diversity_map.webp", "diversity_samples.webp")
 
 
-def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IMAGES, codes: int = CODES) -> dict:
+def evaluate_diversity(
+    path: Path, data: Path | None = None, *, images: int = IMAGES, codes: int = CODES, accelerator: str = "auto"
+) -> dict:
     """Distances between the answers of one PDN run; ``diversity.json``, its map and samples in the run's folder.
 
-    Raises ValueError for a run of a network without z, and what :func:`load_trained` and :func:`unseen_images` raise.
+    accelerator: as training takes it. Raises ValueError for a run of a network without z, and what
+    :func:`.runtime.pick_device`, :func:`load_trained` and :func:`unseen_images` raise.
     """
+    device = pick_device(accelerator, "accelerator")
     model = read_run(path).params["model"]
     if model != "pdn":
         raise ValueError(f"{path.name}: {model} has one answer to each y; diversity is PDN's")
     trained = load_trained(path)
     held_out = unseen_images(trained, data)
-    x = from_uint8(held_out.__getitems__(range(min(images, len(held_out)))))
+    x = from_uint8(held_out.__getitems__(range(min(images, len(held_out))))).to(device)
+    trained.network.to(device)
     y = measure(trained.A_true, x)
     P = trained.A or AveragePool(trained.this.factor)  # the null space distances are measured in
     answers = sample(trained.network, y, trained.A, codes)  # (K, N, 3, H, W)
@@ -51,9 +57,9 @@ def evaluate_diversity(path: Path, data: Path | None = None, *, images: int = IM
     if trained.A is not None:
         result["PSNR(LR) enforced, worst"] = min(float(consistency_db(P, part, y).min()) for part in answers)
     write_json(path / "diversity.json", result)
-    save_image((where / where.max()).expand(3, -1, -1), path / "diversity_map.webp")
+    save_image((where / where.max()).cpu().expand(3, -1, -1), path / "diversity_map.webp")
     shown = answers[:, :SHOWN].transpose(0, 1).flatten(0, 1)
-    save_image(grid(shown, columns=codes), path / "diversity_samples.webp")  # a row per y
+    save_image(grid(shown.cpu(), columns=codes), path / "diversity_samples.webp")  # a row per y
     return result
 
 

@@ -28,7 +28,7 @@ def drawn_parts(network: Restorer, A_true: LinearOperator, A: LinearOperator | N
     factors = face_factors(COUNT, SEED)
     x, weights = render(factors, network.out_size), part_weights(factors, network.out_size)
     y = as_file(A_true(x))
-    x_r, x_hat = restore(network, y, A)
+    x_r, x_hat = (images.cpu() for images in restore(network, y.to(next(network.parameters()).device), A))
     answers = corrected(x_r, y) | ({} if A is None else {"enforced": x_hat})
     save_image(sheet(*answers.values(), x, count=SHOWN), file)
     return {name: colour_errors(images, x, weights) for name, images in answers.items()}

@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import load_sides
-from ..data.image_sets import all_of
+from ..data.image_sets import all_of, mean_of
 from ..images import as_file, from_uint8
 from ..metrics import centred, embeddings, identity_of_features
 from ..operators import AveragePool
 from ..restorers import enforce_consistency
 from ..storage import read_json, write_json
+from ..training.runtime import pick_device
 from ..weights import load_dlib_faces, load_features64
 from .feature_checks import pair_auc, pair_cosines
 from .figures import restore
@@ -31,24 +32,26 @@ FILE = "identity.json"
 IDENTITY, RANK, FIRST = "identity (dlib)", "rank (dlib)", "first (dlib)"
 
 
-def evaluate_identity(path: Path, data: Path | None = None) -> dict:
+def evaluate_identity(path: Path, data: Path | None = None, *, accelerator: str = "auto") -> dict:
     """Identity of one run's answers: raw, with PD, with the exact operator; written to ``identity.json`` in its folder.
 
     Beside them "baselines", on the same images, and "recognition", what the network knows of these people. The weights
-    are the run's checkpoint, or those that were shipped of it. Raises ValueError for a run that is not of faces, and
-    what :func:`load_published`, :func:`unseen_sides` and :func:`load_dlib_faces` raise, writing nothing.
+    are the run's checkpoint, or those that were shipped of it. accelerator: as training takes it. Raises ValueError for
+    a run that is not of faces, and what :func:`.runtime.pick_device`, :func:`load_published`, :func:`unseen_sides` and
+    :func:`load_dlib_faces` raise, writing nothing.
     """
-    network = load_dlib_faces()
+    device = pick_device(accelerator, "accelerator")
+    network = load_dlib_faces().to(device)
     trained, weights = load_published(path)
     if not trained.this.prior.startswith(FACES):
         raise ValueError(f"{path.name} restores {trained.params['data']}: identity is of faces")
     sides = unseen_sides(trained, data)
-    x, people = from_uint8(all_of(sides.held_out)), sides.held_out_names
+    x, people = from_uint8(all_of(sides.held_out)).to(device), sides.held_out_names
     y, z = measure(trained.A_true, x), embeddings(x, network)
-    x_r, _ = restore(trained.network, y, None)
+    x_r, _ = restore(trained.network.to(device), y, None)
     pd = AveragePool(trained.this.factor)
     answers = {"raw": x_r, "PD": enforce_consistency(x_r, y, pd), "exact": enforce_consistency(x_r, y, trained.A_true)}
-    free = baselines(y, trained.A_true, all_of(sides.training).double().mean(0).float() / 255)
+    free = baselines(y, trained.A_true, mean_of(sides.training).to(device))
 
     def rows(named: dict[str, Tensor]) -> dict[str, dict]:
         return {name: row_of(z, embeddings(as_file(images), network), people) for name, images in named.items()}
@@ -61,7 +64,10 @@ def evaluate_identity(path: Path, data: Path | None = None) -> dict:
         "people": len(set(people)),
         "corrected": rows(answers),
         "baselines": rows(free),
-        "recognition": {"dlib": known(z, people), "features64": known(embeddings(x, load_features64()), people)},
+        "recognition": {
+            "dlib": known(z, people),
+            "features64": known(embeddings(x, load_features64().to(device)), people),
+        },
     }
     write_json(path / FILE, result)
     return result

@@ -16,9 +16,8 @@ from ..restorers import Restored, restore_picture
 from ..restorers.identify import downsampler as named
 from ..restorers.pictures import check_noise, misfit
 from ..storage import check_outputs, sole_writer
-from ..training.runtime import memory_advice
+from ..training.runtime import memory_advice, pick_device
 from .real_networks import cut
-from .restore import pick_device
 
 KERNELS = (".npy", ".mat", ".txt", ".csv")  # files that hold a blur kernel
 DETAIL = 320  # pixels of the result, the side of what the sheet shows of each picture

@@ -9,10 +9,11 @@ from ..data import ImageSet
 from ..images import from_signed, from_uint8, grid, save_image, to_uint8
 from ..metrics import fd_features64
 from ..priors import StyleGAN2, truncate
-from ..storage import check_outputs, write
+from ..storage import check_outputs, sole_writer, write
 from ..training.origin import commit_of
 from ..training.record import read_params
 from ..weights import build, load_features64, save_weights
+from ..weights.course import PATIENCE
 from ..weights.files import MEAN, mean_w
 from .prior import training_images
 
@@ -69,7 +70,8 @@ def publish_prior(
         raise ValueError(f"{run} holds no last.ckpt: not the folder of a training run, or nothing was saved yet")
     params = read_params(run / "params.json")
     weights, critic, samples_file, card = (out / f"{name}.{end}" for end in ENDS)
-    check_outputs([weights, critic, samples_file, card], overwrite=overwrite)
+    files = [weights, critic, samples_file, card]
+    check_outputs(files, overwrite=overwrite)
     state = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)
     G, D = build(state["G_ema"]), build(state["D"])
     if not isinstance(G, StyleGAN2):
@@ -77,14 +79,15 @@ def publish_prior(
     w_mean = mean_w(G)
     params |= {"images_shown": state["step"] * params["global_batch"]}
     about = {"license": LICENSE, **params}
-    half = {key: value.half() for key, value in (G.state_dict() | {MEAN: w_mean}).items()}
-    save_weights(weights, half, {"model": "StyleGAN2", **about})
-    half = {key: value.half() for key, value in D.state_dict().items()}
-    save_weights(critic, half, {"model": "StyleGAN2Discriminator", **about})
-    save_image(sheet(G, w_mean), samples_file)
     figures = distances(G, training_images(data, params["size"], margin=params["margin"]).images, samples)
     facts = {"parameters": parameter_count(G), "license": LICENSE, "commit": commit_of(run)}
-    return write(card, CARD.format(name=name, **facts, **told(params), **figures))
+    with sole_writer(out, files, overwrite=overwrite, patience=PATIENCE):
+        half = {key: value.half() for key, value in (G.state_dict() | {MEAN: w_mean}).items()}
+        save_weights(weights, half, {"model": "StyleGAN2", **about})
+        half = {key: value.half() for key, value in D.state_dict().items()}
+        save_weights(critic, half, {"model": "StyleGAN2Discriminator", **about})
+        save_image(sheet(G, w_mean), samples_file)
+        return write(card, CARD.format(name=name, **facts, **told(params), **figures))
 
 
 def told(params: dict) -> dict:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from ..restorers.restorer import EnlargingRestorer, Restorer
-from ..storage import check_outputs, write
+from ..storage import check_outputs, sole_writer, write
 from ..training.origin import commit_of
 from ..training.record import read_params
 from ..training.restore import FURTHER
 from ..weights import save_restorer
-from ..weights.course import restorer_files
+from ..weights.course import PATIENCE, restorer_files
 from .publish import LICENSE, parameter_count
 from .runs import read_run
 from .trained import load_trained
@@ -67,13 +67,12 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
     FileExistsError unless overwrite.
     """
     answers, sheet, card = run / "sheet.webp", out / f"{name}.webp", out / f"{name}.md"
-    check_outputs([*restorer_files(out, name), sheet, card], inputs=[answers], overwrite=overwrite)
+    files = [*restorer_files(out, name), sheet, card]
+    check_outputs(files, inputs=[answers], overwrite=overwrite)
     trained, final = load_trained(run), read_run(run).final
     restorer, params = trained.network, trained.params
     network, sizes = restorer.network, {"in_size": restorer.in_size, "out_size": restorer.out_size}
     figures = {key: final[key] for key in FIGURES if key in final}
-    save_restorer(out, name, restorer, {"license": LICENSE, **params, **sizes, **figures})
-    write(sheet, answers.read_bytes())
     text = CARD.format(
         name=name,
         title=network.title,
@@ -95,7 +94,10 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
         **params,
         **sizes,
     )
-    return write(card, text)
+    with sole_writer(out, files, overwrite=overwrite, patience=PATIENCE):
+        save_restorer(out, name, restorer, {"license": LICENSE, **params, **sizes, **figures})
+        write(sheet, answers.read_bytes())
+        return write(card, text)
 
 
 def built(restorer: Restorer, params: dict) -> str:

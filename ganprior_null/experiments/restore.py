@@ -29,7 +29,7 @@ from ..restorers.identify import downsampler as named
 from ..restorers.pictures import consistent_file
 from ..restorers.restorer import EnlargingRestorer, Restorer, sides_enlarged
 from ..storage import check_outputs, sole_writer
-from ..training.runtime import memory_advice
+from ..training.runtime import memory_advice, pick_device
 from ..weights import around, available, load_restorer, read_metadata, shipped, weights_path
 from .figures import restore, sheet
 from .restorer import operators
@@ -208,12 +208,3 @@ def doubts(model: Model, x: Tensor | None, y: Tensor, x_r: Tensor) -> list[str]:
             f"{model.raw_db:.1f} dB: perhaps y was not made by {trained!r}, or does not show what it was trained on"
         )
     return lines
-
-
-def pick_device(name: str) -> torch.device:
-    """auto | cpu | cuda. Raises ValueError for another word, RuntimeError for a GPU that is not there."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -49,8 +49,8 @@ def profile_of(params: dict) -> Profile:
 def load_trained(path: Path) -> Trained:
     """The network of a finished run, from its ``last.ckpt``.
 
-    Raises ValueError for a run that is damaged or unfinished, and FileNotFoundError where the checkpoint is missing:
-    stored results come without.
+    Raises ValueError for a run that is damaged or unfinished, or whose prior's name means one of other sizes by now,
+    and FileNotFoundError where the checkpoint is missing: stored results come without.
     """
     params = read_run(path).params
     file = path / "last.ckpt"
@@ -62,7 +62,11 @@ def load_trained(path: Path) -> Trained:
     stored = torch.load(file, map_location="cpu", weights_only=True)
     if stored["step"] < params["steps"]:
         raise ValueError(f"{path.name}: last.ckpt is of step {stored['step']} of {params['steps']}; the run goes on")
-    network.load_state_dict(answering(stored))
+    try:
+        network.load_state_dict(answering(stored))
+    except RuntimeError as error:  # which lists every tensor
+        there = f"the {this.model} around the prior {this.prior!r} as it is now"
+        raise ValueError(f"{path.name}: last.ckpt is not of {there}; put the prior back that had this name") from error
     A_true, A = operators(this, prior.size)
     return Trained(this, params, stored["step"], network.eval().requires_grad_(False), A_true, A)
 

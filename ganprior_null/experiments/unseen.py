@@ -11,12 +11,14 @@ from torch import Tensor
 
 from ..data import ImageSet
 from ..images import as_file, from_uint8
+from ..layers import FeatureNet64
 from ..operators import LinearOperator
 from ..restorers import Restorer
 from ..restorers.identify import downsamplers
 from ..restorers.noise import estimate_sigma
 from ..storage import write_json
 from ..training.degrade import Degraded
+from ..training.runtime import pick_device
 from ..weights import load_features64
 from .evaluation import evaluate, parts, runs
 from .face_colours import corrected, drawn_parts
@@ -29,21 +31,25 @@ FACES = ("faces", "drawn")  # how the priors of faces are called: their networks
 TESTED = ("bicubic", "bilinear", "average", "lanczos3")  # all antialiased, "average" being the box
 
 
-def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str] = TESTED) -> dict:
+def evaluate_restorer(
+    path: Path, data: Path | None = None, names: Sequence[str] = TESTED, *, accelerator: str = "auto"
+) -> dict:
     """Figures of one run under each downsampler, and its outputs' artefacts; written to ``unseen.json`` in its folder.
 
     Beside it, for networks around a prior of faces, ``drawn.webp``: answers to drawn faces, see :mod:`.face_colours`.
 
     names: of :func:`~ganprior_null.restorers.identify.downsamplers`; the one that the run was trained with is added.
-    Raises ValueError for others, and what :func:`load_trained` and :func:`unseen_images` raise, writing nothing.
+    accelerator: as training takes it. Raises ValueError for others, and what :func:`.runtime.pick_device`,
+    :func:`load_trained` and :func:`unseen_images` raise, writing nothing.
     """
+    device = pick_device(accelerator, "accelerator")
     trained = load_trained(path)
-    images, network = unseen_images(trained, data), trained.network
+    images, network = unseen_images(trained, data), trained.network.to(device)
     known = downsamplers((images.size,) * 2, (network.in_size,) * 2)
     wrong = [name for name in names if name not in known]
     if wrong:
         raise ValueError(f"unknown downsampler {', '.join(map(repr, wrong))}; known: {', '.join(known)}")
-    own, features = trained.this.downsampler, load_features64()
+    own, features = trained.this.downsampler, load_features64().to(device)
     operators = {name: known[name] for name in (own, *(name for name in names if name != own))}
     result = {
         "step": trained.step,
@@ -52,7 +58,7 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
         # x_hat lies in the null space of A, whatever made y
         "tested": {k: evaluate(network, images, A_k, trained.A, features).figures for k, A_k in operators.items()},
         "artefacts": artefacts(network, images, trained.A_true, trained.A),
-        "corrected": after_use(network, images, trained.A_true),
+        "corrected": after_use(network, images, trained.A_true, features),
     }
     if trained.this.prior.startswith(FACES):
         result["parts"] = drawn_parts(network, trained.A_true, trained.A, path / DRAWN)
@@ -60,12 +66,11 @@ def evaluate_restorer(path: Path, data: Path | None = None, names: Sequence[str]
     return result
 
 
-def after_use(network: Restorer, images: ImageSet, A_true: LinearOperator) -> dict:
+def after_use(network: Restorer, images: ImageSet, A_true: LinearOperator, features: FeatureNet64) -> dict:
     """{correction: its figures} of the network's own answers, corrected after use, see :func:`.face_colours.corrected`.
 
     What PD in use does for a network that was trained without it (Table 3), and what y's mean colour alone does.
     """
-    features = load_features64()
     found: dict[str, Judgement] = {}
     for x, y, x_r, _ in parts(network, images, A_true, None):
         for name, answers in corrected(x_r, y).items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..storage import read_json, sole_writer, whole, write
+from ..storage import read_json, remove_parts, sole_writer, whole, write
 from .loggers import open_loggers
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Run:
         Readers of a run that was killed hold its folder until they notice, some seconds: that long the next one waits.
         """
         with sole_writer(self.path, [], overwrite=True, patience=15.0):
+            remove_parts(self.path)  # a kill in the middle of a save leaves as much as a checkpoint
             yield
 
     def save(self, state: dict) -> None:

@@ -84,6 +84,20 @@ def resolve_precision(name: str) -> str:
     return fastest_precision() if name == "auto" else name
 
 
+def pick_device(name: str, option: str = "device") -> torch.device:
+    """One of ``ACCELERATORS`` as a device, ``auto`` being a GPU if there is one.
+
+    option: what the word was given as, for errors. Raises ValueError for another word, RuntimeError for a GPU that is
+    not there.
+    """
+    if name not in ACCELERATORS:
+        raise ValueError(f"{option} must be one of {', '.join(ACCELERATORS)}, got {name!r}")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
+    return torch.device("cuda" if name != "cpu" and there else "cpu")
+
+
 def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> "Fabric":
     """A launched Fabric for one process, or for one of torchrun's.
 
@@ -91,10 +105,7 @@ def make_fabric(*, precision: str = "32-true", accelerator: str = "auto") -> "Fa
     devices and nodes. Raises RuntimeError when the world it made is not the launcher's and when a GPU is asked for that
     is not there, ValueError for an unknown accelerator.
     """
-    if accelerator not in ACCELERATORS:
-        raise ValueError(f"accelerator must be one of {', '.join(ACCELERATORS)}, got {accelerator!r}")
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("a GPU was asked for, but torch finds none on this machine; auto takes what is there")
+    pick_device(accelerator, "accelerator")
     from lightning_fabric import Fabric  # here: its import takes seconds, and most lessons train nothing
 
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))

@@ -23,9 +23,9 @@ from ..restorers import (
     PSPNetwork,
 )
 from ..restorers.bank import PriorNetwork
-from ..storage import check_outputs, write
+from ..storage import check_outputs, sole_writer, write
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
-from .course import CRITIC, new_weights_folder, read_metadata
+from .course import CRITIC, PATIENCE, new_weights_folder, read_metadata
 from .files import mean_w, save_weights
 from .infer import bank_of, describe, infer
 from .read import load_checkpoint
@@ -187,25 +187,26 @@ def convert_named(
 ) -> tuple[LoadReport, Path]:
     """:func:`convert_file` to the user's weights under a name, with a card ``NAME.md`` beside it; the file's path.
 
-    A discriminator lies beside its prior, and has no name of its own. Raises as :func:`convert_file`, and ValueError
-    for a name that the course's weights have.
+    A discriminator lies beside its prior, and has no name of its own. Other programs that put weights there meanwhile
+    are waited for. Raises as :func:`convert_file`, and ValueError for a name that the course's weights have.
     """
     stem = name + (CRITIC if part == "discriminator" else "")
     folder = new_weights_folder(stem)
     target, card = folder / f"{stem}.safetensors", folder / f"{stem}.md"
     check_outputs([target, card], inputs=[Path(source)], overwrite=overwrite)
-    report = convert_file(layout, source, target, part=part, overwrite=overwrite)
-    tensors, about = load_checkpoint(target), read_metadata(target)
-    text = CARD.format(
-        name=stem,
-        description=describe(tensors),
-        layout=layout,
-        source=Path(source).name,
-        digest=about["source_sha256"],
-        tensors=len(tensors),
-        part=part or "generator, or the restoring network",
-    )
-    write(card, text)
+    with sole_writer(folder, [target, card], overwrite=overwrite, patience=PATIENCE):
+        report = convert_file(layout, source, target, part=part, overwrite=overwrite)
+        tensors, about = load_checkpoint(target), read_metadata(target)
+        text = CARD.format(
+            name=stem,
+            description=describe(tensors),
+            layout=layout,
+            source=Path(source).name,
+            digest=about["source_sha256"],
+            tensors=len(tensors),
+            part=part or "generator, or the restoring network",
+        )
+        write(card, text)
     return report, target
 
 

@@ -32,6 +32,7 @@ CRITIC = ".discriminator"  # a prior's discriminator lies beside it
 REST = ".rest"  # what exceeds the limit of one file
 LIMIT = 8_000_000  # bytes of a file
 OVERHEAD = 200_000  # of them for names and metadata
+PATIENCE = 60.0  # seconds that another program which puts weights into a folder is waited for
 ENLARGING = (PSPNetwork, GFPGANNetwork, GPENNetwork)  # take y enlarged
 
 
@@ -141,7 +142,11 @@ def load_prior(name: str) -> LoadedPrior:
     >>> G(G.mapping(torch.randn(1, G.style_dim))).shape
     torch.Size([1, 3, 64, 64])
     """
-    return load_stylegan2(weights_path(name))
+    path = weights_path(name)
+    try:
+        return load_stylegan2(path)
+    except ValueError as error:
+        raise ValueError(f"the weights {name!r} are no prior ({error})") from error
 
 
 def load_discriminator(name: str) -> StyleGAN2Discriminator:

@@ -1,10 +1,13 @@
 """The judge's figures are those of the 8-bit files, the baselines are what they say, and bad input is refused."""
 
 import pytest
+import torch
 import torch.nn.functional as F
 
-from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, ssim
+from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, ssim, weights
+from ganprior_null.cli import main
 from ganprior_null.data import faces
+from ganprior_null.data.image_sets import AT_ONCE, Held, mean_of
 from ganprior_null.experiments.baselines import evaluate_baselines
 from ganprior_null.experiments.judge import (
     Judgement,
@@ -16,8 +19,10 @@ from ganprior_null.experiments.judge import (
     judge_each,
 )
 from ganprior_null.experiments.launch import Source
-from ganprior_null.images import as_file, to_uint8_consistent
+from ganprior_null.images import as_file, load_image, to_uint8_consistent
 from ganprior_null.metrics import fd_features64
+from ganprior_null.priors import StyleGAN2
+from ganprior_null.storage import read_json
 from ganprior_null.weights import load_features64
 
 A = AveragePool(8)
@@ -118,6 +123,45 @@ def test_the_command_leaves_a_row_for_each_baseline_and_owns_its_folder(tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"params.json", "summary.json", "sheet.webp"}
     with pytest.raises(ValueError, match="factor: 16 there, 8 here"):
         evaluate_baselines(drawn, tmp_path, factor=8, downsampler="bicubic", profile="smoke")
+
+
+def own_prior(name, size):
+    """A random prior of eight channels among the user's weights."""
+    channels = {2**i: 8 for i in range(2, size.bit_length())}
+    file = weights.new_weights_folder(name) / f"{name}.safetensors"
+    weights.save_weights(file, StyleGAN2(size, 8, 2, channels).state_dict() | {"latent_avg": torch.zeros(8)}, {})
+
+
+def test_the_command_takes_the_size_of_a_prior_of_ones_own(tmp_path, capsys):
+    own_prior("mine", 32)
+    words = ["evaluate", "baselines", "--profile", "smoke", "--factor", "4", "--out", str(tmp_path / "out")]
+    assert main([*words, "--prior", "mine"]) == 0
+    assert read_json(tmp_path / "out" / "params.json")["size"] == 32
+    assert load_image(tmp_path / "out" / "sheet.webp").shape[-1] < 12 * 64
+    assert read_json(tmp_path / "out" / "summary.json")["bicubic + exact"]["PSNR(LR)"] > 100
+    capsys.readouterr()
+    assert main(words) == 2  # the folder holds figures already, of another size
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("faces256", "no weights named 'faces256' come with the course or lie in "),
+        ("glean-pd-faces-8x", "the weights 'glean-pd-faces-8x' are no prior (no StyleGAN2: "),
+    ],
+)
+def test_a_prior_that_is_none_is_one_line_and_leaves_nothing(name, message, tmp_path, capsys):
+    words = ["evaluate", "baselines", "--profile", "smoke", "--out", str(tmp_path / "out"), "--prior", name]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_mean_image_is_that_of_all_at_once():
+    x = torch.randint(0, 256, (AT_ONCE + 5, 3, 4, 4), dtype=torch.uint8)
+    assert torch.equal(mean_of(Held(x)), x.double().mean(0).float() / 255)
 
 
 def test_blocks_are_seen(x):

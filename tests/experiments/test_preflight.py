@@ -1,5 +1,6 @@
 """What a sweep lacks is said before it starts, with number and setting; estimates of memory hold for real steps."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,23 +128,39 @@ def memory(line):  # of this program alone: getrusage goes on from what the prog
     return 1024 * int(re.search(line + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 
 torch.set_num_threads(1)
-sizes = PRIORS["laptop"], RESTORERS["laptop"]
-step, state = estimate.restorer_step_of(Experiment(model="glean"), *sizes, BATCH, torch.device("cpu"))
+step, state = MAKE
 before = memory("VmRSS")
 for _ in range(2):
     step(estimate.alone(torch.device("cpu")), state, 0)
-print(memory("VmHWM") - before)
+networks = (module for module in state.values() if isinstance(module, torch.nn.Module))
+there = sum(tensor.nbytes for module in networks for tensor in (*module.parameters(), *module.buffers()))
+print(memory("VmHWM") - before + there)
 """
 BATCH = 16
+MAKERS = {
+    "StyleGAN2": "estimate.prior_step(PRIORS['laptop'], BATCH, DEVICE)",
+    "GLEAN": "estimate.restorer_step_of("
+    "Experiment(model='glean'), PRIORS['laptop'], RESTORERS['laptop'], BATCH, DEVICE)",
+}
+
+
+def made(what: str, batch: int, device: torch.device):
+    """(step, state) of one of MAKERS here."""
+    names = {"estimate": estimate, "PRIORS": PRIORS, "RESTORERS": RESTORERS, "Experiment": Experiment}
+    return eval(MAKERS[what], names | {"BATCH": batch, "DEVICE": device})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a program is read off as Linux writes it")
-def test_a_real_step_takes_what_was_estimated():
-    """A processor's libraries keep copies of their own: 1.22 times as much was measured at 64 images; SLACK is 1.25."""
-    make = lambda batch, device: estimate.restorer_step_of(  # noqa: E731
-        Experiment(model="glean"), PRIORS["laptop"], RESTORERS["laptop"], batch, device
-    )
-    done = subprocess.run([sys.executable, "-c", STEP.replace("BATCH", str(BATCH))], capture_output=True, text=True)
+@pytest.mark.parametrize("what", MAKERS)
+def test_a_real_step_takes_what_was_estimated(what):
+    """No less than what its tensors take, no more than SLACK over it, where memory that is freed is given back.
+
+    Left to itself the C library keeps much of what is freed: then 1.8 times as much was resident for StyleGAN2 at 64
+    pixels, 1.3 times at 256.
+    """
+    program = STEP.replace("MAKE", MAKERS[what]).replace("BATCH", str(BATCH)).replace("DEVICE", "torch.device('cpu')")
+    back = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # bytes: what is larger is the kernel's again when freed
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=back)
     assert done.returncode == 0, done.stderr
-    ratio = int(done.stdout) / (estimate.needs(make).at(BATCH) / estimate.SLACK)
-    assert 0.9 < ratio < 1.6  # twice as far from 1 would be a wrong count: activations are most of it
+    counted = estimate.needs(lambda *how: made(what, *how)).at(BATCH) / estimate.SLACK
+    assert 1.0 < int(done.stdout) / counted < estimate.SLACK

@@ -6,8 +6,9 @@ import torch
 from ganprior_null import AveragePool
 from ganprior_null.cli import main
 from ganprior_null.data import faces, photograph
-from ganprior_null.experiments.restore import doubts, pick_device, read_model
+from ganprior_null.experiments.restore import doubts, read_model
 from ganprior_null.images import load_image, save_image, to_uint8
+from ganprior_null.training.runtime import pick_device
 from ganprior_null.weights import course, load_restorer, read_metadata
 
 
@@ -95,7 +96,7 @@ def test_models_and_devices_that_are_not_there(tmp_path, capsys, monkeypatch):
     assert pick_device("auto") == torch.device("cpu")
     with pytest.raises(RuntimeError, match="torch finds none on this machine"):
         pick_device("cuda")
-    with pytest.raises(ValueError, match="device must be auto, cpu or cuda, got 'gpu'"):
+    with pytest.raises(ValueError, match="device must be one of auto, cpu, cuda, got 'gpu'"):
         pick_device("gpu")
 
 

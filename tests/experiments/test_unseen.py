@@ -12,6 +12,8 @@ from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_dis
 from ganprior_null.experiments.unseen import noise, sharpness
 from ganprior_null.images import load_image
 from ganprior_null.operators import AveragePool
+from ganprior_null.priors import StyleGAN2
+from ganprior_null.weights import LoadedPrior
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,7 @@ def test_a_run_under_other_downsamplers(run, capsys, monkeypatch):
             ("--overwrite", "--downsamplers", "bicubic", "cubic"),
             "unknown downsampler 'cubic'; known: average, bilinear, bicubic, ",
         ),
+        (("--overwrite", "--accelerator", "gpu"), "accelerator must be one of auto, cpu, cuda, got 'gpu'"),
         (("{run}/none",), "none is no complete run: params.json is missing"),
     ],
 )
@@ -63,12 +66,45 @@ def test_bad_input_is_one_line(run, words, message, capsys):
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("method", ["restorer", "identity"])
+def test_a_gpu_that_is_not_there_is_one_line(run, method, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["evaluate", method, str(run), "--overwrite", "--accelerator", "cuda"]) == 2
+    assert "a GPU was asked for, but torch finds none on this machine" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_figures_of_a_processor(run, monkeypatch):
+    """But for TF32, with which convolutions run there: 10 bits of each number."""
+    monkeypatch.setattr(face_colours, "COUNT", 8)
+    found = {}
+    for where in ("cpu", "cuda"):
+        words = ["evaluate", "restorer", str(run), "--downsamplers", "bicubic", "--overwrite", "--accelerator", where]
+        assert main(words) == 0
+        files = ("unseen.json", "diversity.json")
+        found[where] = [json.loads((run / name).read_text()) for name in files]
+    for one, other in zip(*found.values(), strict=True):
+        for name in {"distance", "distance to the truth"} & one.keys():
+            assert other[name] == pytest.approx(one[name], rel=1e-2)
+        for name, figures in one.get("tested", {}).items():
+            assert other["tested"][name]["PSNR"] == pytest.approx(figures["PSNR"], abs=0.05)
+
+
 def test_a_run_without_its_checkpoint_says_what_to_do(run, tmp_path, capsys):
     for name in ("params.json", "metrics.jsonl"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     assert main(["evaluate", "restorer", str(tmp_path)]) == 2
     assert "holds no last.ckpt" in capsys.readouterr().err
     assert not (tmp_path / "unseen.json").exists()
+
+
+def test_a_prior_that_was_replaced_under_its_name_is_one_line(run, capsys, monkeypatch):
+    narrow = LoadedPrior(StyleGAN2(64, 8, 2, {2**i: 8 for i in range(2, 7)}), torch.zeros(8))
+    monkeypatch.setattr("ganprior_null.experiments.trained.load_prior", lambda name: narrow)
+    assert main(["evaluate", "restorer", str(run), "--overwrite"]) == 2
+    said = capsys.readouterr().err
+    assert "last.ckpt is not of the pdn around the prior 'faces64' as it is now; put the prior back" in said
+    assert said.count("\n") == 1
 
 
 def test_diversity_is_of_networks_with_a_z(run, tmp_path):

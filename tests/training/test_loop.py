@@ -198,6 +198,28 @@ def test_a_save_that_fails_leaves_the_former_checkpoint(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.ckpt", "metrics.jsonl", "params.json"]
 
 
+KILLED = """
+import os, signal, sys, torch
+from ganprior_null.training import Run
+run = Run(sys.argv[1], {})
+run.save({"step": 3})
+torch.save = lambda content, file: os.kill(os.getpid(), signal.SIGKILL)
+run.save({"step": 4})
+"""
+
+
+def test_what_a_kill_left_of_a_save_goes_when_the_run_goes_on(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    left = [path for path in tmp_path.iterdir() if path.name not in ("last.ckpt", "params.json")]
+    assert len(left) == 1 and left[0].suffix == ".ckpt"  # the control: it is there
+    run, state = Run(tmp_path, {}), {"step": 0}
+    (tmp_path / ".notes").write_text("a user's")
+    with run.held():
+        assert run.resume(state) and state["step"] == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".notes", "last.ckpt", "metrics.jsonl", "params.json"]
+
+
 FULL = """
 import resource, signal, sys, torch
 from ganprior_null.training import Run

@@ -14,7 +14,7 @@ from ganprior_null.training import make_fabric, step_generator
 from ganprior_null.training.gan import GanRecipe, gan_state, gan_step
 from ganprior_null.training.micro import micro_batches
 from ganprior_null.training.restore import RestorerRecipe, restorer_state, restorer_step
-from ganprior_null.training.runtime import BLOCKS, recompute_activations
+from ganprior_null.training.runtime import BLOCKS, Execution, recompute_activations
 from ganprior_null.training.stream import draw_noise
 
 WIDTHS = {4: 8, 8: 8, 16: 8, 32: 8}
@@ -47,8 +47,7 @@ def gan(fabric, accumulate, **changes):
     G, D = StyleGAN2(32, 8, 2, WIDTHS).double(), StyleGAN2Discriminator(32, WIDTHS).double()
     state = gan_state(G, D, recipe)
     state["ada"].p = 0.5
-    if changes.get("recompute"):
-        recompute_activations(G), recompute_activations(D)
+    Execution(compile=changes.get("compile", False), recompute=changes.get("recompute", False)).prepare(G, D)
     x = torch.rand(8, 3, 32, 32, generator=step_generator(0, 0, "images")).double() * 2 - 1
     scalars = gan_step(lambda t: x, recipe)(fabric, state, 0)
     gradients = torch.cat([p.grad.flatten() for module in (G, D) for p in module.parameters() if p.grad is not None])
@@ -73,7 +72,7 @@ def test_a_part_for_the_whole_would_be_noticed(fabric):
     assert (alone - gradients).norm() > 1e-3 * gradients.norm()
 
 
-def restored(fabric, model, accumulate, *, recompute=False):
+def restored(fabric, model, accumulate, **how):
     """(scalars, gradients) of one step of a system 8 -> 32, float64."""
     recipe = RestorerRecipe(
         **{"global_batch": 8, "steps": 4, "range_weight": 0.1, **MODELS[model].recipe, "gan_from": 0}
@@ -84,8 +83,7 @@ def restored(fabric, model, accumulate, *, recompute=False):
     D, features = StyleGAN2Discriminator(32, WIDTHS).double(), FeatureNet64().double().requires_grad_(False)
     x = torch.rand(8, 3, 32, 32, dtype=torch.float64)
     state, A = restorer_state(network, D, recipe), AveragePool(4)
-    if recompute:
-        recompute_activations(network), recompute_activations(D)
+    Execution(**how).prepare(network, D)
     scalars = restorer_step(lambda t: (x, A(x)), A, recipe, features)(fabric, state, 0)
     learning = [p for module in (network, D) for p in module.parameters() if p.grad is not None]
     return {k: float(v) for k, v in scalars.items()}, torch.cat([p.grad.flatten() for p in learning])
@@ -111,6 +109,30 @@ def test_systems_that_compare_all_images_of_a_batch(fabric):
 def test_recomputed_activations_change_no_gradient(fabric, model):
     (scalars, gradients), (ours, again) = (restored(fabric, model, 1, recompute=some) for some in (False, True))
     assert ours == pytest.approx(scalars, rel=1e-12) and (again - gradients).norm() < 1e-12 * gradients.norm()
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """torch.compile to the traced graphs, forward and backward, without the minutes that machine code takes."""
+    real, compiled = torch.nn.Module.compile, []
+
+    def compile(module):
+        compiled.append(type(module).__name__)
+        real(module, backend="aot_eager")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile)
+    return compiled
+
+
+def test_a_compiled_step_is_the_same(fabric, traced):
+    """Of StyleGAN2 with both regularisers, whose second derivatives are left as they are, and of GLEAN."""
+    scalars, gradients, _ = gan(fabric, 1)
+    ours, again, _ = gan(fabric, 1, compile=True)
+    assert ours == pytest.approx(scalars, rel=1e-9) and (again - gradients).norm() < 1e-9 * gradients.norm()
+    scalars, gradients = restored(fabric, "glean", 1)
+    ours, again = restored(fabric, "glean", 1, compile=True)
+    assert ours == pytest.approx(scalars, rel=1e-9) and (again - gradients).norm() < 1e-9 * gradients.norm()
+    assert traced == ["StyleGAN2", "StyleGAN2Discriminator", "Restorer", "StyleGAN2Discriminator"]
 
 
 def test_blocks_that_are_recomputed_keep_less():

@@ -1,5 +1,8 @@
 """Weights of one's own: converted under a name with a card, found where a name is taken, refused with advice."""
 
+import fcntl
+import os
+import sys
 import threading
 
 import pytest
@@ -41,6 +44,30 @@ def test_a_prior_and_its_discriminator_get_a_name_a_card_and_a_line(both, tmp_pa
     assert line.endswith("StyleGAN2, 32 px, with its discriminator") and lines[-1] == f"yours lie in {own}"
     (own / "mine32.safetensors").write_bytes(b"cut off")
     assert main(["weights", "list"]) == 0 and "cannot be read" in capsys.readouterr().out
+
+
+def test_two_programs_that_put_weights_under_one_name_do_not_mix_them(both, tmp_path, capsys, monkeypatch):
+    """The second waits for the folder, and then finds the name taken; one that never gets it says so."""
+    own = weights.new_weights_folder("mine32")
+    holder = os.open(own, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    monkeypatch.setattr(sys.modules["ganprior_null.weights.convert"], "PATIENCE", 0.2)
+    assert convert(both, "--name", "mine32") == 2
+    assert f"another process is writing to {own}; wait for it" in capsys.readouterr().err
+    assert not list(own.iterdir())
+    monkeypatch.setattr(sys.modules["ganprior_null.weights.convert"], "PATIENCE", 60.0)
+
+    def finish():  # as another program does, once this one has looked and waits
+        (own / "mine32.safetensors").write_bytes(b"theirs")
+        os.close(holder)
+
+    other = threading.Timer(0.5, finish)
+    other.start()
+    assert convert(both, "--name", "mine32") == 2
+    other.join()
+    assert "mine32.safetensors is there already" in capsys.readouterr().err
+    assert [path.name for path in own.iterdir()] == ["mine32.safetensors"]
+    assert (own / "mine32.safetensors").read_bytes() == b"theirs"
 
 
 def test_a_prior_without_discriminator_is_refused_before_images_are_read(both, tmp_path, capsys, monkeypatch):
