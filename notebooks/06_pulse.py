@@ -61,9 +61,9 @@ from ganprior_null.metrics import cosine_similarity
 from ganprior_null.profiles import lesson, profile_name
 from ganprior_null.report import COMMITTED, record, results_folder
 from ganprior_null.restorers import dgp, fit_gaussian, mganprior
-from ganprior_null.restorers.latents import draw_starts
-from ganprior_null.restorers.search import Samples, linear1cycledrop
-from ganprior_null.restorers.search_loss import geocross, l2
+from ganprior_null.restorers.inversion.latents import draw_starts
+from ganprior_null.restorers.inversion.loss import geocross, l2
+from ganprior_null.restorers.inversion.search import Samples, linear1cycledrop
 from ganprior_null.weights import load_discriminator, load_features64, load_prior
 from ganprior_null.widgets import check_answer, panel, plot, show, table
 

@@ -128,6 +128,21 @@ assert main(["restore", "lr/a.png", "--model", "panini-pd-faces-8x", "--out", "r
     assert listing(installed) == before
 
 
+def test_a_lesson_outside_a_checkout_says_in_one_line_what_to_do(run, tmp_path):
+    away = tmp_path / "away"
+    shutil.copy(ROOT / "notebooks" / "04_kernelgan.py", away)
+    wanted = f"open it in a clone of the repository (there is no {away / 'data' / 'results'})\n"
+    done = run("04_kernelgan.py")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("04_kernelgan.py: the stored runs ") and done.stderr.endswith(wanted)
+    cell = "from ganprior_null.report import COMMITTED"
+    shell = "from IPython.core.interactiveshell import InteractiveShell; InteractiveShell().run_cell({!r})"
+    shown = run("-c", shell.format(cell)).stdout
+    assert shown.startswith("the stored runs ") and shown.endswith(wanted) and shown.count("\n") == 1
+    assert "Traceback" in run("-c", shell.format("1 / 0")).stdout  # the control: other errors stay whole
+    assert "Traceback" in run("-c", cell).stderr  # as those of a reader's own programs do
+
+
 def listing(folder: Path) -> dict[str, int]:
     """Every file of a folder and when it was changed."""
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}

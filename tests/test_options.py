@@ -9,7 +9,8 @@ import pytest
 
 from ganprior_null.cli import _parser
 from ganprior_null.options import add_options, option, read_options, words
-from ganprior_null.profiles import Experiment
+from ganprior_null.profiles import Experiment, Searches
+from ganprior_null.restorers.inversion.pulse import SPACES
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHER = Experiment("pdn", "exact", 16, "lanczos3", "cats64", 3, True, "r1")  # every field other than by default
@@ -61,8 +62,25 @@ def test_a_new_field_is_a_new_option():
         word: str = option("a", "the word")
         times: int = option(2, "how often")
         loud: bool = option(False, "in capitals")
+        sizes: tuple[int, ...] = option((4, 8), "how large")
 
     parser = argparse.ArgumentParser()
     add_options(parser, More)
-    assert read_options(parser.parse_args(["--times", "5", "--loud"]), More) == More("a", 5, True)
-    assert words(More("a", 5, True)) == ["--times", "5", "--loud"]
+    other = More("b c", 5, True, (16, 32))
+    said = ["--word", "b c", "--times", "5", "--loud", "--sizes", "16", "32"]
+    assert read_options(parser.parse_args(said), More) == other and words(other) == said
+    assert read_options(parser.parse_args([]), More) == More()
+
+
+def test_searches_of_pulse_are_options_of_their_command(capsys):
+    def searched(*given: str) -> Searches:
+        return read_options(_parser().parse_args(["evaluate", "pulse", "--prior", "p", "--out", "o", *given]), Searches)
+
+    other = Searches(2, (4, 16), 1, 5, 2, 1e-3, "100*L2", "w+", 0.1)
+    assert all(getattr(other, field.name) != field.default for field in dataclasses.fields(Searches))
+    assert searched(*words(other)) == other and searched() == Searches()
+    with pytest.raises(SystemExit):
+        searched("--space", "cube")
+    assert "invalid choice: 'cube' (choose from 'sphere', 'free', 'w+')" in capsys.readouterr().err
+    spaces = next(field.metadata["choices"] for field in dataclasses.fields(Searches) if field.name == "space")
+    assert spaces == SPACES  # profiles stands below the restorers: it cannot import them

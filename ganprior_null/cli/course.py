@@ -5,15 +5,13 @@ from pathlib import Path
 
 from .. import report
 from ..lessons.run import read_value, run
-from .options import add_overwrite
+from .options import add_overwrite, add_profile
 
 
 def add_run(commands) -> None:
     this = commands.add_parser("run", help="execute lessons with papermill, parameters checked first")
     this.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="an .ipynb file of notebooks/")
-    this.add_argument(
-        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
-    )
+    add_profile(this)
     this.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder for the executed notebooks")
     this.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
     add_overwrite(this)
@@ -45,9 +43,7 @@ def add_report(commands) -> None:
 def add_preflight(commands) -> None:
     this = commands.add_parser("preflight", help="what a sweep needs and does not find, before anything is queued")
     this.add_argument("--table", type=Path, required=True, metavar="FILE", help="of runs, such as workflow/gpu.yaml")
-    this.add_argument(
-        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
-    )
+    add_profile(this)
     this.add_argument(
         "--gpu-memory", type=float, metavar="GB", help="of the GPU that jobs will have; default: this one's"
     )

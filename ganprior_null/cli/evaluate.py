@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from ..options import add_options, read_options
-from ..profiles import OnePicture
+from ..profiles import OnePicture, Searches, profile_name
 from ..storage import check_apart, check_outputs
-from .options import add_accelerator, add_overwrite
+from .options import add_accelerator, add_overwrite, add_profile
 
 
 def add_evaluate(commands) -> None:
@@ -32,9 +32,7 @@ def _add_evaluate_kernels(methods) -> None:
     this.add_argument("--scale", type=int, default=2, choices=(2, 4))
     this.add_argument("--seeds", type=int, default=4, help="estimates per photograph (default 4)")
     this.add_argument("--compatible", action="store_true", help="as the published program does it, faults included")
-    this.add_argument(
-        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
-    )
+    add_profile(this)
     add_overwrite(this)
     this.set_defaults(command=_evaluate_kernels)
 
@@ -63,43 +61,24 @@ def _add_evaluate_pulse(methods) -> None:
     this.add_argument("--data", type=Path, metavar="DIR", help="a folder of images or a pack; default: drawn faces")
     this.add_argument("--margin", type=int, default=0, help="as the prior's training had it")
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="a row per image, pictures, the summary")
-    this.add_argument("--factors", type=int, nargs="+", default=[4, 8, 16])
-    this.add_argument("--count", type=int, default=64, help="images (default 64)")
-    this.add_argument("--seeds", type=int, default=3, help="searches per image and factor (default 3)")
-    this.add_argument("--steps", type=int, default=100)
-    this.add_argument("--restarts", type=int, default=1, help="per search, of which the best counts (default 1)")
-    this.add_argument("--eps", type=float, default=1e-4, help="mean square of A x - y that ends a search")
-    this.add_argument(
-        "--space", default="sphere", choices=("sphere", "free", "w+"), help="where codes may move (default sphere)"
-    )
-    this.add_argument("--lr", type=float, default=0.4, help="largest learning rate of a search (default 0.4)")
+    add_options(this, Searches)
     add_overwrite(this)
     this.set_defaults(command=_evaluate_pulse)
 
 
 def _evaluate_pulse(options) -> None:
-    from ..experiments.inversion import Settings, evaluate_pulse, held_out, read_prior
-    from ..profiles import profile_name
+    from ..experiments.inversion import evaluate_pulse, held_out, read_prior
     from ..weights import load_features64
 
     check_apart(options.out, data=options.data)
     prior = read_prior(options.prior)
     images = held_out(options.data, prior.size, options.count, options.margin)
     network = load_features64() if prior.size >= 32 else None  # it sees nothing smaller
-    settings = Settings(
-        count=options.count,
-        factors=tuple(options.factors),
-        seeds=options.seeds,
-        steps=options.steps,
-        restarts=options.restarts,
-        eps=options.eps,
-        space=options.space,
-        lr=options.lr,
-    )
     data = options.data.name if options.data else "drawn faces"
     about = {"prior": options.prior, "data": data, "margin": options.margin, "profile": profile_name()}
+    searches = read_options(options, Searches)
     summary = evaluate_pulse(
-        options.out, prior, images, settings, about=about, network=network, overwrite=options.overwrite
+        options.out, prior, images, searches, about=about, network=network, overwrite=options.overwrite
     )
     print(json.dumps(summary, indent=1))
 
@@ -138,7 +117,6 @@ def _evaluate_baselines(options) -> None:
     from ..experiments.baselines import evaluate_baselines, name_of
     from ..experiments.launch import find_source
     from ..places import results_folder
-    from ..profiles import profile_name
     from ..training.record import forget
 
     source, profile = find_source(options.data, options.prior), profile_name(options.profile)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ..profiles import NAMES
+
 
 def data_folder(word: str) -> Path:
     """A folder as it was typed, or that of a category: ``faces`` below GANPRIOR_DATA."""
@@ -16,3 +18,7 @@ def add_accelerator(command) -> None:
 
 def add_overwrite(command) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+
+
+def add_profile(command) -> None:
+    command.add_argument("--profile", help=f"{' | '.join(NAMES)} (else GANPRIOR_PROFILE, else laptop)")

@@ -6,7 +6,7 @@ from ..lessons.run import read_value
 from ..options import add_options, read_options
 from ..profiles import Experiment, override, prior, profile_name, restorer
 from ..storage import check_apart
-from .options import add_accelerator, data_folder
+from .options import add_accelerator, add_profile, data_folder
 
 STOPPED = 75  # exit status of a run that a signal stopped: EX_TEMPFAIL of sysexits.h
 
@@ -170,9 +170,7 @@ def _add_skip_broken(this) -> None:
 def _add_common(this, train) -> None:
     """The options that all networks share, and what to call."""
     this.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, metrics and parameters")
-    this.add_argument(
-        "--profile", help="smoke | laptop | night | gpu | paper | paper-text (else GANPRIOR_PROFILE, else laptop)"
-    )
+    add_profile(this)
     this.add_argument(
         "--precision", default="auto", help="32-true | bf16-mixed | auto: bfloat16 where the hardware has it (default)"
     )

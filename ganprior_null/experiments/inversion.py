@@ -6,7 +6,7 @@ The command ``python -m ganprior_null evaluate pulse``. A run that was stopped g
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from ..layers import FeatureNet64
 from ..metrics import FEWEST_IMAGES, fd_features64
 from ..operators import AveragePool
 from ..priors import StyleGAN2
+from ..profiles import Searches
 from ..restorers import fit_gaussian, pulse
 from ..restorers.inversion.check import check_counts, check_name, check_positive
 from ..restorers.inversion.latents import LatentGaussian, is_untrained
@@ -34,23 +35,6 @@ BATCH = 16  # images searched at once
 SHOWN = 12  # images in a sheet
 MEAN_OF = 256  # drawn faces whose mean is the baseline's mean image
 SEARCHES = "*x_seed*.safetensors"  # kept until they are judged
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is searched, and how; stored with the results."""
-
-    count: int = 64  # held-out images
-    factors: tuple[int, ...] = (4, 8, 16)
-    seeds: int = 3
-    steps: int = 100
-    restarts: int = 1
-    eps: float = (
-        1e-4  # PSNR(LR) of 40 dB: with the published 2e-3 every search would stop at 27 dB, whatever the factor
-    )
-    loss: str = "100*L2+0.05*GEOCROSS"
-    space: str = "sphere"  # sphere | free | w+
-    lr: float = 0.4
 
 
 def read_prior(source: str) -> StyleGAN2:
@@ -96,7 +80,7 @@ def evaluate_pulse(
     out: Path,
     prior: StyleGAN2,
     images: HeldOut,
-    settings: Settings,
+    settings: Searches,
     *,
     about: dict | None = None,
     network: FeatureNet64 | None = None,
@@ -137,7 +121,7 @@ def evaluate_pulse(
     return summary
 
 
-def check(settings: Settings, size: int) -> None:
+def check(settings: Searches, size: int) -> None:
     """ValueError, with the value, for settings that no search could follow."""
     check_counts(count=settings.count, seeds=settings.seeds, steps=settings.steps, restarts=settings.restarts)
     check_positive(eps=settings.eps, lr=settings.lr)
@@ -165,7 +149,7 @@ def search_all(
     prior: StyleGAN2,
     y: Tensor,
     A: AveragePool,
-    settings: Settings,
+    settings: Searches,
     seed: int,
     gaussian: LatentGaussian,
     progress: bool,
@@ -195,7 +179,7 @@ def search_all(
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Settings, network: FeatureNet64 | None) -> dict:
+def _judge(run: Run, prior: StyleGAN2, images: HeldOut, settings: Searches, network: FeatureNet64 | None) -> dict:
     """All searches of the folder: the rows, the sheets, and the summary, returned."""
     rows, shown, distances = [], [], {}
     for factor in settings.factors:

@@ -3,6 +3,10 @@
 ``ganprior-null report`` and the last lesson print the table.
 """
 
+import re
+import sys
+from pathlib import Path
+
 from .. import places
 from ..lessons.source import code_hash as code_hash
 from ..lessons.source import measures as measures
@@ -29,13 +33,29 @@ from .text import as_summary as as_summary
 from .text import as_text as as_text
 
 
+class OutsideCheckout(FileNotFoundError):
+    """The stored runs are no part of an installation. A notebook shows the message alone: who opened a lesson in the
+    wrong place is not helped by where the package noticed.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 def __getattr__(name: str):
-    """``COMMITTED``, the folder of the stored runs; FileNotFoundError, which says what to do, where it is not."""
+    """``COMMITTED``, the folder of the stored runs; OutsideCheckout, which says what to do, where it is not.
+
+    A lesson that was started as a program ends with that line.
+    """
     if name != "COMMITTED":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if not places.COMMITTED.is_dir():
-        raise FileNotFoundError(
-            f"the stored runs that this reads are no part of an installation: open it in a clone of the repository "
-            f"(there is no {places.COMMITTED})"
-        )
-    return places.COMMITTED
+    if places.COMMITTED.is_dir():
+        return places.COMMITTED
+    message = (
+        "the stored runs that this reads are no part of an installation: open it in a clone of the repository "
+        f"(there is no {places.COMMITTED})"
+    )
+    program = Path(getattr(sys.modules["__main__"], "__file__", None) or "").name
+    if re.fullmatch(r"\d\d_\w+\.py", program):
+        raise SystemExit(f"{program}: {message}")
+    raise OutsideCheckout(message)

@@ -10,18 +10,19 @@ import torch.nn.functional as F
 
 from ganprior_null.cli import main
 from ganprior_null.data import faces
-from ganprior_null.experiments.inversion import Settings, evaluate_pulse, held_out, read_prior
+from ganprior_null.experiments.inversion import evaluate_pulse, held_out, read_prior
 from ganprior_null.experiments.inversion_figures import HeldOut, references, summarise
 from ganprior_null.images import as_file, load_image
 from ganprior_null.metrics import psnr
 from ganprior_null.operators import AveragePool
 from ganprior_null.priors import StyleGAN2
+from ganprior_null.profiles import Searches
 from ganprior_null.restorers.inversion.latents import draw_starts
 from ganprior_null.weights import load_features64, save_weights
 
 from ..restorers.priors import small_prior
 
-SETTINGS = Settings(count=3, factors=(2, 4), seeds=2, steps=4)
+SETTINGS = Searches(count=3, factors=(2, 4), seeds=2, steps=4)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_a_stopped_run_goes_on_to_the_same_rows(prior, images, tmp_path, finishe
     assert summary["4x PD"]["PSNR"] == pytest.approx(finished[1]["4x PD"]["PSNR"], rel=1e-4)
     assert evaluate_pulse(tmp_path / "run", prior, images, SETTINGS, progress=False) == summary and len(calls) == 5
     with pytest.raises(ValueError, match="steps: 4 there, 5 here"):
-        evaluate_pulse(tmp_path / "run", prior, images, Settings(count=3, factors=(2, 4), seeds=2, steps=5))
+        evaluate_pulse(tmp_path / "run", prior, images, Searches(count=3, factors=(2, 4), seeds=2, steps=5))
 
 
 def test_the_command(tmp_path, capsys):
