@@ -93,6 +93,19 @@ def pyramid_l1(images: Sequence[Tensor], reference: Tensor) -> Tensor:
     return torch.stack([F.l1_loss(x, F.avg_pool2d(reference, reference.shape[-1] // x.shape[-1])) for x in images])
 
 
+def gram_l1(features: Tensor, reference: Tensor) -> Tensor:
+    r"""Mean absolute difference of the Gram matrices :math:`F F^\top / (C H W)` of features (N, C, H, W).
+
+    The style loss of GFP-GAN's facial components (Wang et al. 2021, Eq. 5). No gradient reaches the reference.
+    """
+
+    def gram(f: Tensor) -> Tensor:
+        rows = f.flatten(2)  # (N, C, H W)
+        return rows @ rows.mT / f[0].numel()
+
+    return F.l1_loss(gram(features), gram(reference.detach()))
+
+
 def identity_loss(x: Tensor, reference: Tensor, network: nn.Module) -> Tensor:
     """1 - the inner product of two faces' features, mean over images, as pSp and GPEN train with (pSp, Eq. 3).
 

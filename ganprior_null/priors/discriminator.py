@@ -87,6 +87,30 @@ class ResidualBlock(nn.Module):
         return (self.conv2(self.conv1(x)) + self.skip(x)) / math.sqrt(2)
 
 
+class FacialComponentDiscriminator(nn.Module):
+    """Patches (N, 3, H, W) in about [-1, 1], sides multiples of 4 -> scores (N, 1, H/4, W/4), no sigmoid.
+
+    What GFP-GAN judges the left eye, the right eye and the mouth by, one of these each (Wang et al. 2021, Sec. 3.4);
+    published on 80 and 120 pixels. widths: channels at H, H/2, H/4. Names are the published ones.
+    """
+
+    def __init__(self, widths: tuple[int, int, int] = (64, 128, 256)):
+        super().__init__()
+        fine, middle, coarse = widths
+        self.conv1, self.conv2 = conv_layer(3, fine, 3), halving_layer(fine, middle)
+        self.conv3, self.conv4 = conv_layer(middle, middle, 3), halving_layer(middle, coarse)
+        self.conv5 = conv_layer(coarse, coarse, 3)
+        self.final_conv = nn.Sequential(EqualConv2d(coarse, 1, 3, padding=1, bias=0.0))
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The two features that the style loss compares: (N, C, H/2, W/2), (N, C', H/4, W/4)."""
+        middle = self.conv3(self.conv2(self.conv1(x)))
+        return [middle, self.conv5(self.conv4(middle))]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.final_conv(self.stages(x)[-1])
+
+
 def minibatch_stddev(x: Tensor, group: int | None = GROUP) -> Tensor:
     """(N, C, H, W) -> (N, C + 1, H, W): how much the images of a group differ, as one more constant channel.
 

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from ganprior_null import AveragePool, NullSpace, losses
 from ganprior_null.layers import IRSE50
-from ganprior_null.priors import StyleGAN2Discriminator
+from ganprior_null.priors import FacialComponentDiscriminator, StyleGAN2Discriminator
 from ganprior_null.restorers import Restorer
 from ganprior_null.restorers.psp import shrink
 from ganprior_null.weights import build, convert, load_weights
@@ -206,6 +206,20 @@ def test_gfpgan_bilinear_and_its_clean_file_are_one_network(reference):
     ref.check(img=build(clean)(ref["lq"]))
     # negative control: the same names read as version 1 give another image, which no name can tell
     assert ref.gap("img", build(convert(ref.weights("gfpgan"), "gfpgan"))(ref["lq"])) > 1000
+
+
+def test_facial_component_discriminator(reference):
+    ref = reference("gfpgan_facedisc")
+    D = FacialComponentDiscriminator(widths=(8, 16, 32))
+    missing, unexpected = D.load_state_dict(ref.weights("disc"), strict=False)
+    assert missing == ["conv2.0.kernel", "conv4.0.kernel"] and not unexpected  # constants, which the file leaves out
+    fake = ref["fake"].clone().requires_grad_()
+    (f0, f1), (r0, r1) = D.stages(fake), D.stages(ref["real"])
+    style = 0.5 * losses.gram_l1(f0, r0) + losses.gram_l1(f1, r1)
+    score, g = D(fake), losses.generator_loss(D(fake))
+    (grad,) = torch.autograd.grad(g + 200 * style, fake)
+    ref.check(score_fake=score, score_real=D(ref["real"]), feat0=f0[:1], feat1=f1[:1], loss_style=style, loss_g=g)
+    ref.check(loss_d=losses.discriminator_loss(D(ref["real"]), score), grad_fake=grad)
 
 
 GPEN = ("gpen_out64", "gpen_add_out32", "gpen_sr_in16_out64")

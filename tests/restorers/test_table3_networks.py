@@ -169,6 +169,9 @@ def test_losses_by_hand():
     reference = torch.rand(1, 3, 8, 8)
     images = [torch.nn.functional.avg_pool2d(reference, 2), reference + 0.5]
     assert losses.pyramid_l1(images, reference).tolist() == pytest.approx([0.0, 0.5], abs=1e-6)
+    f = torch.ones(1, 2, 4, 4, requires_grad=True)
+    assert losses.gram_l1(f, 3 * f).item() == pytest.approx((9 - 1) / 2)  # F F^T / (C H W) = 1/2 everywhere
+    assert not torch.autograd.grad(losses.gram_l1(f, f), f)[0].any()
 
     def network(x):
         return torch.nn.functional.normalize(x.mean((2, 3)), dim=1)
