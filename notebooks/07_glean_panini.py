@@ -1125,10 +1125,13 @@ for factor_3 in (16, 8):
         ours = sorted(whole, key=lambda label: -whole[label]["PSNR"])
         theirs = sorted(whole, key=lambda label: -float(PAPER[f"16x faces, {label}"].split()[0]))
         print(f"best PSNR first, ours: {', '.join(ours)}; the paper's order of these: {', '.join(theirs)}")
+        for file in sorted((COMMITTED / "restorers").glob("night-faces-16x-*-strong-adversary-seed0/summary.json")):
+            print(f"{file.parent.name}: {read_json(file)['PSNR']:.2f} dB")
 
 # %% [markdown]
-# GPEN is the one that had a second try: with the adversary at 0.1 it ended below the rows that cost nothing in PSNR,
-# and this is its run at GLEAN's weight. pSp and GFP-GAN keep their first. PULSE was given pooled $y$, of fewer people.
+# GFP-GAN and GPEN had a second try: with ten times the adversary they ended below the rows that cost nothing in PSNR
+# (the last lines above), and these are their runs at GLEAN's weight. pSp and ESRGAN keep their first. PULSE was given
+# pooled $y$, of fewer people.
 # Read each system's first two rows against each other, then the second against *mean image + PD*: what PD after it
 # cannot mend was lost before.
 #
