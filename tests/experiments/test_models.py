@@ -183,7 +183,7 @@ def test_two_pixels_become_sixty_four(name, fabric):
 
 
 @pytest.mark.parametrize(
-    ("name", "variant", "field"), [("gfpgan", "", "gan_weight"), ("pdn", "held-to-y", "range_weight")]
+    ("name", "variant", "field"), [("psp", "", "gan_weight"), ("pdn", "held-to-y", "range_weight")]
 )
 def test_what_is_set_by_hand_wins_over_a_systems_own_recipe(name, variant, field):
     this, usual = Experiment(model=name, variant=variant), profile("night")
