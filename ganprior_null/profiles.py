@@ -232,14 +232,17 @@ def lesson(name: str | None = None, **overrides) -> Lesson:
 def override(profile: Row, **changes) -> Row:
     """A copy of a profile with fields replaced.
 
-    Raises ValueError for an unknown field, a value of another type, and one out of range.
+    A whole number stands for the float that it is. Raises ValueError for an unknown field, a value of another type, and
+    one out of range.
     """
     fields = {field.name for field in dataclasses.fields(profile)} - {"profile", "by_hand"}
     for key, value in changes.items():
         if key not in fields:
             raise ValueError(f"unknown parameter {key!r}{did_you_mean(key, fields)}")
-        if type(value) is not type(getattr(profile, key)):
-            default = getattr(profile, key)
+        default = getattr(profile, key)
+        if type(value) is int and isinstance(default, float):
+            value = changes[key] = float(value)
+        if type(value) is not type(default):
             raise ValueError(f"{key} must be {type(default).__name__} (default {default!r}), got {value!r}")
         check_range(key, value)
     return dataclasses.replace(profile, **changes)

@@ -32,6 +32,13 @@ def test_overrides_replace_one_field_and_leave_the_table_alone():
     assert changed == dataclasses.replace(before, size=32) and profiles.LESSONS["smoke"] == before
 
 
+def test_a_whole_number_is_a_float_where_one_is_asked_for():
+    weight = profiles.restorer("smoke", range_weight=100).range_weight
+    assert weight == 100 and type(weight) is float
+    with pytest.raises(ValueError, match="range_weight must be float .default 0.1., got True"):
+        profiles.restorer("night", range_weight=True)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -18,15 +18,43 @@ from ganprior_null.training.runtime import memory_advice
 from ganprior_null.weights import load_features64
 
 
-def test_a_run_is_judged_before_and_after_and_its_null_space_holds(tmp_path):
-    words = ["train", "restorer", "glean", "--null-space", "pd", "--profile", "smoke", "--out", str(tmp_path / "run")]
-    assert main([*words, "-p", "steps", "2"]) == 0
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines if "PSNR" in line] == [0, 2]
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+KILLED = """
+import os, signal, sys
+from ganprior_null.cli import main
+from ganprior_null.storage import write_json
+from ganprior_null.experiments import restorer
+def struck(*arguments):  # when the line is in the log, and nothing is saved
+    write_json(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+restorer.write_json = struck
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture(scope="module")
+def killed_run(tmp_path_factory):
+    """The folder of a run that was killed in its first evaluation, and then called again."""
+    out = tmp_path_factory.mktemp("killed") / "run"
+    words = ["train", "restorer", "glean", "--null-space", "pd", "--profile", "smoke", "--out", str(out)]
+    words += ["-p", "steps", "1", "-p", "eval_every", "5"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True)
+    assert done.returncode == -signal.SIGKILL and not (out / "last.ckpt").exists()
+    assert main(words) == 0
+    return out
+
+
+def test_killed_in_its_first_evaluation_it_has_the_line_of_step_0_after_all(killed_run):
+    lines = [json.loads(line) for line in (killed_run / "metrics.jsonl").read_text().splitlines()]
+    # the last step is evaluated, though eval_every lies beyond it
+    assert [line["step"] for line in lines if "PSNR" in line] == [0, 1]
+    assert json.loads((killed_run / "summary.json").read_text())["step"] == 1
+
+
+def test_its_null_space_holds_before_and_after(killed_run):
+    summary = json.loads((killed_run / "summary.json").read_text())
     assert summary["PSNR(LR) enforced"] > 120 > summary["PSNR(LR) raw"]  # without PD y is not reproduced
     assert summary["PSNR, PD after"] == pytest.approx(summary["PSNR"])  # PD put after PD changes nothing
-    shown, whole = (load_image(tmp_path / "run" / name) for name in ("sheet.webp", "sheet_with_truth.webp"))
+    shown, whole = (load_image(killed_run / name) for name in ("sheet.webp", "sheet_with_truth.webp"))
     assert whole.shape[-2] > 1.9 * shown.shape[-2]  # the sheet to publish holds answers alone: 2 of the 4 rows
 
 
@@ -131,39 +159,15 @@ def test_the_perceptual_loss_of_the_papers_is_used_and_written_down(tmp_path, mo
         return load_features64()  # VGG16 itself takes too long here
 
     monkeypatch.setattr("ganprior_null.experiments.restorer.vgg16_conv4_3", watched)
+    monkeypatch.setattr("ganprior_null.experiments.restorer.evaluation", lambda *_: lambda state: None)
     words = ["train", "restorer", "glean", "--profile", "smoke", "--out", str(tmp_path / "run"), "-p", "steps", "1"]
-    assert main([*words, "-p", "eval_every", "5", "--vgg16", "vgg16.pth"]) == 0
+    assert main([*words, "--vgg16", "vgg16.pth"]) == 0
     assert asked == [((Path("vgg16.pth"),), {"signed": True})]  # as the published configurations feed it
     assert json.loads((tmp_path / "run" / "params.json").read_text())["perceptual"] == "vgg16"
     stored = json.loads((tmp_path / "run" / "params.json").read_text())
     stored.pop("perceptual")
     with pytest.raises(ValueError, match="other parameters .perceptual: 'vgg16' there, None here"):
         Run(tmp_path / "run", stored)  # another loss is another run
-
-
-KILLED = """
-import os, signal, sys
-from ganprior_null.cli import main
-from ganprior_null.storage import write_json
-from ganprior_null.experiments import restorer
-def struck(*arguments):  # when the line is in the log, and nothing is saved
-    write_json(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-restorer.write_json = struck
-main(sys.argv[1:])
-"""
-
-
-def test_killed_in_its_first_evaluation_it_has_the_line_of_step_0_after_all(tmp_path):
-    words = ["train", "restorer", "glean", "--null-space", "pd", "--profile", "smoke", "--out", str(tmp_path / "run")]
-    words += ["-p", "steps", "1", "-p", "eval_every", "5"]
-    done = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True)
-    assert done.returncode == -signal.SIGKILL and not (tmp_path / "run" / "last.ckpt").exists()
-    assert main(words) == 0
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    # the last step is evaluated, though eval_every lies beyond it
-    assert [line["step"] for line in lines if "PSNR" in line] == [0, 1]
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["step"] == 1
 
 
 def test_a_rehearsal_says_what_a_run_takes_and_leaves_nothing(tmp_path, capsys):

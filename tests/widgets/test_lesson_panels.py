@@ -10,7 +10,7 @@ import pytest
 import ganprior_null.widgets
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.py"))
-DRAWS = 8  # of more combinations than that, so many are tried; lesson 06 searches for each
+DRAWS = 5  # of more combinations than that, so many are tried; lesson 06 searches for each
 
 
 def settings(control) -> list:
