@@ -1402,7 +1402,7 @@ for category, at in AT_8.items():
         for run in pick(at, category, model=name, factor=8, null_space=space)[:1]
     ]
     everything += labelled
-gallery(everything, count=4)
+gallery(everything, count=3)
 
 # %% [markdown]
 # **Figure 7.16.** Final answers at 8x, the same unseen images in all rows of a category. Where runs were short (the
