@@ -20,6 +20,12 @@ NULL_SPACES = {
 }
 FIGURES = ("PSNR", "SSIM", "MS-SSIM", "fd_features64", "PSNR(LR) raw", "PSNR(LR)", "PSNR(LR) 8 bit")
 
+SEAMS = """
+**Seen in the sheet.** In the lower row, steps of colour along the borders of y's pixels: blockiness {blockiness:.2f},
+where photographs have about 1. PD keeps means of blocks, and what {downsampler} reduction leaves are no means. With the
+operator that made y in PD's place (lesson 03) the steps are gone.
+"""
+
 CARD = """# {name}
 
 {title}: images of {in_size} x {in_size} pixels to {out_size} x {out_size} ({parameters} parameters, {built}),
@@ -30,7 +36,7 @@ null space, lower row after (nothing chosen; the images themselves are not distr
     python -m ganprior_null restore --model {name} --out restored --downsample photograph.jpg
 
 The images must be framed as the sheet shows: one {subject} that fills the square.
-
+{seams}
 | | |
 |---|---|
 | null space | {told_null_space} |
@@ -90,6 +96,7 @@ def publish_restorer(run: Path, name: str, out: Path, *, overwrite: bool = False
         average=f"the moving average of the weights, half-life {half} images"
         if (half := params["ema_images"])
         else "the last weights",
+        seams=seams(params, final),
         figures="\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items()),
         **params,
         **sizes,
@@ -106,6 +113,13 @@ def built(restorer: Restorer, params: dict) -> str:
         side = restorer.network.in_size
         return f"which sees them enlarged to {side} x {side}"
     return f"{params['rrdb_blocks']} RRDB blocks of {params['rrdb_channels']} channels"
+
+
+def seams(params: dict, final: dict) -> str:
+    """What PD leaves behind where y is not pooled, with the measure of it; empty where there is no such thing."""
+    if params["null_space"] != "pd" or params["downsampler"] == "average":
+        return ""
+    return SEAMS.format(blockiness=final["blockiness"], downsampler=params["downsampler"])
 
 
 def losses(params: dict) -> str:

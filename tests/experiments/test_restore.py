@@ -6,6 +6,7 @@ import torch
 from ganprior_null import AveragePool
 from ganprior_null.cli import main
 from ganprior_null.data import faces, photograph
+from ganprior_null.experiments.publish_restorer import seams
 from ganprior_null.experiments.restore import doubts, read_model
 from ganprior_null.images import load_image, save_image, to_uint8
 from ganprior_null.training.runtime import pick_device
@@ -114,6 +115,8 @@ def test_a_run_is_published_and_restores_under_its_name(run, y_files, tmp_path, 
     assert main(["publish", str(run), "panini-tiny", "--out", str(tmp_path / "weights")]) == 0
     text = (tmp_path / "weights" / "panini-tiny.md").read_text("utf-8")
     assert "PD: the null space of average pooling" in text and "one face that fills" in text and "{" not in text
+    assert "blockiness" in text and "what bicubic reduction leaves" in text
+    assert seams({"null_space": "pd", "downsampler": "average"}, {}) == ""  # nothing to name where the operator fits
     monkeypatch.setattr(course, "FOLDER", tmp_path / "weights")
     about = read_metadata(course.shipped_path("panini-tiny"))
     assert about["license"] and about["steps"] == 2 and about["downsampler"] == "bicubic"

@@ -17,7 +17,6 @@ from ganprior_null.training import Run
 from ganprior_null.training.runtime import memory_advice
 from ganprior_null.weights import load_features64
 
-
 KILLED = """
 import os, signal, sys
 from ganprior_null.cli import main
