@@ -869,6 +869,23 @@ title = f"8x, {max(lengths, default=0)} steps"
 table([title, "fd_features64", "PSNR", "identity", "distance of two answers"], rows)
 
 # %% [markdown]
+# One departure was followed further, in long runs. The adversary alone lets $x_r$ drift from $y$: PD takes its block
+# means away before any loss sees them. A weight on $\|A x_r - y\|^2$ asks for them all the same. See whether the
+# answers differ less from one another for it, and how far that is from the whole story: the network that comes with the
+# course is the one with the largest weight.
+
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+usual = {"model": "pdn", "null_space": "pd", "factor": 8, "downsampler": "bicubic", "category": "faces"}
+long = choose(runs, **usual, degraded=False, profile=AT[8]) if runs else []
+rows = []
+for run in sorted(long, key=lambda run: (run.params["range_weight"], run.params["steps"], run.params["seed"])):
+    found, spread = run.final, extra(run, "diversity.json") or {}
+    cells = [f"{found[m]:.{3 if m == 'fd_features64' else 2}f}" for m in ("fd_features64", "PSNR", "PSNR(LR) raw")]
+    rows.append([run.params["range_weight"], run.params["steps"], *cells, f"{spread.get('distance', math.nan):.3f}"])
+names = ["weight", "steps", "fd_features64", "PSNR", "PSNR(LR) raw", "distance of two answers"]
+table(names, rows or [[f"no {AT[8]} run is stored", *[""] * 5]])
+
+# %% [markdown]
 # <details><summary>Quick check 3: "vanilla GAN loss or softplus with R1" is often given as one choice. Which part of it is a choice?</summary>
 #
 # Only R1. Section 3 showed that the vanilla loss and softplus are one function; and with one loss its weight drops out
