@@ -24,7 +24,7 @@ from .evaluation import evaluate, parts, runs
 from .face_colours import corrected, drawn_parts
 from .figures import at_once
 from .judge import Judgement
-from .trained import load_trained, unseen_images
+from .trained import load_published, unseen_images
 
 FILE, DRAWN = "unseen.json", "drawn.webp"
 FACES = ("faces", "drawn")  # how the priors of faces are called: their networks are tried on drawn eyes and teeth too
@@ -39,11 +39,12 @@ def evaluate_restorer(
     Beside it, for networks around a prior of faces, ``drawn.webp``: answers to drawn faces, see :mod:`.face_colours`.
 
     names: of :func:`~ganprior_null.restorers.identify.downsamplers`; the one that the run was trained with is added.
-    accelerator: as training takes it. Raises ValueError for others, and what :func:`.runtime.pick_device`,
-    :func:`load_trained` and :func:`unseen_images` raise, writing nothing.
+    accelerator: as training takes it. "weights" says whether they are the run's checkpoint, or those that were shipped
+    of it. Raises ValueError for other accelerators, and what :func:`.runtime.pick_device`, :func:`load_published` and
+    :func:`unseen_images` raise, writing nothing.
     """
     device = pick_device(accelerator, "accelerator")
-    trained = load_trained(path)
+    trained, weights = load_published(path)
     images, network = unseen_images(trained, data), trained.network.to(device)
     known = downsamplers((images.size,) * 2, (network.in_size,) * 2)
     wrong = [name for name in names if name not in known]
@@ -53,6 +54,7 @@ def evaluate_restorer(
     operators = {name: known[name] for name in (own, *(name for name in names if name != own))}
     result = {
         "step": trained.step,
+        "weights": weights,
         "images": len(images),
         "trained_on": own,
         # x_hat lies in the null space of A, whatever made y
