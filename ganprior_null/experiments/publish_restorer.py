@@ -116,8 +116,8 @@ def built(restorer: Restorer, params: dict) -> str:
 
 
 def seams(params: dict, final: dict) -> str:
-    """What PD leaves behind where y is not pooled, with the measure of it; empty where there is no such thing."""
-    if params["null_space"] != "pd" or params["downsampler"] == "average":
+    """What PD leaves behind where y is not pooled, with the measure of it; empty where nothing is, or was measured."""
+    if params["null_space"] != "pd" or params["downsampler"] == "average" or "blockiness" not in final:
         return ""
     return SEAMS.format(blockiness=final["blockiness"], downsampler=params["downsampler"])
 
