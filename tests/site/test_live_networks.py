@@ -365,15 +365,15 @@ def test_restorers_on_a_picture(opened, restorers_site):
 
 def test_a_search_reaches_the_eps_that_it_states(opened, search_site):
     """A picture that the prior itself made is within reach; the read-out is held against the pixels shown."""
-    page = opened(search_site)
-    part = figure(page, 0)
-    start(part)
-    says(page, part, "step 1,")
-    with torch.no_grad():
+    with torch.no_grad():  # before the page searches: were its first search over by now, "over" would speak of that one
         network = page_network("faces64")
         x = network.module(network.inputs["z"], torch.zeros(10), torch.tensor([0.5]), torch.tensor([1.0]))
     file = io.BytesIO()
     Image.fromarray((255 * x[0].clamp(0, 1)).byte().movedim(0, -1).numpy()).save(file, "PNG")
+    page = opened(search_site)
+    part = figure(page, 0)
+    start(part)
+    says(page, part, "step 1,")
     part.locator("input[type=file]").set_input_files({"name": "own.png", "mimeType": "", "buffer": file.getvalue()})
     says(page, part, "The search is over.")
     text = readout(part)
