@@ -22,8 +22,8 @@ FIGURES = ("PSNR", "SSIM", "MS-SSIM", "fd_features64", "PSNR(LR) raw", "PSNR(LR)
 
 SEAMS = """
 **Seen in the sheet.** In the lower row, steps of colour along the borders of y's pixels: blockiness {blockiness:.2f},
-where photographs have about 1. PD keeps means of blocks, and what {downsampler} reduction leaves are no means. With the
-operator that made y in PD's place (lesson 03) the steps are gone.
+where photographs have about 1. PD keeps means of blocks, and what {downsampler} reduction leaves are no means. The
+operator that made y, in PD's place, asks for no such steps (lesson 03).
 """
 
 CARD = """# {name}

@@ -28,6 +28,7 @@ def test_a_run_under_other_downsamplers(run, capsys, monkeypatch):
     monkeypatch.setattr(face_colours, "COUNT", 8)
     assert main(["evaluate", "restorer", str(run), "--downsamplers", "average", "bilinear"]) == 0
     found = json.loads((run / "unseen.json").read_text())
+    assert found["weights"] == "last.ckpt"
     assert list(found["tested"]) == ["bicubic-plain", "average", "bilinear"]  # the one it was trained with comes first
     trained = json.loads((run / "summary.json").read_text())
     assert found["tested"]["bicubic-plain"]["PSNR"] == pytest.approx(trained["PSNR"])  # same images, weights and z

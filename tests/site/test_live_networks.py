@@ -125,7 +125,7 @@ def restorers_site(live_site):
 
 @pytest.fixture(scope="module")
 def search_site(live_site):
-    return live_site([LivePulse(steps=30)])
+    return live_site([LivePulse()])
 
 
 @pytest.fixture
@@ -363,17 +363,29 @@ def test_restorers_on_a_picture(opened, restorers_site):
         assert float(table[f"{name} + PD"][1]) < 1e-14 < 1e-3 < float(table[name][1])
 
 
+# mulberry32: a page draws its starts itself, and a search of 30 steps arrived from only half of six of them
+SEEDED = """
+let a = 0;
+Math.random = () => {
+  let t = (a += 0x6d2b79f5);
+  t = Math.imul(t ^ (t >>> 15), t | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+"""
+
+
 def test_a_search_reaches_the_eps_that_it_states(opened, search_site):
     """A picture that the prior itself made is within reach; the read-out is held against the pixels shown."""
-    with torch.no_grad():  # before the page searches: were its first search over by now, "over" would speak of that one
+    page = opened(search_site, SEEDED)
+    part = figure(page, 0)
+    start(part)
+    says(page, part, "step 1,")
+    with torch.no_grad():
         network = page_network("faces64")
         x = network.module(network.inputs["z"], torch.zeros(10), torch.tensor([0.5]), torch.tensor([1.0]))
     file = io.BytesIO()
     Image.fromarray((255 * x[0].clamp(0, 1)).byte().movedim(0, -1).numpy()).save(file, "PNG")
-    page = opened(search_site)
-    part = figure(page, 0)
-    start(part)
-    says(page, part, "step 1,")
     part.locator("input[type=file]").set_input_files({"name": "own.png", "mimeType": "", "buffer": file.getvalue()})
     says(page, part, "The search is over.")
     text = readout(part)
