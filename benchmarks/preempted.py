@@ -4,8 +4,9 @@
     python benchmarks/preempted.py build/preempted --table mine.yaml
 
 Both sweeps are started as the container starts them, `make sweep PROFILE=smoke`, each in a folder of its own. One is
-left alone. Of the other the machine is taken back while its first run trains (SIGTERM to every process, as SLURM does
-it), then, while another run trains, everything dies at once (SIGKILL), and the third call goes on to the end. Compared
+left alone. Of the other the machine is taken back while its first run trains (SIGTERM to every process, and SIGKILL to
+what still stands half a minute later, as SLURM does it), then, while another run trains, everything dies at once
+(SIGKILL), and the third call goes on to the end. Compared
 are all files of the results and the report: weights tensor by tensor, the others byte by byte. Left aside are notes of
 who ran for how long (origin.json) and the executed lessons, which show times. Needs snakemake and psutil. What a folder
 holds of an earlier call is not done again.
@@ -27,6 +28,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = "smoke"
+GRACE = 30.0  # seconds from SIGTERM to SIGKILL: SLURM's KillWait, and Kubernetes' grace period
 OWN = ("origin.json",)  # files that differ between any two runs
 
 
@@ -41,19 +43,40 @@ def start(folder: Path, table: Path) -> subprocess.Popen:
 
 
 def family(process: subprocess.Popen) -> list:
-    """The processes of a sweep: kernels have groups of their own."""
+    """The processes that a sweep started, kernels too, which have groups of their own; none once it has ended."""
     import psutil
 
-    return psutil.Process(process.pid).children(recursive=True)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
 
 
-def signal_all(process: subprocess.Popen, number: int) -> None:
-    """Send a signal to a sweep and to everything that it started."""
+def signal_all(processes: list, number: int) -> None:
+    """Send a signal to those that still run."""
     import psutil
 
-    for each in [*family(process), process]:
-        with contextlib.suppress(psutil.Error):  # it may just have ended
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
             each.send_signal(number)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Everything dies at once."""
+    signal_all([*family(process), process], signal.SIGKILL)
+    process.communicate()
+
+
+def take_back(process: subprocess.Popen, grace: float = GRACE) -> None:
+    """SIGTERM to all, and SIGKILL to what still runs after `grace` seconds.
+
+    Snakemake (9.15) may be such a one: its handler takes a lock that the same thread holds while it notes a failed job.
+    """
+    told = [*family(process), process]
+    signal_all(told, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=grace)
+    signal_all([*told, *family(process)], signal.SIGKILL)
+    process.communicate()
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen, seconds: float) -> None:
@@ -75,12 +98,11 @@ def finish(process: subprocess.Popen) -> None:
         raise RuntimeError(f"the sweep failed: {said[-3000:]}")
 
 
-def lose(folder: Path, table: Path, number: int, seconds: float) -> str:
-    """Start a sweep, and send all of it a signal once a run has begun that had not; the run's name."""
+def lose(folder: Path, table: Path, end: Callable[[subprocess.Popen], None], seconds: float) -> str:
+    """Start a sweep, and end it by `take_back` or `kill` once a run has begun that had not; the run's name."""
     former, process = logs(folder), start(folder, table)
     wait_for(lambda: len(logs(folder)) > len(former), process, seconds)
-    signal_all(process, number)
-    process.communicate()
+    end(process)
     assert process.returncode != 0, "it ended before it was told to"
     return next(path.parent.name for path in logs(folder) if path not in former)
 
@@ -126,8 +148,8 @@ def main() -> int:
     finish(start(alone, table))
     print(f"left alone: {runs} runs and the report, {time.monotonic() - began:.0f} s", flush=True)
     began = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        print(f"{number.name} while {lose(killed, table, number, options.patience)} trained", flush=True)
+    for end in (take_back, kill):
+        print(f"{end.__name__} while {lose(killed, table, end, options.patience)} trained", flush=True)
     finish(start(killed, table))
     print(f"killed twice and finished: {time.monotonic() - began:.0f} s", flush=True)
     names, wrong = compared(alone, killed)
