@@ -15,7 +15,7 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# *About 10 minutes of reading and trying, more with the exercises · runs in seconds on a two-core laptop · less than
+# *About 20 minutes of reading and trying, 30 more for the exercises · runs in seconds on a two-core laptop · less than
 # 1 GB of memory · no GPU · nothing to download*
 #
 # A super-resolution network turns a small picture into a large one. Shrink its answer again: do you get the small
@@ -52,8 +52,20 @@ LivePD(networks=shipped_restorers(factor=8))
 # and $\hat x$ made small again, which is $y$ to the last digit. Move the line in the large picture to see what the
 # remedy changes.
 #
-# The networks in Figure 0.1 were trained in this course, on faces that fill the square. Everything is computed in your
-# browser, on the published page too, and your own picture never leaves it.
+# The networks in Figure 0.1 were trained in this course, at 64 pixels, on faces that fill the square; "pd" in a name
+# means trained with the remedy, and $x_r$ is the answer before it. What they make of this portrait is stored in the
+# page, all else is computed in your browser, on the published page too. The button loads a network, to run on a picture
+# of your own, which never leaves your browser; of that it sees the middle square.
+#
+# <details><summary>What to look for: answers</summary>
+#
+# PSNR(LR) of $x_r$ says how far each network misses $y$, the lower the farther: "pdn", which learned by an adversary
+# alone, by most; the others by less, and none hits it. The mended answer $\hat x$ misses $y$ by no more than rounding
+# with every network, factor and strength; "clip and round" costs some of that. PSNR to the picture is another question:
+# behind GLEAN and Panini-Net $\hat x$ is nearer to it than smooth interpolation with the same remedy ("bicubic + PD" in
+# the read-out), behind PDN it is not. Sharp is not the same as right; lessons 07 and 08 measure both.
+#
+# </details>
 
 # %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
 profile: str = ""  # smoke | laptop | gpu | paper; empty: GANPRIOR_PROFILE or laptop
@@ -62,9 +74,9 @@ factor: int = 8  # how many times smaller the small picture is, on each side
 seed: int = 0  # seed of the untrained network, the noise and the drawn face
 
 # %% [markdown]
-# Is everything there? Each package that the course needs, with the version found; what must be mended says FAIL.
+# Is everything there? Folded away: each package that the course needs, with the version found.
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true}
+# %% tags=["hide-cell"] jupyter={"source_hidden": true}
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -79,7 +91,7 @@ for need in map(Requirement, requires("ganprior-null")):
         found = "not installed"
     if not (found[0].isdigit() and need.specifier.contains(found, prereleases=True)):
         failed.append(need.name)
-    print(f"{'FAIL' if need.name in failed else 'OK':5}{need.name:24}{found:16}(needs {need.specifier})")
+    print(f"{'FAIL' if need.name in failed else 'OK':5}{need.name:28}{found:16}(needs {need.specifier})")
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("FAIL: `make lab` installs " + ", ".join(failed) if failed else "OK: everything the course needs is installed")
@@ -281,27 +293,28 @@ show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=
 # **Figure 0.4.** The three answers before (top) and after the remedy (middle), each made small again (bottom). The
 # lower row is $y$ four times.
 #
-# The colours of the untrained network and the face of the stubborn one have not gone
-# through; what is left of each network are its details *inside* the blocks.
+# The block means are now those of $y$, so each network's own colours are gone. What is left of it are its details
+# *inside* the blocks: of the stubborn one, the outlines of the drawn face.
 #
 # ## 4. What PD cannot do
 #
 # Look at "stubborn + PD" in Figure 0.4 again. It agrees with the measurement to the last digit, and it is wrong: the
-# drawn eyes and the drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A hallucinated
-# detail that leaves the block means alone stays a hallucination, and with PD it *looks* more trustworthy than before.
-# The distance to the real photograph, which only we know, tells the difference (higher is better):
+# outlines of drawn eyes and drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A
+# hallucinated detail that leaves the block means alone stays a hallucination, and with PD it *looks* more trustworthy
+# than before. The distance to the real photograph, which only we know, tells the difference (higher is better):
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("PSNR to the photograph    network   network + PD")
 for name in backbones:
     print(f"{name:24} {psnr(raw[name], x).item():5.1f} dB {psnr(repaired[name], x).item():11.1f} dB")
-print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():25.1f} dB")
+print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():20.1f} dB")
 
 # %% [markdown]
 # If $y = A x$, PD never takes a picture further from the truth, because it puts the true range part in the place of the
 # network's and leaves the null-space part alone ([lesson 01](01_range_null.ipynb) proves it). But look at the last
-# line: to add nothing at all beats two of our three networks. PD corrects what is known, and for what is unknown one
-# still needs a *good* network. That is why the paper pairs it with GANs that know faces, cats or churches.
+# line: to add nothing at all beats two of these three networks. PD corrects what is known, and for what is unknown one
+# still needs a *good* network, which none of these three was meant to be. That is why the paper pairs it with GANs that
+# know faces, cats or churches.
 #
 # Two more limits, honestly. The formula needs the true $A$: if the blur was another one, $y$ was not made by our $A$,
 # and the formula enforces the wrong equation. And $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and
@@ -324,7 +337,7 @@ for name, x_hat in repaired.items():
 #
 # *Questions.* (a) Which of the four controls changes PSNR(LR)? (b) Set the strength to 0: which picture is that, and
 # why does the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic,
-# with the stubborn face, with noise?
+# with the stubborn face (in Figure 0.1: "another face"), with noise?
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 photos = dict(zip(PHOTOGRAPHS, photographs(side).split(1), strict=True))
@@ -393,11 +406,12 @@ for name, images in sweep.items():
 # <details><summary>Answers</summary>
 #
 # (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however
-# strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, not even
-# rounding is left, and PSNR(LR) is infinite. (c) With bicubic the best strength is about 1, because its details point
-# the right way. With the stubborn face and with noise it is practically 0: their details have nothing to do with the
-# photograph, so all they add is error. (d) With noise: nearly a quarter of the values leave [0, 1] and are cut off.
-# With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
+# strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, so its
+# rounding is gone, too: PSNR(LR) is infinite here, and about 300 dB in Figure 0.1, which calculates with more digits.
+# (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face and
+# with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error. (d)
+# With noise: nearly a quarter of the values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off,
+# and rounding alone leaves about 59 dB.
 #
 # </details>
 #
@@ -508,9 +522,9 @@ quiz("00")
 #
 # *★ easy · about 5 minutes*
 #
-# Write `repair_block(block, y)`: `block` holds the $s \times s$ pixels that a network guessed, `y` is the measured mean, one number.
-# Return a block with the mean `y` in which the *differences* between pixels are the network's. One line is enough. The check tells
-# you which of the two is not right yet.
+# Write `repair_block(block, y)`: `block` holds the $s \times s$ pixels that a network guessed, `y` is the measured
+# mean, one number. Return a block with the mean `y` in which the *differences* between pixels are the network's. One
+# line is enough. The check tells you which of the two is not right yet.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -556,9 +570,9 @@ block_law(repair_block_solution)
 #
 # *★ easy · about 10 minutes*
 #
-# Write `invisible(x, s)`: for pictures `x` of shape (N, 3, H, W), return the part of `x` that vanishes when `x` is shrunk by block means
-# of side `s`. `F.avg_pool2d` and `repeat_interleave` are all you need. The check shrinks your answer and expects zero; then it adds your
-# answer to the enlarged small picture and expects `x` back.
+# Write `invisible(x, s)`: for pictures `x` of shape (N, 3, H, W), return the part of `x` that vanishes when `x` is
+# shrunk by block means of side `s`. `F.avg_pool2d` and `repeat_interleave` are all you need. The check shrinks your
+# answer and expects zero; then it adds your answer to the enlarged small picture and expects `x` back.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -605,8 +619,9 @@ invisible_law(invisible_solution)
 #
 # *★★ medium · about 15 minutes*
 #
-# Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`, that both shrink to
-# `y` and still differ by 0.1 or more on average over the pixels. Use [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
+# Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`,
+# that both shrink to `y` and still differ by 0.1 or more on average over the pixels. Use
+# [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
 #
 # <details><summary>Hint 1</summary>
 #

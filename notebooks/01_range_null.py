@@ -15,8 +15,8 @@
 # %% [markdown]
 # # 01 · Range and null space
 #
-# *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · less than 1 GB of memory · no
-# GPU*
+# *About 60 minutes of reading and trying, 50 more for the exercises · runs in under a minute on a two-core laptop ·
+# less than 1 GB of memory · no GPU*
 #
 # A camera, a downsampler, a gray filter all do the same thing to an image: they keep some of it and lose the rest for
 # good. This lesson splits an image into exactly those two parts, with nothing but linear algebra. The whole method of
@@ -81,8 +81,9 @@ BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-bli
 # $$y = A x, \qquad A = \begin{pmatrix} \tfrac12 & \tfrac12 \end{pmatrix}. \tag{1}$$
 #
 # One equation cannot fix two unknowns. Every point of the line $x_1 + x_2 = 2y$ explains the measurement equally well,
-# and you can see them all. *Question.* Move $x$ along the solid line: what changes, and what does not? Then give $A$ a
-# second row: when is nothing left of the null part?
+# and you can see them all. The **range part** of $x$ is what the measurement says about it, the **null part** the rest.
+# *Question.* Move $x$ so that $A x$ in the read-out stays what it is: which part of $x$ changes, and which does not?
+# Then give $A$ a second row: when is nothing left of the null part?
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LiveMatrix
@@ -91,7 +92,8 @@ LiveMatrix()
 
 # %% [markdown]
 # **Figure 1.1.** All images of two pixels, live: one axis for each pixel. The solid line holds every image with the
-# measurement $y$ of $x$; the formulas below say what the other points are.
+# measurement $y$ of $x$, and moves with it where $y$ does; the dotted line is the range, the dashed one the null space,
+# both explained below. Points may leave the square from 0 to 1: a pixel below 0 is shown black, one above 1 white.
 #
 # <details><summary>Answer</summary>
 #
@@ -213,6 +215,11 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 # $v_i$ with $\sigma_i > 0$ span the range part. All remaining $v_i$ span the null space; with $m < n$ measurements at
 # least $n - m$ of them have no $\sigma_i$.
 #
+# With the two pixels of section 1: $A = (\tfrac12\;\tfrac12)$ has one singular value, its length $\sigma_1 = 1/\sqrt2$,
+# with $v_1 = (1, 1)/\sqrt2$ and $u_1 = 1$; indeed $\sigma_1 u_1 v_1^\top = \tfrac12 (1\;1)$. So (4) gives
+# $A^\dagger = \sqrt2 \cdot (1, 1)^\top / \sqrt2 = (1, 1)^\top$, as before, and $v_2 = (1, -1)/\sqrt2$, which has no
+# $\sigma$, spans the null space.
+#
 # On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ of an $m \times n$ matrix as zero when
 # it is at most $\max(m, n)\,\varepsilon\,\sigma_1$. Here $\varepsilon$ is the relative gap between two neighbouring
 # numbers, $2^{-52}$ in float64.
@@ -243,9 +250,9 @@ print("singular values:", [round(s, 3) for s in S[:rank].tolist()], "and", len(S
 print("dimensions: range part", rank, "+ null space", len(Vh) - rank, "=", M.shape[1])
 for name, other in {"Matrix(M).inverse": Matrix(M).inverse, "torch.linalg.pinv(M)": torch.linalg.pinv(M)}.items():
     gap = (P - other).abs().max().item()
-    print(f"by hand - {name}: {'below 1e-14' if gap < 1e-14 else f'{gap:.0e}'}")
+    print(f"largest difference from {name}: {'below 1e-14' if gap < 1e-14 else f'{gap:.0e}'}")
 gap = (M @ v_null.T).abs().max().item()
-print(f"A v of the other three: {'below 1e-14' if gap < 1e-14 else f'{gap:.0e}'}")
+print(f"largest |M v| of the other three v: {'below 1e-14' if gap < 1e-14 else f'{gap:.0e}'}")
 
 # %% [markdown]
 # ### How far down can we divide?
@@ -254,8 +261,10 @@ print(f"A v of the other three: {'below 1e-14' if gap < 1e-14 else f'{gap:.0e}'}
 # $A^\dagger y$. To see how bad that gets, take one row of a photograph, blur it with a Gaussian, and save the result
 # with 8 bits, as an image file does. The error of $y$ is then at most half a gray level. Nothing else is wrong.
 #
-# Keep only the first $k$ singular values and call the result $x_k$. Its error has two parts, one in the patterns we
-# drop and one in those we keep, so they are perpendicular and their squares add up ($e$ is the rounding error of $y$):
+# Keep only the first $k$ singular values and call the result $x_k = \sum_{i \le k} v_i\, u_i^\top y / \sigma_i$. With
+# $y = A x + e$, where $e$ is the rounding error, $u_i^\top y$ is $\sigma_i v_i^\top x + u_i^\top e$. So the error of
+# $x_k$ has two parts, one in the patterns we drop and one in those we keep; they are perpendicular, and their squares
+# add up:
 #
 # $$\lVert x - x_k \rVert^2 = \underbrace{\sum_{i > k} (v_i^\top x)^2}_{\text{lost by truncation}} + \underbrace{\sum_{i \le k} \frac{(u_i^\top e)^2}{\sigma_i^2}}_{\text{amplified noise}}. \tag{5}$$
 
@@ -281,7 +290,7 @@ best = int(total.argmin())
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print(f"largest / smallest singular value: {S[0] / S[-1]:.0e}")
-print("root mean square errors, white = 1\nkept    lost   noise   total")
+print("roots of the mean squares (white = 1); their squares add up\nkept    lost   noise   total")
 for k in sorted({8, 16, 24, 32, best, 48, 56, 64}):
     errors = "".join(f"{v[k].sqrt():8.3f}" for v in (lost, noise, total))
     print(f"{k:4}{errors}" + (" <- best" if k == best else ""))
@@ -384,12 +393,15 @@ print({name: f"{gap.abs().max():.0e}" for name, gap in gaps.items()})
 #
 # This is why $A^\dagger y$ is the smallest explanation of $y = A x$: every explanation $z$ has the same range part
 # $Q z = A^\dagger A z = A^\dagger y$, and $\lVert z \rVert$ is smallest where its null part is zero. (Condition (ii) is
-# not needed for that; it matters for a $y$ that contradicts $A$, see section 7.)
+# not needed for that: $P = A^\dagger + N$ with $A N = 0$ and $N A = 0$ passes all the others. It says that $P y$ has no
+# null part even where $y$ contradicts $A$, so that the smallest of the best explanations is found, see section 7.)
 #
 # A test that passes everything proves nothing, so we also try four impostors: the transpose; the right inverse of the
 # two-pixel mean that puts everything on the first pixel; the pseudo-inverse with something invisible added; and one
-# that is one per cent too large. [`penrose_residuals(A, in_shape)`](../book/api.md#penrose_residuals) measures the
-# relative gap in each condition, for any operator that has `forward` and `pinv`.
+# that is one per cent too large. All but that with the first pixel are for $M$.
+# [`penrose_residuals(A, in_shape)`](../book/api.md#penrose_residuals) measures the gap in each condition, relative to
+# its right side, for any operator that has `forward` and `pinv`: 18 in the line of the transpose is
+# $\lVert M M^\top M - M \rVert / \lVert M \rVert$.
 
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
@@ -434,7 +446,7 @@ for name, (matrix, candidate) in candidates.items():
 # | operator | what $A$ does | what $A^\dagger$ does |
 # |---|---|---|
 # | [`Grayscale()`](../book/api.md#Grayscale) | the mean of red, green and blue | the gray value in all three channels |
-# | [`Inpaint(mask)`](../book/api.md#Inpaint) | keeps the pixels of the mask, zero elsewhere | the same |
+# | [`Inpaint(mask)`](../book/api.md#Inpaint) | keeps the pixels where the mask is 1; zero where it is 0, in the holes | the same |
 # | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
 #
 # Written out, the last one takes a reshape and a repetition. The largest difference from the library's is printed; then
@@ -472,7 +484,7 @@ show([*above.values(), *below.values()], [*above, *below], columns=4, height=1.9
 # **Figure 1.5.** Above, the photograph and its range part under three operators; below, the sum of the two parts and
 # the null parts.
 #
-# In Figure 1.5 the null part of the gray filter is pure colour, that of the mask is the content of the holes, that of
+# In Figure 1.5 the null part of the gray filter is pure colour, that of inpainting is the content of the holes, that of
 # pooling is fine detail.
 #
 # The null part is invisible to $A$: $A (I - A^\dagger A) x = Ax - A A^\dagger A x = 0$ by condition (i). In numbers:
@@ -484,8 +496,8 @@ for name, operator in operators.items():
 
 # %% [markdown]
 # A matrix without any structure splits images too, if they are small. Here it has 64 rows of random weights; the image
-# is a gray patch of 256 pixels, its mean taken away. To the eye neither part looks like much; they are a range part and
-# a null part all the same.
+# is a gray patch of 256 pixels, its mean taken away. The measurement sees 64 of 256 directions, none of which means
+# anything to the eye; a range part and a null part they are all the same.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A small gray patch of the photograph, its range part and its null part under random measurements"}}
 hole = x[:, :, size // 8 : size * 3 // 8, size * 3 // 8 : size * 5 // 8]  # what the mask hid
@@ -498,7 +510,8 @@ assert (part.range * part.null).sum().abs() < 1e-13 * patch.square().sum()
 show([from_signed(v).reshape(1, 16, 16) for v in (patch, *part)], ["patch", "range part", "null part"], height=2)
 
 # %% [markdown]
-# **Figure 1.6.** A patch and its two parts under 64 random measurements; the left picture is the sum of the others.
+# **Figure 1.6.** A patch and its two parts under 64 random measurements; the left picture is the sum of the others. The
+# range part looks like noise; in the null part, which has three quarters of the dimensions, the patch still shows.
 #
 # ## 5. Any guess can be made consistent
 #
@@ -563,7 +576,8 @@ for name, x_r in guesses.items():
 # strength: $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
 #
 # It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks. On the published page it stands still; there
-# the first figure of [lesson 00](00_start_here.ipynb) has a strength, too, and takes a picture of your own.
+# Figure 1.8 and the table below it have some of its settings, and the first figure of
+# [lesson 00](00_start_here.ipynb) has a strength, too.
 #
 # **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and
 # which strength is best when the guess is another photograph?*
@@ -600,16 +614,26 @@ show(shown, ["t = 0", "truth, t = 2", "another, t = 1", "another, t = 2"], heigh
 
 # %% [markdown]
 # **Figure 1.8.** Four images with one and the same block means: no null part at all, the null part of the truth at
-# twice its strength, that of another photograph at strength 1 and 2. Every one of them satisfies $A \hat x = y$.
-#
+# twice its strength, that of another photograph at strength 1 and 2. Every one of them satisfies $A \hat x = y$. In
+# numbers, for every guess of the panel:
+
+# %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
+STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
+pool = choices["AveragePool(16)"]
+known, unknown = pool.project_range(x), {name: pool.project_null(guess) for name, guess in sources.items()}
+print("PSNR to the truth at t =", *(f"{t:9g}" for t in STRENGTHS))
+for name, null in unknown.items():
+    values = [float(psnr(known + t * null, x)) for t in STRENGTHS]
+    print(f"{name:24}", *(f"{value:6.1f} dB" if value < 100 else "    exact" for value in values))
+
+# %% [markdown]
 # <details><summary>Answer</summary>
 #
 # The gap never moves (up to rounding): $A$ maps the null part to zero, at every strength. With the truth as guess,
 # $t = 1$ gives the photograph back. With another photograph the best strength is close to 0: the distance to the truth,
-# a parabola in $t$, is smallest at $\langle n, n_r\rangle / \lVert n_r \rVert^2$, where $n$ and $n_r$ are the two null
-# parts, and the details of unrelated photographs are nearly perpendicular. Flat gray has no null part under pooling, so
-# there the slider does nothing. Consistency leaves the null part entirely open; to fill it *well* is the task of a
-# prior.
+# a parabola in $t$ whose lowest point Exercise 4 finds, is smallest where the guess's details add least error, and
+# those of unrelated photographs have nothing to do with each other. Flat gray has no null part under pooling, so there
+# the slider does nothing. Consistency leaves the null part entirely open; to fill it *well* is the task of a prior.
 #
 # </details>
 
@@ -662,8 +686,9 @@ with plot(height=3.2, width=6) as ax:
 # %% [markdown]
 # ## 7. When the measurement contradicts itself
 #
-# The theorem asked for $y = A x$. Suppose two sensors look at the same pixel, $A = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$, and report
-# $y = (0.4, 0.6)$. No pixel value explains both. The first half of the proof still holds, and it says
+# The theorem asked for $y = A x$. Suppose two sensors look at the same pixel,
+# $A = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$, and report $y = (0.4, 0.6)$. No pixel value explains both. The first half
+# of the proof still holds, and it says
 #
 # $$A \hat x = A A^\dagger y, \tag{9}$$
 #
@@ -679,7 +704,7 @@ for x_r in (-1.0, 0.0, 7.0):
     torch.testing.assert_close(sensors(x_hat), sensors(sensors.pinv(y)))
 
 # %% [markdown]
-# The same happens with `Inpaint` when someone hands over a whole photograph as $y$: pixels under the mask cannot have
+# The same happens with `Inpaint` when someone hands over a whole photograph as $y$: pixels in the holes cannot have
 # been measured, and $A A^\dagger y$ drops them. `AveragePool` and `Grayscale` reach every possible $y$
 # ($A A^\dagger = I$), so with them $A\hat x = y$ always:
 
@@ -702,7 +727,8 @@ for name, operator in operators.items():
 # - `penrose_residuals(A, in_shape)` writes $A$ and $A^\dagger$ out as matrices (so keep the shape small) and returns
 #   the relative gap in each Penrose condition.
 #
-# Here is the right operator, and two with one fault each.
+# Here is the right operator, and two with one fault each: `WrongAdjoint` forgets in its adjoint to divide by $s^2$, and
+# `WrongInverse` takes the adjoint for its pseudo-inverse.
 
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
@@ -718,8 +744,9 @@ class WrongInverse(AveragePool):
 
 for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
     dot = "passed" if dottest(operator, (3, 16, 16)) < 1e-14 else "FAILED"
-    penrose = "passed" if max(penrose_residuals(operator, (1, 8, 8))) < 1e-14 else "FAILED"
-    print(f"{type(operator).__name__:13} dot test {dot}   Penrose {penrose}")
+    gaps = zip(("(i)", "(ii)", "(iii)", "(iv)"), penrose_residuals(operator, (1, 8, 8)), strict=True)
+    failed = " ".join(name for name, gap in gaps if gap > 1e-14)
+    print(f"{type(operator).__name__:13} dot test {dot}   Penrose {f'FAILED: {failed}' if failed else 'passed'}")
 
 # %% [markdown]
 # The two checks do not replace each other: each of the faulty operators passes one of them.
@@ -751,8 +778,9 @@ quiz("01")
 #
 # *★★ medium · about 10 minutes*
 #
-# The eye weighs colours: gray is often $y = w_1 R + w_2 G + w_3 B$ with $w = (0.299, 0.587, 0.114)$. Write its pseudo-inverse, from gray images `(N, 1, H, W)` to colour images
-# `(N, 3, H, W)`. At one pixel, $A$ is the row $w^\top$; what does (4) give for a matrix with one row? The check compares with the library, and tells you whether
+# The eye weighs colours: gray is often $y = w_1 R + w_2 G + w_3 B$ with $w = (0.299, 0.587, 0.114)$. Write its
+# pseudo-inverse, from gray images `(N, 1, H, W)` to colour images `(N, 3, H, W)`. At one pixel, $A$ is the row
+# $w^\top$; what does (4) give for a matrix with one row? The check compares with the library, and tells you whether
 # $A A^\dagger y = y$.
 #
 # <details><summary>Hint 1</summary>
@@ -805,8 +833,9 @@ gray_law(gray_pinv_solution)
 #
 # *★★ medium · about 10 minutes*
 #
-# Back to the drawing of section 1, in any number of pixels: the measurement is one weighted sum $y = \langle a, x \rangle$. Write the point nearest to $x_r$ that satisfies it,
-# with dot products only: no SVD, no matrix. The check looks at the measurement, then at the distance.
+# Back to the drawing of section 1, in any number of pixels: the measurement is one weighted sum
+# $y = \langle a, x \rangle$. Write the point nearest to $x_r$ that satisfies it, with dot products only: no SVD, no
+# matrix. The check looks at the measurement, then at the distance.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -855,9 +884,10 @@ nearest_law(nearest_solution)
 #
 # *★★ medium · about 20 minutes*
 #
-# A mirror camera records the mean of the image and its left-right mirror image: $A x = \tfrac12 (x + \operatorname{flip} x)$, for images of any width. Fill in the
-# three methods. (Which images does it not see? What does it do when it is applied twice? `x.flip(-1)` mirrors a batch of images.) The check runs the dot test and the Penrose
-# conditions on your class.
+# A mirror camera records the mean of the image and its left-right mirror image:
+# $A x = \tfrac12 (x + \operatorname{flip} x)$, for images of any width. Fill in the three methods. (Which images does
+# it not see? What does it do when it is applied twice? `x.flip(-1)` mirrors a batch of images.) The check runs the dot
+# test and the Penrose conditions on your class.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -926,8 +956,9 @@ show([gray, part.range, from_signed(part.null)], ["x", "range: symmetric", "null
 #
 # *★★ medium · about 10 minutes*
 #
-# In the panel, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$. For which $t$ is it nearest to $x$? Write a function of the two null parts, any two
-# tensors of equal shape, that returns the number. The check tries your $t$ against slightly larger and smaller ones.
+# In the panel, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$. For which $t$ is it nearest to
+# $x$? Write a function of the two null parts, any two tensors of equal shape, that returns the number. The check tries
+# your $t$ against slightly larger and smaller ones.
 #
 # <details><summary>Hint 1</summary>
 #

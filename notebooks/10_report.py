@@ -55,7 +55,7 @@ profile = profile_name(profile)
 #    comparisons, not as results.
 # 5. *Most of PD's head start needs no training.* The speed-up of C4 was large in short runs and is about one in the night
 #    runs, no more than PD put behind the other network gives; what C5 finds at 16x is the smaller adversarial weight: at
-#    equal weight it is gone. Their controls say so.
+#    equal weight one figure of six rises, from one seed. Their controls say so.
 # 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right.
 # 7. *Searching* a prior (C16) is realistic and unfaithful; predicting is about as good at 8x in a single pass (C17).
 # 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5).

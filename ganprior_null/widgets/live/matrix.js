@@ -42,7 +42,8 @@ export function enforce(A, x, x_r) {
 }
 
 const [SIDE, UNIT, STEP] = [320, 80, 0.05]; // pixels of the plane, pixels to one, where points may lie
-const show = (v) => `(${v.map((n) => (Math.abs(n) < 5e-3 ? 0 : n).toFixed(2)).join(", ")})`;
+const digits = (n) => (Math.abs(n) < 5e-3 ? 0 : n + 1e-9 * Math.sign(n)).toFixed(2); // 0.375 and 0.375 less its rounding look alike
+const show = (v) => `(${v.map(digits).join(", ")})`;
 const at = ([a, b]) => [SIDE / 2 + UNIT * a, SIDE / 2 - UNIT * b];
 const snap = (v) => Math.min(1.9, Math.max(-1.9, Math.round(v / STEP) * STEP)); // stays in sight
 

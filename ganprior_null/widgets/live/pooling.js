@@ -116,8 +116,9 @@ async function render({ model, el }) {
     cut(x_r, x_hat);
     const low = gap(again, y);
     const absent = network && !answer ? `${name} is not loaded: bicubic stands in for it. ` : "";
-    panel.readout.textContent = `${absent}${network ? `${name} takes 1/${s} of ${side} x ${side} pixels. ` : ""}max |A x̂ − y| = ${low.largest.toExponential(1)}. `
-      + `PSNR(LR) of x_r: ${psnr(pool(x_r, s), y)}, of x̂: ${decibels(low.meanSquare)}. PSNR to the picture: x_r ${psnr(x_r, x)}, x̂ ${psnr(x_hat, x)}. Computed here, in float64.`;
+    const free = network ? ` (bicubic + PD ${psnr(combine(y, bicubic(y, x.h, x.w), s, 1), x)})` : "";
+    panel.readout.textContent = `${absent}${name} takes 1/${s} of ${x.w} x ${x.h} pixels. max |A x̂ − y| = ${low.largest.toExponential(1)}. `
+      + `PSNR(LR) of x_r: ${psnr(pool(x_r, s), y)}, of x̂: ${decibels(low.meanSquare)}. PSNR to the picture: x_r ${psnr(x_r, x)}, x̂ ${psnr(x_hat, x)}${free}. Computed here, in float64.`;
   });
   const networks = trained(panel, model, draw);
   const taken = chooser(panel, (bitmap) => ({ ...read(bitmap, MOST, UNIT), kept: small(bitmap) }), ({ kept }) => {
