@@ -619,8 +619,8 @@ invisible_law(invisible_solution)
 #
 # *★★ medium · about 15 minutes*
 #
-# Show that consistency is not truth. Write `two_answers(y, s)`: return two pictures, each `s` times larger than `y`,
-# that both shrink to `y` and still differ by 0.1 or more on average over the pixels. Use
+# Show that consistency is not truth. Write `two_answers(y, s)`, for an even `s`: return two pictures, each `s` times
+# larger than `y`, that both shrink to `y` and still differ by 0.1 or more on average over the pixels. Use
 # [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
 #
 # <details><summary>Hint 1</summary>

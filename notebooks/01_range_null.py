@@ -522,8 +522,8 @@ show([from_signed(v).reshape(1, 16, 16) for v in (patch, *part)], ["patch", "ran
 # And $A A^\dagger y = A A^\dagger A x = A x = y$, by (i) once more. $\square$
 #
 # Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph. Here are a thousand random
-# guesses for each operator, from tiny to enormous. Rounding grows with the numbers that are added, so the gap is
-# measured relative to the guess.
+# guesses for each operator at 16 x 16 pixels, the mask now of random dots, from tiny to enormous. Rounding grows with
+# the numbers that are added, so the gap is measured relative to the guess.
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 generator = torch.Generator().manual_seed(seed)
