@@ -59,7 +59,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from ganprior_null import AveragePool, consistency_db, enforce_consistency
-from ganprior_null.data import PHOTOGRAPHS, faces, photograph, photographs
+from ganprior_null.data import PHOTOGRAPHS, faces, photographs, portrait
 from ganprior_null.images import from_signed, to_signed
 from ganprior_null.layers import Upsample
 from ganprior_null.losses import discriminator_loss, generator_loss, path_length_penalty, path_lengths, r1_penalty
@@ -126,8 +126,7 @@ LivePrior()
 # averages are nearest to $y$; and the prior's mean face. The formula of lesson 02 makes all four consistent.
 
 # %%
-portrait = photograph("astronaut")[..., 71:199, 162:290]
-x = F.interpolate(portrait, (G.size, G.size), mode="area")
+x = portrait(G.size)
 A = AveragePool(G.size // 8)
 y = A(x)  # 8 x 8
 

@@ -53,7 +53,7 @@ import torch.nn.functional as F
 from IPython.display import display
 
 from ganprior_null import AveragePool, Matrix, consistency_db, enforce_consistency, psnr, pulse
-from ganprior_null.data import faces, photograph
+from ganprior_null.data import faces, photograph, portrait
 from ganprior_null.experiments.inversion import fingerprint
 from ganprior_null.experiments.runs import read_json
 from ganprior_null.images import from_signed, grid, load_image, png_bytes
@@ -453,7 +453,7 @@ print(f"six steps by hand and by pulse(): errors differ by {(by_hand / by_librar
 # as you look.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-astronaut = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (G.size, G.size), mode="area")
+astronaut = portrait(G.size)
 pair = torch.cat([x, astronaut])
 strip, frames = widgets.Image(format="png", layout={"width": "100%", "max_width": "900px"}), []
 display(strip)

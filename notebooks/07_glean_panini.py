@@ -1113,7 +1113,9 @@ for factor_3 in (16, 8):
         rows.append((f"{label}, PD after", row_of(name, "none", factor_3, "PD")))
         if name not in ("psp", "esrgan"):
             rows.append((f"{label} + PD", row_of(name, "pd", factor_3, "PD")))
-    cases = {f"{TITLES[name]}{SPACES[space]}": (name, space) for name in (*PRIORS, "esrgan") for space in ("none", "pd")}
+    cases = {
+        f"{TITLES[name]}{SPACES[space]}": (name, space) for name in (*PRIORS, "esrgan") for space in ("none", "pd")
+    }
     seeds = {label: len(found_of(*case, factor_3)[1]) for label, case in cases.items()}
     several = [f"{label} ({count})" for label, count in seeds.items() if count > 1]
     print(f"{factor_3}x, means over seeds: {', '.join(several) or 'none'}; all others have one seed")

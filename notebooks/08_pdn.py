@@ -62,7 +62,7 @@ import torch
 import torch.nn.functional as F
 
 from ganprior_null import AveragePool, Resize, consistency_db, enforce_consistency, psnr, report
-from ganprior_null.data import photograph
+from ganprior_null.data import portrait
 from ganprior_null.experiments.diversity import evaluate_diversity, pairwise_distance, spread_map
 from ganprior_null.experiments.baselines import stored_baselines
 from ganprior_null.experiments.identity import IDENTITY, RANK, stored_identity
@@ -345,7 +345,7 @@ print("the encoder's side has moved:", not torch.equal(before, ours[0].network.f
 # $8 \times 8$ pixels and rounded to 8 bits; then PDN answers by several codes.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-photo = F.interpolate(photograph("astronaut")[..., 71:199, 162:290], (64, 64), mode="area")
+photo = portrait(64)
 x = torch.cat(
     [photo, from_signed(G(truncate(G.mapping(gaussian(3, G.style_dim, offset=50)), w_mean, 0.7))).clamp(0, 1)]
 )

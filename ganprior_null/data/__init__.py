@@ -15,6 +15,7 @@ from .packs import load_pack as load_pack
 from .photos import PHOTOGRAPHS as PHOTOGRAPHS
 from .photos import photograph as photograph
 from .photos import photographs as photographs
+from .photos import portrait as portrait
 from .sides import Sides as Sides
 from .sides import load_sides as load_sides
 from .sides import open_sides as open_sides

@@ -5,8 +5,10 @@ import socket
 import pytest
 import torch
 
-from ganprior_null.data import PHOTOGRAPHS, photograph, photographs
+from ganprior_null.data import PHOTOGRAPHS, photograph, photographs, portrait
 from ganprior_null.data.photos import LARGEST
+from ganprior_null.images import from_signed
+from ganprior_null.weights import load_prior
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +63,23 @@ def test_bad_arguments_are_refused(arguments):
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(ValueError, match="did you mean 'astronaut'"):
         photograph("astronaut.png")
+
+
+def likeness(x, mean):
+    """Correlation of the inner parts, where eyes, nose and mouth lie, in gray."""
+    inner = [image.mean((0, 1))[14:58, 12:52].flatten() for image in (x, mean)]
+    return torch.corrcoef(torch.stack(inner))[0, 1].item()
+
+
+def test_the_portrait_is_framed_as_the_prior_learnt_faces():
+    G, _ = load_prior("faces64")
+    codes = torch.randn(64, G.style_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        mean = from_signed(G(G.mapping(codes))).mean(0, keepdim=True)
+    x = portrait(64)
+    assert x.shape == (1, 3, 64, 64) and x.min() >= 0 and x.max() <= 1
+    moved = [x.roll(shift, (2, 3)) for shift in ((6, 0), (-6, 0), (0, 6), (0, -6))]
+    assert likeness(x, mean) > 0.4
+    assert max(likeness(each, mean) for each in moved) < 0.35
+    with pytest.raises(ValueError, match="size must be an integer of at least 1 pixel, got 0"):
+        portrait(0)

@@ -7,16 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...data import photograph
+from ...data import portrait
 from ...images import from_uint8, to_uint8
 from ...operators import AveragePool
 from ...restorers import PDNNetwork
 from ...restorers.bank import PriorNetwork
 from ...weights import load_restorer
-
-# rows and columns of the astronaut: of all squares, the one whose inner part correlates most with the mean of faces64's
-# samples, so that eyes and mouth lie where the restorers learnt them
-_FACE = (slice(61, 169), slice(170, 278))
 
 
 class Answers(NamedTuple):
@@ -27,11 +23,6 @@ class Answers(NamedTuple):
     z: Tensor  # (codes, D)
     x_r: Tensor  # (N, 3, S, S)
     factor: int
-
-
-def portrait(side: int) -> Tensor:
-    """(1, 3, side, side): the face of Eileen Collins, framed as the shipped restorers expect it."""
-    return F.interpolate(photograph("astronaut")[..., *_FACE], side, mode="bilinear", antialias=True)
 
 
 def middle(picture: Tensor, side: int) -> Tensor:

@@ -6,11 +6,11 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ...data import faces
+from ...data import faces, portrait
 from ...operators import AveragePool
 from ...profiles import did_you_mean
 from ...restorers import enforce_consistency
-from .answers import answers, portrait
+from .answers import answers
 from .base import LiveNetwork, encode, module, sheet
 
 _SIDE = 128  # of the first picture

@@ -4,11 +4,12 @@ import torch
 import traitlets
 from torch import Tensor
 
+from ...data import portrait
 from ...images import from_uint8, to_uint8
 from ...operators import AveragePool
 from ...restorers import pulse
 from ...weights import load_prior
-from .answers import middle, portrait
+from .answers import middle
 from .base import LiveNetwork, encode, module, sheet
 
 
