@@ -60,15 +60,17 @@ from tqdm.auto import tqdm
 
 from ganprior_null import AveragePool, consistency_db, enforce_consistency
 from ganprior_null.data import PHOTOGRAPHS, faces, photographs, portrait
-from ganprior_null.images import from_signed, to_signed
+from ganprior_null.images import from_signed, load_image, to_signed
 from ganprior_null.layers import Upsample
 from ganprior_null.losses import discriminator_loss, generator_loss, path_length_penalty, path_lengths, r1_penalty
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator, truncate
 from ganprior_null.priors.discriminator import minibatch_stddev
 from ganprior_null.profiles import lesson, profile_name
+from ganprior_null.report import COMMITTED
 from ganprior_null.training import batch_indices, make_fabric, step_generator
 from ganprior_null.training.ema import update_ema
 from ganprior_null.training.gan import GanRecipe, gan_state, gan_step, lazy_adam
+from ganprior_null.training.watch import SAMPLES
 from ganprior_null.weights import compare, convert_file, describe, load_checkpoint, load_discriminator, load_prior
 from ganprior_null.weights import load_stylegan2, load_weights, read_metadata, shipped, shipped_path
 from ganprior_null.weights import weights_path
@@ -1030,14 +1032,23 @@ print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardsti
 # The shipped priors were trained by this step, on far more images and for hours (where data are few, the images that
 # $D$ sees are also augmented).
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Above, six drawn faces of 16 pixels, the end of the short run; below, six faces of 64 pixels by the shipped prior"}}
-show([*from_signed(sheets[-1][:6]), *samples[:6]], columns=6, height=1.3)
-said = read_metadata(weights_path(prior)).get("images_shown", 0)
-print(f"above, {history[-1][0] * recipe.global_batch:,} images of drawn faces; below, {prior}, {said:,} of photographs")
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Six faces of 64 pixels in each row: after 16,000 images heads without a person, all alike and speckled; after 32,000 faces that differ; in the last row the finished ones"}}
+said, pitch = read_metadata(weights_path(prior)), G.size + 2
+stages = {}
+for path in sorted((COMMITTED / "priors" / prior).glob("samples_*.jpg")):  # sheets that `train prior` left
+    top = load_image(path)[0, :, 2:pitch]
+    seen = int(path.stem.removeprefix("samples_")) * said["global_batch"]
+    stages[f"{seen:,} images"] = [top[..., left + 2 : left + pitch] for left in range(0, 6 * pitch, pitch)]
+same = torch.randn(SAMPLES, G.style_dim, generator=step_generator(0, 0, "sheet"))[:6]  # the codes of those sheets
+with torch.no_grad():
+    stages[f"{said.get('images_shown', 0):,}"] = [*from_signed(G(G.mapping(same)))]
+titles = [stage if column == 0 else "" for stage in stages for column in range(6)]
+show([tile for row in stages.values() for tile in row], titles, columns=6, height=0.9)
 
 # %% [markdown]
-# **Figure 5.19.** Where the step leads. Above, the end of the run that you watched; below, samples of the shipped
-# prior, which took the same step for hours, on photographs.
+# **Figure 5.19.** Where the step leads: six codes of the shipped prior, which took the same step for hours, on
+# photographs. The last row is the shipped network; those above are from a run of its settings and its seed, repeated
+# for its beginning. See at which stage there is a head, and at which a person.
 #
 # One of your own, on a folder of images; a stopped run goes on where it was:
 #
