@@ -1038,7 +1038,7 @@ stages = {}
 for path in sorted((COMMITTED / "priors" / prior).glob("samples_*.jpg")):  # sheets that `train prior` left
     top = load_image(path)[0, :, 2:pitch]
     seen = int(path.stem.removeprefix("samples_")) * said["global_batch"]
-    stages[f"{seen:,} images"] = [top[..., left + 2 : left + pitch] for left in range(0, 6 * pitch, pitch)]
+    stages[f"{seen:,}"] = [top[..., left + 2 : left + pitch] for left in range(0, 6 * pitch, pitch)]
 same = torch.randn(SAMPLES, G.style_dim, generator=step_generator(0, 0, "sheet"))[:6]  # the codes of those sheets
 with torch.no_grad():
     stages[f"{said.get('images_shown', 0):,}"] = [*from_signed(G(G.mapping(same)))]
@@ -1047,8 +1047,8 @@ show([tile for row in stages.values() for tile in row], titles, columns=6, heigh
 
 # %% [markdown]
 # **Figure 5.19.** Where the step leads: six codes of the shipped prior, which took the same step for hours, on
-# photographs. The last row is the shipped network; those above are from a run of its settings and its seed, repeated
-# for its beginning. See at which stage there is a head, and at which a person.
+# photographs; above each row, how many it had been shown. The last row is the shipped network; those above are from a
+# run of its settings and its seed, repeated for its beginning. See at which stage there is a head, and at which a person.
 #
 # One of your own, on a folder of images; a stopped run goes on where it was:
 #
