@@ -891,7 +891,7 @@ for run in headline:
     x_r, x_hat = answers_of(run)
     name = f"{TITLES[run.params['model']]}: "
     labelled += [(name + r"$x_r$", x_r), (name + r"$\hat x$", x_hat)]
-gallery(labelled)
+gallery(labelled, count=4)
 
 # %% [markdown]
 # **Figure 7.9.** Unseen people, none chosen, a column for each; the photographs themselves are not ours to show, but
@@ -1196,7 +1196,7 @@ for name in ("psp", "gfpgan", "gpen"):
     for run in [run for run in found_of(name, "none", 16)[0] if (run.path / "drawn.webp").is_file()][:1]:
         drawn = cells_of(run.path / "drawn.webp")
         labelled += [(TITLES[name], drawn[0]), ("PD after", drawn[1])]
-gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], height=1.1)
+gallery([*labelled, ("$x$", drawn[-1])] if labelled else [], count=4, height=1.1)
 
 # %% [markdown]
 # **Figure 7.10.** Drawn faces at 16x, the first of a seed: each system's own answer, the same with PD after it, and the
@@ -1424,7 +1424,8 @@ gallery(
         for n in ("glean", "panini")
         for s in ("none", "pd")
         for run in pick_16(n, s)[:1]
-    ]
+    ],
+    count=4,
 )
 
 # %% [markdown]
