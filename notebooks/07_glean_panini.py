@@ -1425,7 +1425,7 @@ gallery(
         for s in ("none", "pd")
         for run in pick_16(n, s)[:1]
     ],
-    count=4,
+    count=3,
 )
 
 # %% [markdown]
@@ -1462,7 +1462,8 @@ print("rows:", *labels or ["no trained restorer comes with the course yet"], sep
 # $y$ is bicubic, PD enforces pooling. Then even the ground truth is no fixed point: put $x$ itself in as $x_r$, and the
 # answer is off. That is a ceiling for every network with PD, since of all images that average to $y$ this answer is the
 # one nearest to $x$ (lesson 01 proves it); with the *exact* operator (`+ exact`, lesson 03) it is gone, up to the 8
-# bits of $y$.
+# bits of $y$. See in the table whether a network must be trained with it, or whether it does as well when it is put in
+# PD's place behind one that was trained with PD (*exact in use*).
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 exact_operator = Resize(G.size, factor)
@@ -1479,6 +1480,11 @@ rows = [
     for name in ("glean", "panini")
     for s in ("pd", "exact")
 ]
+for name in ("glean", "panini"):
+    judged = [found["tested"]["bicubic"] for found in found_of(name, "pd", 8)[1]]
+    after = [m for m in METRICS if judged and all(f"{m}, exact after" in row for row in judged)]
+    means = {m: sum(row[f"{m}, exact after"] for row in judged) / len(judged) for m in after}
+    rows.append((f"8x faces, {TITLES[name]} + PD, exact in use", means))
 at = deciding(*both_ways(factor=8, downsampler="average"))
 pooled = [
     (f"y pooled, {TITLES[name]}{SPACES[s]} ({at})", pick(at, model=name, factor=8, null_space=s, downsampler="average"))
