@@ -6,10 +6,9 @@
 Both sweeps are started as the container starts them, `make sweep PROFILE=smoke`, each in a folder of its own. One is
 left alone. Of the other the machine is taken back while its first run trains (SIGTERM to every process, and SIGKILL to
 what still stands half a minute later, as SLURM does it), then, while another run trains, everything dies at once
-(SIGKILL), and the third call goes on to the end. Compared
-are all files of the results and the report: weights tensor by tensor, the others byte by byte. Left aside are notes of
-who ran for how long (origin.json) and the executed lessons, which show times. Needs snakemake and psutil. What a folder
-holds of an earlier call is not done again.
+(SIGKILL), and the third call goes on to the end. Compared are all files of the results and the report: weights tensor
+by tensor, the others byte by byte. Left aside are notes of who ran for how long (origin.json) and the executed lessons,
+which show times. Needs snakemake and psutil. What a folder holds of an earlier call is not done again.
 """
 
 import argparse

@@ -210,7 +210,7 @@ def test_a_sweep_that_was_preempted_and_killed_ends_as_one_left_alone(tmp_path, 
 
 
 def test_what_does_not_heed_sigterm_is_killed():
-    """As a Snakemake that waits for itself, which is seen once in some dozens of runs, would hang for ever."""
+    """As a Snakemake that waits for itself would otherwise hang for ever."""
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "deaf\n"
