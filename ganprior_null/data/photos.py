@@ -39,8 +39,8 @@ _FILES = {
     "hubble_deep_field": "hubble_deep_field.jpg",
 }
 PHOTOGRAPHS = tuple(_FILES)
-# rows and columns of the astronaut: of squares three pixels apart, the one whose inner part correlates most with the mean
-# of faces64's samples: eyes and mouth lie where the prior and the restorers learnt them
+# rows and columns of the astronaut: of squares three pixels apart, the one whose inner part correlates most with the
+# mean of faces64's samples, so that eyes and mouth lie where the prior and the restorers learnt them
 _FACE = (slice(61, 169), slice(170, 278))
 LARGEST = 300  # pixels; the short side of chelsea, the smallest of them
 
