@@ -15,8 +15,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# *About 20 minutes of reading and trying, 30 more for the exercises · runs in seconds on a two-core laptop · less than
-# 1 GB of memory · no GPU · nothing to download*
+# *First reading: about 25 minutes, Exercise 1 included · the rest: 15 minutes, and 20 for the other exercises · runs in
+# seconds on a two-core laptop · less than 1 GB of memory · no GPU*
 #
 # A super-resolution network turns a small picture into a large one. Shrink its answer again: do you get the small
 # picture back? Usually not, and then the network has overwritten something that was *known*. This course is about a
@@ -34,11 +34,16 @@
 # **Before you start**: a little Python. That a colour picture is an array of numbers between 0 and 1 is all you need to
 # know about images; no linear algebra yet.
 #
+# **With one hour** for this lesson and the next, leave out what is marked *second reading*, the quizzes, and all
+# exercises but Exercise 1 here and Exercise 2 there.
+#
 # ## The whole course in one figure
 #
-# A photograph is made small, a network enlarges it again, and one line mends the network's answer. *Look for:* which of
-# the networks misses the small picture by most? Does any setting but "clip and round" move the mended answer away from
-# it?
+# A photograph is made small, a network enlarges it again, and one line mends the network's answer. Of the numbers below
+# the pictures two matter now, PSNR(LR) of $x_r$, the network's answer, and of $\hat x$, the mended one. They say in
+# decibels how well an answer, made small again, agrees with the small picture $y$: 20 is poor, 60 about what an 8-bit
+# file can hold, 300 nothing but rounding. *Look for:* which of the three trained networks, the first in the menu, misses
+# $y$ by most? Does any setting but "clip and round" move the mended answer away from it?
 
 # %% tags=["live", "front", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.weights import shipped_restorers
@@ -52,18 +57,20 @@ LivePD(networks=shipped_restorers(factor=8))
 # and $\hat x$ made small again, which is $y$ to the last digit. Move the line in the large picture to see what the
 # remedy changes.
 #
-# The networks in Figure 0.1 were trained in this course, at 64 pixels, on faces that fill the square; "pd" in a name
-# means trained with the remedy, and $x_r$ is the answer before it. What they make of this portrait is stored in the
-# page, all else is computed in your browser, on the published page too. The button loads a network, to run on a picture
-# of your own, which never leaves your browser; of that it sees the middle square.
+# The first three networks in Figure 0.1 were trained in this course, to enlarge faces that fill the square from 8 to 64
+# pixels, so the factor stays 8; "pd" in a name means trained with the remedy, and $x_r$ is the answer before it. The
+# others, from "bicubic" on, need no training and take any factor, from a picture of 128 pixels: compare decibels at one
+# size only. What the trained ones make of this portrait is stored in the page, all else is computed in your browser, on
+# the published page too. The button loads a network, to run on a picture of your own, which never leaves your browser;
+# of that it sees the middle square.
 #
 # <details><summary>What to look for: answers</summary>
 #
-# PSNR(LR) of $x_r$ says how far each network misses $y$, the lower the farther: "pdn", which learned by an adversary
-# alone, by most; the others by less, and none hits it. The mended answer $\hat x$ misses $y$ by no more than rounding
-# with every network, factor and strength; "clip and round" costs some of that. PSNR to the picture is another question:
-# behind GLEAN and Panini-Net $\hat x$ is nearer to it than smooth interpolation with the same remedy ("bicubic + PD" in
-# the read-out), behind PDN it is not. Sharp is not the same as right; lessons 07 and 08 measure both.
+# The lower PSNR(LR) of $x_r$, the farther a network misses $y$: "pdn", which learned by an adversary alone, by most of
+# the three; the other two by less, and none hits it. (Of those below, "another face" is farther off still, and "nearest"
+# only repeats the pixels of $y$ and so hits it.) The mended answer $\hat x$ misses $y$ by no more than rounding with
+# every network, factor and strength; "clip and round" costs some of that. Whether it is also *right* is another question,
+# of section 4.
 #
 # </details>
 
@@ -74,7 +81,8 @@ factor: int = 8  # how many times smaller the small picture is, on each side
 seed: int = 0  # seed of the untrained network, the noise and the drawn face
 
 # %% [markdown]
-# Is everything there? Folded away: each package that the course needs, with the version found.
+# For those who run the lesson: is everything installed? Each package that the course needs is folded away, with the
+# version found.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true}
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -133,7 +141,7 @@ A = AveragePool(factor)  # the mean of each block of factor x factor pixels
 y = A(x)  # (1, 3, H / factor, W / factor)
 print(f"x: {x.numel()} numbers, y: {y.numel()} numbers, 1 in {x.numel() // y.numel()}")
 
-# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A portrait of 128 pixels a side, and the same eight times smaller, in coarse blocks"}}
+# %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A portrait, and the same eight times smaller, in coarse blocks"}}
 show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=2.6)
 
 # %% [markdown]
@@ -144,10 +152,15 @@ show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=2
 # It may choose badly, but it has no excuse for a picture whose small version is *not* $y$. That can be checked without
 # knowing $x$: shrink the answer and compare. The comparison is given in decibels,
 #
-# $$ \mathrm{PSNR(LR)} = -10 \log_{10}\, \text{mean}\left[(A \hat x - y)^2\right], $$
+# $$
+# \begin{aligned}
+# \mathrm{PSNR(LR)} &= -10 \log_{10} \mathrm{MSE}, \cr
+# \mathrm{MSE} &= \text{mean of } (A \hat x - y)^2,
+# \end{aligned}
+# $$
 #
-# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit. Two marks on this
-# scale:
+# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit: a tenth of the error.
+# Two marks on this scale:
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f} dB")
@@ -239,8 +252,15 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 # (P-7) is the paper's Equation 7; its equations keep their numbers in this course, ours have numbers without a P. $D$
 # is the network, $D(y) = x_r$ its answer; $I$ changes nothing, $I x = x$; and $A^\dagger$ ("A dagger", the
 # pseudo-inverse) enlarges by repeating each pixel $s \times s$ times. The first half is called the *range* part, the
-# second the *null-space* part: $A$ sees nothing of it. With average pooling (our means of blocks) for $A$ the paper
-# calls the formula **pooling-based decomposition, PD**. These five lines of code make any network consistent:
+# second the *null-space* part. With average pooling (our means of blocks) for $A$ the paper calls the formula
+# **pooling-based decomposition, PD**.
+#
+# With numbers: the network says $x_r = (0.1, 0.3, 0.5, 0.7)$ for the four pixels of a block, the measured mean is
+# $y = 0.5$. Then $A x_r = 0.4$, and $A^\dagger A x_r$ is 0.4 four times. What is left of $x_r$ is
+# $(-0.3, -0.1, 0.1, 0.3)$, whose mean is 0. Add $A^\dagger y$, 0.5 four times: $\hat x = (0.2, 0.4, 0.6, 0.8)$ has the
+# mean 0.5, and the network's differences between pixels.
+#
+# These five lines of code make any network consistent:
 
 
 # %%
@@ -272,14 +292,17 @@ print(f"the largest difference of a pixel: {'rounding, below 1e-6' if gap < 1e-6
 # \end{gathered} \tag{1}
 # $$
 #
-# whatever $x_r = D(y)$ was.
+# whatever $x_r = D(y)$ was. And of the null-space part $A$ sees nothing:
+# $A (I - A^\dagger A) = A - (A A^\dagger) A = A - A = 0$.
 
 # %%
 repaired = {name: NullSpace(D, A)(y) for name, D in backbones.items()}
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 lowest = min(consistency_db(A, x_hat, y).item() for x_hat in repaired.values())
-print(f"PSNR(LR) of all three, now: {'more than 140 dB' if lowest > 140 else f'only {lowest:.1f} dB'}")
+rounding = -20 * math.log10(torch.finfo(torch.float32).eps / 2)
+said = f"above the second mark, {rounding:.0f} dB" if lowest > rounding else f"only {lowest:.1f} dB"
+print(f"PSNR(LR) of all three, now: {said}")
 print(f"parameters added: {sum(p.numel() for p in NullSpace(nn.Identity(), A).parameters())}")
 
 # %% tags=["cover", "hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Top row: the portrait and three enlargements of its small version. Middle row: the blocks of y, and the three repaired, which still differ. Bottom row: y, and the repaired ones made small again, all like y"}}
@@ -301,7 +324,8 @@ show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=
 # Look at "stubborn + PD" in Figure 0.4 again. It agrees with the measurement to the last digit, and it is wrong: the
 # outlines of drawn eyes and drawn hair are still in it, only shifted in colour. **Consistency is not truth.** A
 # hallucinated detail that leaves the block means alone stays a hallucination, and with PD it *looks* more trustworthy
-# than before. The distance to the real photograph, which only we know, tells the difference (higher is better):
+# than before. How like the real photograph an answer is, which only we can say, is measured by the same formula with
+# $\hat x - x$ in the place of $A \hat x - y$. It is called PSNR, and higher is better:
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print("PSNR to the photograph    network   network + PD")
@@ -314,7 +338,9 @@ print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():20.1f} dB")
 # network's and leaves the null-space part alone ([lesson 01](01_range_null.ipynb) proves it). But look at the last
 # line: to add nothing at all beats two of these three networks. PD corrects what is known, and for what is unknown one
 # still needs a *good* network, which none of these three was meant to be. That is why the paper pairs it with GANs that
-# know faces, cats or churches.
+# know faces, cats or churches. Go back to Figure 0.1 with that: behind GLEAN and Panini-Net $\hat x$ is nearer to the
+# portrait than smooth interpolation with the same remedy ("bicubic + PD" in the read-out), behind PDN it is not, sharp as
+# it looks. Lessons 07 and 08 measure both.
 #
 # Two more limits, honestly. The formula needs the true $A$: if the blur was another one, $y$ was not made by our $A$,
 # and the formula enforces the wrong equation. And $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and
@@ -330,12 +356,15 @@ for name, x_hat in repaired.items():
 #
 # ## 5. Try it
 #
-# Four controls: the picture, the factor, the network that plays $D$, and the **strength** $\lambda$ of its null-space
-# part,
+# *Second reading · about 7 minutes.* Figure 0.5 has four controls: the picture, the factor, the network that plays $D$,
+# and the **strength** $\lambda$ of its null-space part,
 #
 # $$ \hat x_\lambda = A^\dagger y + \lambda\, (I - A^\dagger A)\, D(y) . $$
 #
-# *Questions.* (a) Which of the four controls changes PSNR(LR)? (b) Set the strength to 0: which picture is that, and
+# No Jupyter at hand? Figure 0.1 has the factor, the network and the strength as well, on the page too, and Figure 0.6
+# three positions of the strength slider, for two networks.
+#
+# *Questions.* (a) Which of the controls changes PSNR(LR) of $\hat x$ by more than rounding? (b) Set the strength to 0: which picture is that, and
 # why does the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic,
 # with the stubborn face (in Figure 0.1: "another face"), with noise?
 
@@ -377,9 +406,6 @@ panel(
 # %% [markdown]
 # **Figure 0.5.** A panel: $y$, $\hat x_\lambda$ and $A\hat x_\lambda$ for a picture, a factor, a network and a
 # strength. The third picture never differs from the first.
-#
-# No Jupyter at hand? Figure 0.1 has the factor, the network and the strength as well, on the page too, and Figure 0.6
-# three positions of the strength slider, for two networks.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Repaired pictures at three strengths of the null part, for bicubic and for the stubborn face: blocks at 0, most contrast at 2"}}
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -401,13 +427,13 @@ for name, images in sweep.items():
 
 # %% [markdown]
 # And now with **a picture of your own**: go back to Figure 0.1, which takes one. *Question.* (d) Tick "clip and round"
-# there: with which backbone is most of the consistency lost, and why?
+# there: with which network is most of the consistency lost, and why?
 #
 # <details><summary>Answers</summary>
 #
-# (a) None of them. PSNR(LR) wanders by some decibels, but that is rounding: $A$ cannot see the null-space part, however
-# strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, so its
-# rounding is gone, too: PSNR(LR) is infinite here, and about 300 dB in Figure 0.1, which calculates with more digits.
+# (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 somewhere above 300 dB, but that is all rounding,
+# of the 15th digit or the 16th: $A$ cannot see the null-space part, however strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, so its
+# rounding is gone, too: PSNR(LR) is infinite in Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits.
 # (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face and
 # with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error. (d)
 # With noise: nearly a quarter of the values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off,
@@ -416,6 +442,8 @@ for name, images in sweep.items():
 # </details>
 #
 # ## 6. How the course goes on
+#
+# *Second reading · about 3 minutes.*
 #
 # | lesson | the question it answers | |
 # |---|---|---|
@@ -446,7 +474,8 @@ for name, images in sweep.items():
 #
 # ```bash
 # make lab                                     # JupyterLab, opened on this page
-# python -m ganprior_null run notebooks/00_start_here.ipynb -p factor 16 --out build/notebooks
+# python -m ganprior_null run notebooks/00_start_here.ipynb \
+#     -p factor 16 --out build/notebooks
 # python -m ganprior_null run notebooks/02_pooling_decomposition.ipynb --profile smoke
 # make course                                  # every lesson, then the site
 # ```
@@ -461,8 +490,9 @@ for name, images in sweep.items():
 # | `gpu` | repeating the long runs | one GPU, under an hour a lesson |
 # | `paper` | the paper's own setting | 1024 pixels, data sets that you bring along |
 #
-# **Help.** Something fails or is unclear? Open an issue in the repository with the output of the package check at the
-# top and the name of the lesson. `CONTRIBUTING.md` says how to add an operator or a lesson.
+# **Help.** Something fails or is unclear? Open an issue where the course came from
+# ([contact](../book/licence.md)), with the output of the package check at the top and the name of the lesson.
+# `CONTRIBUTING.md` says how to add an operator or a lesson.
 #
 # **Cite.** `CITATION.cff` has the entry for this course; please cite the paper {cite}`wang2023gan` along with it.
 #
@@ -621,7 +651,8 @@ invisible_law(invisible_solution)
 #
 # Show that consistency is not truth. Write `two_answers(y, s)`, for an even `s`: return two pictures, each `s` times
 # larger than `y`, that both shrink to `y` and still differ by 0.1 or more on average over the pixels. Use
-# [`enforce_consistency`](../book/api.md#enforce_consistency) or `consistent` if you like. The check measures both.
+# [`enforce_consistency(picture, y, A)`](../book/api.md#enforce_consistency) if you like, with `A = AveragePool(s)`. The
+# check measures both.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -15,8 +15,8 @@
 # %% [markdown]
 # # 01 · Range and null space
 #
-# *About 60 minutes of reading and trying, 50 more for the exercises · runs in under a minute on a two-core laptop ·
-# less than 1 GB of memory · no GPU*
+# *First reading: about 35 minutes, Exercise 2 included · the rest: 40 minutes, and 25 for the other exercises · runs in
+# under a minute on a two-core laptop · less than 1 GB of memory · no GPU*
 #
 # A camera, a downsampler, a gray filter all do the same thing to an image: they keep some of it and lose the rest for
 # good. This lesson splits an image into exactly those two parts, with nothing but linear algebra. The whole method of
@@ -37,9 +37,10 @@
 # [The first lesson](00_start_here.ipynb) shows where this leads; you do not need it here. The lesson follows Equations
 # 1-7 of the paper.
 #
-# **How to read it**: from top to bottom; nothing has to be run, the results stand below each cell. To change something
-# and to do the exercises, open the lesson in JupyterLab (`make lab` in a clone of the repository). The next two cells
-# only load what the others use: skip them at first.
+# **How to read it**: from top to bottom; nothing has to be run, the results stand below each cell. On a first reading
+# leave out what is marked *second reading*: nothing that is not marked needs it. For the exercises a sheet of paper
+# will do; to run them, or to change something, open the lesson in JupyterLab (`make lab` in a clone of the repository).
+# The next two cells only load what the others use.
 #
 # **Signs**: $x$ is an image, all its pixel values in one long vector; $y$ a measurement of it, $A$ the matrix that
 # measures, $x_r$ a guess at $x$ and $\hat x$ the result. $A^\top$ is the transposed matrix, $I$ the identity,
@@ -82,8 +83,9 @@ BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-bli
 #
 # One equation cannot fix two unknowns. Every point of the line $x_1 + x_2 = 2y$ explains the measurement equally well,
 # and you can see them all. The **range part** of $x$ is what the measurement says about it, the **null part** the rest.
-# *Question.* Move $x$ so that $A x$ in the read-out stays what it is: which part of $x$ changes, and which does not?
-# Then give $A$ a second row: when is nothing left of the null part?
+# *Question.* Tick "keep y while x moves" and move $x$: which part of $x$ changes, and which does not? Then tick "a
+# second row". A row of $A$ is drawn as an arrow, since $A x$ is its scalar product with $x$; the second begins as a
+# multiple of the first, so that nothing changes yet. Move it: when is nothing left of the null part?
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LiveMatrix
@@ -92,8 +94,9 @@ LiveMatrix()
 
 # %% [markdown]
 # **Figure 1.1.** All images of two pixels, live: one axis for each pixel. The solid line holds every image with the
-# measurement $y$ of $x$, and moves with it where $y$ does; the dotted line is the range, the dashed one the null space,
-# both explained below. Points may leave the square from 0 to 1: a pixel below 0 is shown black, one above 1 white.
+# measurement $y$ of $x$, and moves with it where $y$ does; the dotted line is the range of $A^\dagger$, the dashed one
+# the null space of $A$, both explained below. Points may leave the gray square of the images, 0 to 1: a pixel below 0
+# is shown black, one above 1 white.
 #
 # <details><summary>Answer</summary>
 #
@@ -132,29 +135,31 @@ for name, point in {"A^+ y": smallest, "x_r": x_r, "x_hat": x_hat}.items():
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "The plane of two-pixel images, with the line of all images of mean one half and the projection of a guess onto it"}}
 t = np.array([-0.8, 0.8])
 with plot(height=4.8, width=5.6) as ax:
-    ax.plot(0.5 + t, 0.5 - t, color=BLUE, lw=2, label="all x with A x = y")
-    ax.plot(t, -t, "--", color=BLUE, lw=1.2, label="null space: A x = 0")
-    ax.plot(1.6 * t, 1.6 * t, ":", color=GRAY, lw=1.5, label="range: multiples of (1, 1)")
+    ax.plot(0.5 + t, 0.5 - t, color=BLUE, lw=2)
+    ax.plot(t, -t, "--", color=BLUE, lw=1.2)
+    ax.plot(1.6 * t, 1.6 * t, ":", color=GRAY, lw=1.5)
+    beside = {"rotation_mode": "anchor", "ha": "center", "va": "bottom"}
+    ax.text(0.17, 0.83, "all x with A x = y", color=BLUE, rotation=-45, **beside)
+    ax.text(0.17, -0.17, "null space: A x = 0", color=BLUE, rotation=-45, **beside)
+    ax.text(0.88, 0.88, "range of $A^\\dagger$", color=GRAY, rotation=45, **beside)
     for start, end in [((0, 0), smallest), (x_r, x_hat)]:
         ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": ORANGE, "lw": 1.8, "shrinkA": 0})
     for label, point in {"0": (0, 0), "$A^\\dagger y$": smallest, "$x_r$": x_r, "$\\hat x$": x_hat}.items():
         ax.plot(*point, "o", color="black", ms=5)
         ax.annotate(label, point, xytext=(-4, 9), textcoords="offset points", fontsize=12)
     ax.set(xlim=(-0.35, 1.2), ylim=(-0.35, 1.1), aspect="equal", xlabel="first pixel", ylabel="second pixel")
-    ax.legend(loc="lower left")
 
 # %% [markdown]
 # **Figure 1.2.** Both answers. The solid line holds every two-pixel image of mean 0.5; $A^\dagger y$ is its point
 # nearest to the origin; the arrow from $x_r$ meets the line at a right angle in $\hat x$.
 #
-# Two directions matter. Along $(1, 1)$ the mean changes: the literature calls this the **range** part (in linear
-# algebra: the row space of $A$, which is the range of $A^\dagger$: all that $A^\dagger$ can produce). Along $(1, -1)$
-# nothing measurable happens: the **null space**. They are perpendicular, and every image is the sum of one part in
+# Two directions matter. Along $(1, 1)$ the mean changes: the literature calls this the **range** part. It lies among
+# the images: linear algebra calls the line the row space of $A$, or the range of $A^\dagger$, all that $A^\dagger$ can
+# produce. (The range of $A$ itself lies among the measurements; we call it "what $A$ can produce".) Along $(1, -1)$
+# nothing measurable happens: the **null space**. The two are perpendicular, and every image is the sum of one part in
 # each:
 #
 # $$x = \underbrace{A^\dagger A x}_{\text{range part}} + \underbrace{(I - A^\dagger A)\, x}_{\text{null part}}. \tag{2}$$
-#
-# In Figure 1.1 you can move $x$, $x_r$ and the rows of $A$, on the published page too.
 #
 # ### A 2 x 2 picture by hand
 #
@@ -201,28 +206,41 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 #
 # For the mean the pseudo-inverse could be guessed. For any matrix it comes from the **singular value decomposition**
 #
-# $$A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \tag{3}$$
+# $$\begin{gathered} A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \cr \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \end{gathered} \tag{3}$$
 #
-# with orthonormal $v_i$ (perpendicular to each other, of length 1) on the image side and orthonormal $u_i$ on the
-# measurement side; they are the columns of $V$ and $U$. The $\sigma_i$, the diagonal of $\Sigma$, are the **singular
-# values**. Read it as a recipe: $A$ looks up how much of pattern $v_i$ the image holds, multiplies by $\sigma_i$, and
-# writes the result on pattern $u_i$. To go back, divide:
+# of an $m \times n$ matrix: $n$ images $v_i$ and $m$ measurements $u_i$, the columns of $V$ and $U$, in each set
+# perpendicular to each other and of length 1 (*orthonormal*); $u_i v_i^\top$, a column times a row, is a matrix of rank
+# 1; the numbers $\sigma_i$ on the diagonal of $\Sigma$ are the **singular values**. Read it as a recipe: $A$ looks up how
+# much of pattern $v_i$ the image holds, multiplies by $\sigma_i$, and writes the result on pattern $u_i$. To go back,
+# divide:
 #
 # $$A^\dagger = \sum_{\sigma_i > 0} \frac{1}{\sigma_i}\, v_i u_i^\top = V \Sigma^{\dagger} U^\top. \tag{4}$$
 #
 # A pattern with $\sigma_i = 0$ left no trace in $y$. There is nothing to divide, and (4) leaves it out
 # ($\Sigma^\dagger$ is $\Sigma^\top$ with its nonzero entries inverted). So the two spaces can be read off $V$: the
-# $v_i$ with $\sigma_i > 0$ span the range part. All remaining $v_i$ span the null space; with $m < n$ measurements at
-# least $n - m$ of them have no $\sigma_i$.
+# $v_i$ with $\sigma_i > 0$ span the range part, all other $v_i$ the null space. With $m < n$ measurements there are
+# only $m$ singular values, so that at least $n - m$ of the $v_i$ have none.
 #
 # With the two pixels of section 1: $A = (\tfrac12\;\tfrac12)$ has one singular value, its length $\sigma_1 = 1/\sqrt2$,
 # with $v_1 = (1, 1)/\sqrt2$ and $u_1 = 1$; indeed $\sigma_1 u_1 v_1^\top = \tfrac12 (1\;1)$. So (4) gives
 # $A^\dagger = \sqrt2 \cdot (1, 1)^\top / \sqrt2 = (1, 1)^\top$, as before, and $v_2 = (1, -1)/\sqrt2$, which has no
 # $\sigma$, spans the null space.
 #
-# On a computer "zero" means "below rounding". The usual rule counts $\sigma_i$ of an $m \times n$ matrix as zero when
-# it is at most $\max(m, n)\,\varepsilon\,\sigma_1$. Here $\varepsilon$ is the relative gap between two neighbouring
-# numbers, $2^{-52}$ in float64.
+# Small $\sigma_i$ are the danger: (4) divides by them, errors of $y$ included. The operator of the paper never gets
+# into this trouble. All singular values of average pooling are equal, $1/s$ for $s \times s$ blocks:
+
+# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
+for s in (2, 4):
+    sigma = torch.linalg.svdvals(as_matrix(AveragePool(s), (1, 8, 8)))
+    torch.testing.assert_close(sigma, torch.full_like(sigma, 1 / s))
+    print(f"AveragePool({s}) on 8 x 8 pixels: {len(sigma)} singular values, all equal to {sigma[0]:.2f}")
+
+# %% [markdown]
+# ### On a computer
+#
+# *Second reading · about 3 minutes.* "Zero" means "below rounding". The usual rule counts $\sigma_i$ of an $m \times n$
+# matrix as zero when it is at most $\max(m, n)\,\varepsilon\,\sigma_1$. Here $\varepsilon$ is the relative gap between
+# two neighbouring numbers, $2^{-52}$ in float64.
 
 
 # %%
@@ -236,7 +254,7 @@ def pinv_by_svd(A, rtol=None):
 
 # %% [markdown]
 # We try it on a matrix that is neither square nor of full rank: the third row is the sum of the first two, so the third
-# measurement says nothing new.
+# measurement says nothing new. (In the code `Vh` is $V^\top$.)
 
 # %%
 M = torch.tensor([[1, 2, 0, 1, 0], [0, 1, 1, 0, 1], [1, 3, 1, 1, 1]]).double()
@@ -257,14 +275,16 @@ print(f"largest |M v| of the other three v: {'below 1e-14' if gap < 1e-14 else f
 # %% [markdown]
 # ### How far down can we divide?
 #
-# Formula (4) divides by $\sigma_i$, and a small $\sigma_i$ turns a small error of $y$ into a large error of
-# $A^\dagger y$. To see how bad that gets, take one row of a photograph, blur it with a Gaussian, and save the result
-# with 8 bits, as an image file does. The error of $y$ is then at most half a gray level. Nothing else is wrong.
+# *Second reading · about 9 minutes.* Formula (4) divides by $\sigma_i$, and a small $\sigma_i$ turns a small error of
+# $y$ into a large error of $A^\dagger y$. To see how bad that gets, take one row of a photograph, blur it with a
+# Gaussian, and save the result with 8 bits, as an image file does. The error of $y$ is then at most half a gray level.
+# Nothing else is wrong.
 #
 # Keep only the first $k$ singular values and call the result $x_k = \sum_{i \le k} v_i\, u_i^\top y / \sigma_i$. With
-# $y = A x + e$, where $e$ is the rounding error, $u_i^\top y$ is $\sigma_i v_i^\top x + u_i^\top e$. So the error of
-# $x_k$ has two parts, one in the patterns we drop and one in those we keep; they are perpendicular, and their squares
-# add up:
+# $y = A x + e$, where $e$ is the rounding error, $u_i^\top y = \sigma_i v_i^\top x + u_i^\top e$, since
+# $u_i^\top A = \sigma_i v_i^\top$. And $x = \sum_i v_i\, v_i^\top x$. So the error of $x_k$ has two parts,
+# $x - x_k = \sum_{i > k} v_i\, v_i^\top x - \sum_{i \le k} v_i\, u_i^\top e / \sigma_i$, one in the patterns we drop
+# and one in those we keep; they are perpendicular, and their squares add up:
 #
 # $$\lVert x - x_k \rVert^2 = \underbrace{\sum_{i > k} (v_i^\top x)^2}_{\text{lost by truncation}} + \underbrace{\sum_{i \le k} \frac{(u_i^\top e)^2}{\sigma_i^2}}_{\text{amplified noise}}. \tag{5}$$
 
@@ -338,15 +358,6 @@ with plot(1, 2, height=3.2) as (left, right):
 # Truncation declares weak directions *invisible*: it moves them from the range part to the null space. With noise in
 # $y$ that is a wise thing to do. What is invisible has to come from elsewhere: from a **prior**, something that knows
 # what photographs look like. In this course that will be a trained network, a GAN ([lesson 05](05_gan_prior.ipynb)).
-#
-# The operator of the paper never gets into this trouble. All singular values of average pooling are equal, $1/s$ for
-# $s \times s$ blocks:
-
-# %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
-for s in (2, 4):
-    sigma = torch.linalg.svdvals(as_matrix(AveragePool(s), (1, 8, 8)))
-    torch.testing.assert_close(sigma, torch.full_like(sigma, 1 / s))
-    print(f"AveragePool({s}) on 8 x 8 pixels: {len(sigma)} singular values, all equal to {sigma[0]:.2f}")
 
 # %% [markdown]
 # ## 3. The four Penrose conditions
@@ -361,8 +372,26 @@ for s in (2, 4):
 # | (iii) | $(A P)^\top = A P$ | with (i), $AP$ is the orthogonal projection onto what $A$ can produce: $P y$ explains $y$ as well as possible (least squares) |
 # | (iv) | $(P A)^\top = P A$ | with (i), $PA$ is an orthogonal projection too: range and null part are perpendicular, and for $y = A x$ this makes $P y$ the smallest explanation |
 #
-# Insert (3) and (4), and all four come out, because $U$ and $V$ have orthonormal columns. One by one, with the matrix
-# $M$ of section 2 and the $P$ that we built:
+# Put (3) and (4) in, and all four come out: as $v_i^\top v_j$ is 1 for $i = j$ and else 0, and likewise for the $u_i$,
+# $A A^\dagger = \sum u_i u_i^\top$ and $A^\dagger A = \sum v_i v_i^\top$ over the $\sigma_i > 0$. Both are symmetric,
+# (iii) and (iv), and change nothing in $A$ or $A^\dagger$, (i) and (ii).
+#
+# Conditions (i) and (iv) have a consequence that we shall use three times. Write $Q = A^\dagger A$. By (iv) it is
+# symmetric, and by (i) $Q^2 = A^\dagger A A^\dagger A = Q$. So the range part of any image $a$ and the null part of any
+# image $b$, the same or another, are perpendicular,
+#
+# $$\langle Q a, (I - Q)\, b \rangle = a^\top (Q - Q^2)\, b = 0, \tag{6}$$
+#
+# and by Pythagoras
+#
+# $$\lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q)\, x \rVert^2. \tag{7}$$
+#
+# This is why $A^\dagger y$ is the smallest explanation of $y = A x$: every explanation $z$ has the same range part
+# $Q z = A^\dagger A z = A^\dagger y$, and $\lVert z \rVert$ is smallest where its null part is zero.
+#
+# ### Four impostors
+#
+# *Second reading · about 7 minutes.* One by one, with the matrix $M$ of section 2 and the $P$ that we built:
 
 # %%
 gaps = {
@@ -378,23 +407,10 @@ print({name: f"{gap.abs().max():.0e}" for name, gap in gaps.items()})
 #
 # Let $B$ and $C$ both solve them. Then $AB = (ACA)B = (AC)(AB) = (AC)^\top (AB)^\top = (ABAC)^\top = (AC)^\top = AC$;
 # the first step is (i) for $C$, the third (iii) for both, the fifth (i) for $B$. In the same way $BA = CA$. Hence
-# $B = BAB = BAC = CAC = C$ by (ii).
+# $B = BAB = BAC = CAC = C$ by (ii). Without (ii) there would be more: $A^\dagger + N$ with $A N = 0$ and $N A = 0$
+# passes the other three, and writes a null part where $y$ contradicts $A$.
 #
 # </details>
-#
-# Conditions (i) and (iv) have a consequence that we shall use three times. Write $Q = A^\dagger A$. By (iv) it is
-# symmetric, and by (i) $Q^2 = A^\dagger A A^\dagger A = Q$. So range part and null part of any image are perpendicular,
-#
-# $$\langle Q x, (I - Q)\, x \rangle = x^\top (Q - Q^2)\, x = 0, \tag{6}$$
-#
-# and by Pythagoras
-#
-# $$\lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q)\, x \rVert^2. \tag{7}$$
-#
-# This is why $A^\dagger y$ is the smallest explanation of $y = A x$: every explanation $z$ has the same range part
-# $Q z = A^\dagger A z = A^\dagger y$, and $\lVert z \rVert$ is smallest where its null part is zero. (Condition (ii) is
-# not needed for that: $P = A^\dagger + N$ with $A N = 0$ and $N A = 0$ passes all the others. It says that $P y$ has no
-# null part even where $y$ contradicts $A$, so that the smallest of the best explanations is found, see section 7.)
 #
 # A test that passes everything proves nothing, so we also try four impostors: the transpose; the right inverse of the
 # two-pixel mean that puts everything on the first pixel; the pseudo-inverse with something invisible added; and one
@@ -426,22 +442,15 @@ for name, (matrix, candidate) in candidates.items():
     print(f"{name:22}", "  ".join("ok   " if r < 1e-12 else f"{r:<5.2g}" for r in residuals))
 
 # %% [markdown]
-# Look at the third line. "First pixel takes all" passes (i), (ii) and (iii): $A\hat x = y$ would hold with it. It fails
+# Look at "first pixel takes all": it passes (i), (ii) and (iii), so $A\hat x = y$ would hold with it. It fails
 # only (iv), so its "projection" is slanted. You would still explain the measurement, but no longer with the image
 # *nearest* to your guess.
-#
-# <details><summary>Quick check 2: which of the four conditions does the proof of consistency need?</summary>
-#
-# Only (i); section 5 shows it in two lines. (iv) makes $\hat x$ the consistent image *nearest* to the guess, by (8),
-# and (iii) says what happens when $y$ contradicts itself (section 7).
-#
-# </details>
 
 # %% [markdown]
 # ## 4. Range and null part of a photograph
 #
 # Nobody builds a matrix with as many columns as a photograph has values. An operator of this package is a pair of
-# functions, $A$ and $A^\dagger$, each a line or two:
+# functions, $A$ and $A^\dagger$, each a line or two (and a third, $A^\top$, for section 8):
 #
 # | operator | what $A$ does | what $A^\dagger$ does |
 # |---|---|---|
@@ -449,8 +458,8 @@ for name, (matrix, candidate) in candidates.items():
 # | [`Inpaint(mask)`](../book/api.md#Inpaint) | keeps the pixels where the mask is 1; zero where it is 0, in the holes | the same |
 # | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
 #
-# Written out, the last one takes a reshape and a repetition. The largest difference from the library's is printed; then
-# each operator splits the same photograph.
+# Written out, the last one takes a reshape and a repetition. The largest difference from the library's, rounding, is
+# printed; then each operator splits the same photograph.
 
 
 # %%
@@ -463,9 +472,9 @@ def pool_repeat(y, s):
     return y.repeat_interleave(s, 2).repeat_interleave(s, 3)
 
 
-print("mean:  ", (pool_mean(x, 8) - AveragePool(8)(x)).abs().max().item())
-repeated = pool_repeat(pool_mean(x, 8), 8)
-print("repeat:", (repeated - AveragePool(8).project_range(x)).abs().max().item())
+means = (pool_mean(x, 8) - AveragePool(8)(x)).abs().max()
+repeated = (pool_repeat(pool_mean(x, 8), 8) - AveragePool(8).project_range(x)).abs().max()
+print(f"means: {means:.0e}; repeated: {repeated:.0e}")
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 mask = torch.ones(size, size)
@@ -495,9 +504,11 @@ for name, operator in operators.items():
     print(f"{name:15} largest |A (null part)|: {seen:.0e}")
 
 # %% [markdown]
-# A matrix without any structure splits images too, if they are small. Here it has 64 rows of random weights; the image
-# is a gray patch of 256 pixels, its mean taken away. The measurement sees 64 of 256 directions, none of which means
-# anything to the eye; a range part and a null part they are all the same.
+# ### A matrix without structure
+#
+# *Second reading · about 2 minutes.* It splits images too, if they are small. Here it has 64 rows of random weights;
+# the image is a gray patch of 256 pixels, less its mean, so that mid-gray is zero. The measurement sees 64 of 256
+# directions, none of which means anything to the eye; a range part and a null part they are all the same.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "A small gray patch of the photograph, its range part and its null part under random measurements"}}
 hole = x[:, :, size // 8 : size * 3 // 8, size * 3 // 8 : size * 5 // 8]  # what the mask hid
@@ -521,7 +532,7 @@ show([from_signed(v).reshape(1, 16, 16) for v in (patch, *part)], ["patch", "ran
 # *Proof.* $A \hat x = A A^\dagger y + (A - A A^\dagger A)\, x_r = A A^\dagger y$, because the bracket is zero by (i).
 # And $A A^\dagger y = A A^\dagger A x = A x = y$, by (i) once more. $\square$
 #
-# Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph. Here are a thousand random
+# Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph: here are a thousand random
 # guesses for each operator at 16 x 16 pixels, the mask now of random dots, from tiny to enormous. Rounding grows with
 # the numbers that are added, so the gap is measured relative to the guess.
 
@@ -544,8 +555,8 @@ for name, operator in small_operators.items():
 #
 # *Proof.* Let $z$ be any consistent image, $A z = y$. The way from $x_r$ to $z$ has two legs,
 # $z - x_r = (z - \hat x) + (\hat x - x_r)$. The first lies in the null space, since $A (z - \hat x) = y - y = 0$. The
-# second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By (6) the two are perpendicular, and
-# by Pythagoras
+# second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By (6) the two are perpendicular,
+# although they belong to different images, and by Pythagoras
 #
 # $$\lVert z - x_r \rVert^2 = \lVert z - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 , \tag{8}$$
 #
@@ -570,17 +581,23 @@ for name, x_r in guesses.items():
     print(f"{name:18} {before:4.1f} ->", "  ".join(f"{value:11.1f}" for value in after), " dB")
 
 # %% [markdown]
+# <details><summary>Quick check 2: which of the four conditions do the two proofs need?</summary>
+#
+# The first only (i). The second (iv) too, by (6): it makes $\hat x$ the consistent image *nearest* to the guess.
+#
+# </details>
+#
 # ### Try it
 #
-# The panel below keeps the measurement of one photograph and takes the null part from a guess of your choice, times a
-# strength: $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
+# *Second reading · about 4 minutes.* The panel below keeps the measurement of one photograph and takes the null part
+# from a guess of your choice, times a strength: $\hat x = A^\dagger y + t\,(I - A^\dagger A)\, x_r$.
 #
 # It starts with a flat guess, so that $\hat x$ is $A^\dagger y$: blocks. On the published page it stands still; there
 # Figure 1.8 and the table below it have some of its settings, and the first figure of
 # [lesson 00](00_start_here.ipynb) has a strength, too.
 #
-# **Question.** *Which number in the caption never moves, and why? For which guess is $t = 1$ the best strength, and
-# which strength is best when the guess is another photograph?*
+# **Question.** *Which number in the caption of the panel never moves, and why? For which guess is $t = 1$ the best
+# strength, and which strength is best when the guess is another photograph? (The table has both.)*
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 choices = {"AveragePool(4)": AveragePool(4), "AveragePool(16)": AveragePool(16), **operators}
@@ -640,10 +657,11 @@ for name, null in unknown.items():
 # %% [markdown]
 # ## 6. How much of a photograph is in the null space?
 #
-# By (7) the energy $\lVert x \rVert^2$ of an image is that of its range part and that of its null part. Which share is
-# lost? As the mean colour dominates the energy of any photograph, the table has a column for the *contrast* too, the
-# energy after each channel's mean is taken away. A constant image is range part only, so the null part stays. The last
-# column is the PSNR of the range part alone, $-10 \log_{10}$ of the mean square of the null part.
+# *Second reading · about 4 minutes.* By (7) the energy $\lVert x \rVert^2$ of an image is that of its range part and
+# that of its null part. Which share is lost? As the mean colour dominates the energy of any photograph, the table has a
+# column for the *contrast* too, the energy after each channel's mean is taken away. A constant image is range part
+# only, so the null part stays. The last column is the PSNR of the range part alone, $-10 \log_{10}$ of the mean square
+# of the null part.
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 factors = (2, 4, 8, 16)
@@ -686,7 +704,7 @@ with plot(height=3.2, width=6) as ax:
 # %% [markdown]
 # ## 7. When the measurement contradicts itself
 #
-# The theorem asked for $y = A x$. Suppose two sensors look at the same pixel,
+# *Second reading · about 3 minutes.* The theorem asked for $y = A x$. Suppose two sensors look at the same pixel,
 # $A = \begin{pmatrix} 1 \\ 1 \end{pmatrix}$, and report $y = (0.4, 0.6)$. No pixel value explains both. The first half
 # of the proof still holds, and it says
 #
@@ -717,9 +735,9 @@ for name, operator in operators.items():
 # %% [markdown]
 # ## 8. Check your own operators
 #
-# Sooner or later you will write an operator of your own, and the classic slip is to confuse its **adjoint** $A^\top$
-# with its pseudo-inverse: for pooling one is replication *divided by $s^2$*, the other is replication. Two checks catch
-# nearly everything:
+# *Second reading · about 4 minutes.* Sooner or later you will write an operator of your own, and the classic slip is to
+# confuse its **adjoint** $A^\top$ with its pseudo-inverse: for pooling one is replication *divided by $s^2$*, the other
+# is replication. Two checks catch nearly everything:
 #
 # - the **dot test** draws random $x$ and $y$ and compares $\langle A x, y \rangle$ with $\langle x, A^\top y \rangle$,
 #   which are equal for the true adjoint and for no other map. [`dottest(A, in_shape)`](../book/api.md#dottest) returns
@@ -749,7 +767,8 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
     print(f"{type(operator).__name__:13} dot test {dot}   Penrose {f'FAILED: {failed}' if failed else 'passed'}")
 
 # %% [markdown]
-# The two checks do not replace each other: each of the faulty operators passes one of them.
+# The two checks do not replace each other: each of the faulty operators passes one of them. (The dot test never calls
+# the pseudo-inverse, the Penrose conditions never the adjoint.)
 #
 # <details><summary>Quick check 3: WrongInverse fails (i) and (ii) but passes (iii) and (iv). Why?</summary>
 #
@@ -772,7 +791,8 @@ quiz("01")
 # ## Exercises
 #
 # In JupyterLab: write your code in place of `raise NotImplementedError`, run the cell, and read the message below it.
-# On the page: take a sheet of paper. A solution is folded away after each exercise.
+# On the page: take a sheet of paper. A solution is folded away after each exercise. Exercise 2 belongs to the first
+# reading.
 #
 # ### Exercise 1 — weighted gray
 #
@@ -785,14 +805,14 @@ quiz("01")
 #
 # <details><summary>Hint 1</summary>
 #
-# At one pixel $A$ is the row $w^\top$. It has one singular value, its length $|w|$, with
-# $v = w / |w|$ and $u = 1$.
+# At one pixel $A$ is the row $w^\top$. It has one singular value, its length $\lVert w \rVert$, with
+# $v = w / \lVert w \rVert$ and $u = 1$.
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# So $A^\dagger = v\,\sigma^{-1} u^\top = w / |w|^2$: each pixel of $y$ times a vector of three
+# So $A^\dagger = v\,\sigma^{-1} u^\top = w / \lVert w \rVert^2$: each pixel of $y$ times a vector of three
 # numbers. `view(1, -1, 1, 1)` puts the three on the axis of colours.
 #
 # </details>
@@ -956,9 +976,9 @@ show([gray, part.range, from_signed(part.null)], ["x", "range: symmetric", "null
 #
 # *★★ medium · about 10 minutes*
 #
-# In the panel, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$. For which $t$ is it nearest to
-# $x$? Write a function of the two null parts, any two tensors of equal shape, that returns the number. The check tries
-# your $t$ against slightly larger and smaller ones.
+# In Figure 1.7 and the table under Figure 1.8, $\hat x(t) = A^\dagger y + t\,(I - A^\dagger A)\,x_r$ with $y = A x$.
+# For which $t$ is it nearest to $x$? Write a function of the two null parts, any two tensors of equal shape, that
+# returns the number. The check tries your $t$ against slightly larger and smaller ones.
 #
 # <details><summary>Hint 1</summary>
 #

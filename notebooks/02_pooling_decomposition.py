@@ -166,8 +166,10 @@ with plot(height=2.7) as axes:
 # pseudo-inverse a matrix of one column:
 #
 # $$
-# A = \begin{pmatrix} \tfrac{1}{s^2} & \cdots & \tfrac{1}{s^2} \end{pmatrix} \in \mathbb{R}^{1 \times s^2}, \qquad
-# A^\dagger = \begin{pmatrix} 1 & \cdots & 1 \end{pmatrix}^\top \in \mathbb{R}^{s^2 \times 1}. \tag{P-8}
+# \begin{aligned}
+# A &= \begin{pmatrix} \tfrac{1}{s^2} & \cdots & \tfrac{1}{s^2} \end{pmatrix} \in \mathbb{R}^{1 \times s^2}, \cr
+# A^\dagger &= \begin{pmatrix} 1 & \cdots & 1 \end{pmatrix}^\top \in \mathbb{R}^{s^2 \times 1}.
+# \end{aligned} \tag{P-8}
 # $$
 #
 # (The sentence after the paper's Equation 8 has the two shapes the other way round; a misprint.) To derive it, use that
@@ -734,8 +736,10 @@ show(
 # Give it the truth as a proposal, and PD will move it:
 #
 # $$
-# \hat x - x = A^\dagger\,(y - A x), \qquad
-# \frac{\lVert \hat x - x \rVert^2}{H W} = \frac{\lVert y - A x \rVert^2}{h\,w}, \tag{3}
+# \begin{gathered}
+# \hat x - x = A^\dagger\,(y - A x), \cr
+# \frac{\lVert \hat x - x \rVert^2}{H W} = \frac{\lVert y - A x \rVert^2}{h\,w},
+# \end{gathered} \tag{3}
 # $$
 #
 # since replication repeats each squared error $s^2$ times. Hence PSNR$(\hat x, x)$ = PSNR$(y, A x)$: the table above is
@@ -754,7 +758,10 @@ for kernel in ("bicubic", "lanczos", "bilinear, aliased", "nearest, corner"):
 # orthogonal, so Pythagoras answers:
 #
 # $$
-# \lVert \hat x - x \rVert^2 = \lVert x_r - x \rVert^2 \;-\; s^2 \lVert A x_r - A x \rVert^2 \;+\; s^2 \lVert y - A x \rVert^2 . \tag{4}
+# \begin{aligned}
+# \lVert \hat x - x \rVert^2 = \lVert x_r - x \rVert^2 &- s^2 \lVert A x_r - A x \rVert^2 \cr
+# &+ s^2 \lVert y - A x \rVert^2 .
+# \end{aligned} \tag{4}
 # $$
 #
 # If $y = A x$ the last term is zero: PD never hurts. Otherwise it helps exactly when the proposal's block means are

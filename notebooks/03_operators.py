@@ -223,7 +223,7 @@ print(f"C13, colorization and sensing, noise included: {min(c13.values()):.0f} d
 # It is often said that bicubic downsampling has no convenient pseudo-inverse. But it is *separable*: columns are
 # combined first, rows next, by the same kind of matrix.
 #
-# $$y = W_h\, x\, W_w^\top \qquad\Longrightarrow\qquad A^\dagger y = W_h^\dagger\; y\; (W_w^\dagger)^\top . \tag{1}$$
+# $$y = W_h\, x\, W_w^\top \;\Longrightarrow\; A^\dagger y = W_h^\dagger\; y\; (W_w^\dagger)^\top . \tag{1}$$
 #
 # The two factors act *on different axes*, so every Penrose condition for $A$ splits into the same condition for $W_h$
 # and for $W_w$, and the singular values of $A$ are the products of theirs. (For maps on the same axes the
@@ -325,7 +325,10 @@ print(f"four tiles, largest difference from the whole: pooling {seam_pool:.0e}, 
 # correlations on the LR grid. In its Fourier space (capitals; the bar is the complex conjugate) these are products,
 # frequency by frequency:
 #
-# $$Y = \sum_p \overline{K_p}\, X_p, \qquad (A^\top y)_p = K_p\, Y, \qquad A A^\top = \sum_p |K_p|^2 =: D . \tag{2}$$
+# $$\begin{gathered}
+# Y = \sum_p \overline{K_p}\, X_p, \qquad (A^\top y)_p = K_p\, Y, \cr
+# A A^\top = \sum_p |K_p|^2 =: D .
+# \end{gathered} \tag{2}$$
 #
 # So $A A^\top$ is **diagonal** (this $D$ is no network), and $A^\dagger = A^\top (A A^\top)^{-1}$ is a division:
 # $(A^\dagger y)_p = K_p\, Y / D$. Five lines:
@@ -645,7 +648,10 @@ print(f"on a photograph, bisection - project_box: {'less than 1e-9' if largest <
 #
 # $$255\,z = (10.4,\; 20.4,\; 30.4,\; 38.8),\ \text{sum } 100$$
 #
-# $$(10, 20, 30, 38),\ \text{sum } 98 \;\to\; (11, 20, 30, 39),\ \text{sum } 100.$$
+# $$\begin{gathered}
+# (10, 20, 30, 38),\ \text{sum } 98 \cr
+# \to\; (11, 20, 30, 39),\ \text{sum } 100.
+# \end{gathered}$$
 #
 # No pixel moves by a whole level, and none can leave the range.
 # [`to_uint8_consistent`](../book/api.md#to_uint8_consistent) does the box, then this. **Claims C10 and B2**: the share
@@ -713,13 +719,19 @@ show([face(image) for image in drawn.values()], [*drawn], columns=3, height=2.2)
 # Let $y = A x + n$ with independent noise of standard deviation $\sigma$. Enforcing $A \hat x = y$ copies the noise
 # into the image. If the noise is worse than the guess was, we lose. So take a share $\kappa$ of the correction:
 #
-# $$\hat x = x_r + \kappa\, A^\dagger r, \qquad r = y - A x_r = \underbrace{A (x - x_r)}_{\text{signal, variance } v} + n . \tag{3}$$
+# $$\begin{gathered}
+# \hat x = x_r + \kappa\, A^\dagger r, \cr
+# r = y - A x_r = \underbrace{A (x - x_r)}_{\text{signal, variance } v} + n .
+# \end{gathered} \tag{3}$$
 #
 # What is left of the error, per number measured, is
 # $\mathbb E\,\big(\kappa (a + n) - a\big)^2 = (1 - \kappa)^2 v + \kappa^2 \sigma^2$, with $a$ the signal and
 # $\mathbb E$ the expectation. Its derivative vanishes at
 #
-# $$\kappa = \frac{v}{v + \sigma^2}, \qquad\text{and, as } \mathbb E\, r^2 = v + \sigma^2, \qquad v \approx \max(0,\; \overline{r^2} - \sigma^2).$$
+# $$\begin{gathered}
+# \kappa = \frac{v}{v + \sigma^2}, \quad\text{and, as } \mathbb E\, r^2 = v + \sigma^2, \cr
+# v \approx \max(0,\; \overline{r^2} - \sigma^2).
+# \end{gathered}$$
 #
 # The bar is the mean over the image. Nothing has to be tuned: $r$ itself tells how wrong the guess is. Without noise
 # $\kappa = 1$, the formula of the course. (The library measures $r$ on the HR grid, where the error counts, and takes

@@ -311,13 +311,19 @@ show([y, (interest / interest.quantile(0.98)).clamp(0, 1)[None]], ["$y$", "where
 #
 # With $\ell_1$ in the place of the usual logarithms, and means over patches (the bars):
 #
-# $$ \mathcal L_D = \tfrac12 \big( \overline{|D(y) - 1|} + \overline{|D(G(y))|} \big), \qquad \mathcal L_G = \overline{|D(G(y)) - 1|} + \mathcal R(k). \tag{1} $$
+# $$\begin{aligned}
+# \mathcal L_D &= \tfrac12 \big( \overline{|D(y) - 1|} + \overline{|D(G(y))|} \big), \cr
+# \mathcal L_G &= \overline{|D(G(y)) - 1|} + \mathcal R(k).
+# \end{aligned} \tag{1}$$
 #
 # $\mathcal R$ holds the kernel to what blurs are like, as four weighted penalties: weights sum to 1 (brightness is
 # kept); weights near the boundary cost, by a mask $m$; few weights, not many small ones; and the centre of mass $c(k)$
 # is in the middle.
 #
-# $$ \mathcal R(k) = \alpha\, \big|1 - \textstyle\sum k\big| + \beta\, \overline{|k \cdot m|} + \gamma\, \overline{|k|^{0.2}} + \delta\, \overline{(c(k) - 6.5)^2} . \tag{2} $$
+# $$\begin{aligned}
+# \mathcal R(k) = \alpha\, \big|1 - \textstyle\sum k\big| &+ \beta\, \overline{|k \cdot m|} \cr
+# {}+ \gamma\, \overline{|k|^{0.2}} &+ \delta\, \overline{(c(k) - 6.5)^2} .
+# \end{aligned} \tag{2}$$
 #
 # Counted from 0, the middle is 6.5, not 6: an LR pixel of a 2x reduction lies at the corner where four HR pixels meet.
 # (KernelGAN's paper prints sums and the power 0.5; the published program has means and 0.2. Weights such as

@@ -181,7 +181,10 @@ print(f"{sum(p.numel() for p in G.parameters()):,} parameters; the published net
 #
 # $$h_0 = z \Big/ \sqrt{\textstyle\frac1m \sum_k z_k^2 + 10^{-8}},$$
 #
-# $$h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \qquad w = h_K. \tag{1}$$
+# $$\begin{gathered}
+# h_{l+1} = \sqrt2\; \mathrm{lrelu}_{0.2}\Big(\tfrac{\lambda}{\sqrt m}\, W_l h_l + \lambda\, b_l\Big), \cr
+# w = h_K.
+# \end{gathered} \tag{1}$$
 #
 # Two habits of all StyleGAN layers show here. The factor $1/\sqrt m$, usually hidden in the initialisation, acts at run
 # time, so that Adam's steps mean the same for every layer (*equalised learning rate*); $\sqrt2$ makes up for what the
@@ -787,7 +790,7 @@ with plot(width=6) as ax:
 # **R1.** With enough freedom $D$ becomes a cliff between the two kinds of images, and $G$ sees no slope on either side.
 # R1 forbids cliffs at real images {cite}`mescheder2018r1`:
 #
-# $$R_1 = \mathbb E_x\, \lVert \nabla_x D(x) \rVert^2, \qquad \mathcal L_D \leftarrow \mathcal L_D + \tfrac{\gamma}{2} R_1 . \tag{5}$$
+# $$R_1 = \mathbb E_x\, \lVert \nabla_x D(x) \rVert^2, \quad \mathcal L_D \leftarrow \mathcal L_D + \tfrac{\gamma}{2} R_1 . \tag{5}$$
 #
 # A gradient of a gradient is dear, so it is done *lazily*: every 16th step, 16 times as strong. The right $\gamma$
 # grows with the number of pixels. A rule of thumb is $\gamma = 0.0002\,\text{size}^2 / \text{batch}$, 0.05 at 64 pixels
@@ -797,7 +800,7 @@ with plot(width=6) as ax:
 # evenly if $\lVert J_w^\top v \rVert$ is the same for all $w$ and all random images $v$; so deviations from its running
 # mean $a$ are punished {cite}`karras2020stylegan2`:
 #
-# $$\mathbb E_{w, v} \big(\lVert J_w^\top v \rVert - a\big)^2, \qquad v \sim \mathcal N(0, I)/\sqrt{HW} . \tag{6}$$
+# $$\mathbb E_{w, v} \big(\lVert J_w^\top v \rVert - a\big)^2, \quad v \sim \mathcal N(0, I)/\sqrt{HW} . \tag{6}$$
 #
 # $J_w^\top v$ is one backward pass, that of the scalar $\langle G(w), v\rangle$; $J_w$ itself is never formed. Except
 # here, where the network is tiny. (In $\mathcal W^+$ the norm is the root of its mean square over the layers.)
@@ -1020,7 +1023,9 @@ with plot(1, 2) as (left, right):
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 assert profile == "smoke" or fell[-1] < fell[1], "training did not bring the samples nearer to the real images"
-print("the distance to the real images has fallen, from the first step:", fell[-1] < fell[0])
+print(
+    "the distance to the real images", "has fallen" if fell[-1] < fell[0] else "has NOT fallen", "from the first step"
+)
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 print(" ".join(f"{value:.1f}" for value in fell), f"; real against real {yardstick:.2f}")
@@ -1103,7 +1108,9 @@ with tempfile.TemporaryDirectory() as folder:
         loaded = load_stylegan2(target)
         with torch.no_grad():
             apart = largest_difference(loaded.generator(w[:2]), G(w[:2]))
-        print(f"{layout}: exact {report.exact}; images differ by {apart:.1f}")
+        print(
+            f"{layout}: {'every' if report.exact else 'NOT every'} tensor found its place; images differ by {apart:.1f}"
+        )
 print(report)
 
 # %% [markdown]
@@ -1155,8 +1162,8 @@ print(f"outside [-1, 1]: {prior} {share:.0%}, silently random {share_silent:.0%}
 print(f"four random networks: {min(at_random):.0%} to {max(at_random):.0%}")
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
-print(f"at most half of a random network's share: loaded {share < min(at_random) / 2}, ", end="")
-print(f"silently not loaded {share_silent < min(at_random) / 2}")
+for name, value in {"loaded": share, "silently not loaded": share_silent}.items():
+    print(f"{name}: {'below' if value < min(at_random) / 2 else 'NOT below'} half of a random network's least share")
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "Three samples with the weights loaded, and three colour blotches from the network whose weights silently did not load"}}
 with torch.no_grad():

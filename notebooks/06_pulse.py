@@ -246,7 +246,7 @@ table(["", "PSNR, dB", "detail (null part)", "PSNR(LR), dB"], rows)
 left = (x - found).double().square().mean()
 right = (x - mean).double().square().mean() + (found - mean).double().square().mean()
 print(f"equation (2): the sides differ by {abs(float(left - right)):.5f}")
-print(f"the mean has at most as much detail as the least detailed face: {bool(detail(mean) < detail(found).min())}")
+
 
 # %% [markdown]
 # <details><summary>Quick check 1: a new method beats PULSE by 3 dB of PSNR. Is it better?</summary>
@@ -289,7 +289,7 @@ with plot(height=2.2) as ax:
 # 0.2. Undo it, by a leaky ReLU of slope 5, and what was before it is nearly Gaussian. PULSE fits a mean $\mu$ and a
 # standard deviation $\sigma$ to each coordinate, once, and replaces the whole network by
 #
-# $$w = \operatorname{lrelu}_{0.2}(\mu + \sigma \odot z), \qquad \|z\| = \text{const}. \tag{3}$$
+# $$w = \operatorname{lrelu}_{0.2}(\mu + \sigma \odot z), \quad \|z\| = \text{const}. \tag{3}$$
 
 # %%
 z = torch.randn(10_000, G.style_dim, generator=torch.Generator().manual_seed(seed))
@@ -336,7 +336,10 @@ with plot(1, 2, height=2.2, sharey=True) as axes:
 # lesson 05 showed that in $\mathcal W^+$, with another $w$ for each layer, faces fall apart. So the layers' codes are
 # pulled together, by the mean squared angle between them:
 #
-# $$L_\text{geo} = \frac{m}{8 L^2} \sum_{i,j} \theta_{ij}^2, \qquad \theta_{ij} = 2 \operatorname{atan2}\big(\|w_i - w_j\|,\, \|w_i + w_j\|\big). \tag{4}$$
+# $$\begin{gathered}
+# L_\text{geo} = \frac{m}{8 L^2} \sum_{i,j} \theta_{ij}^2, \cr
+# \theta_{ij} = 2 \operatorname{atan2}\big(\|w_i - w_j\|,\, \|w_i + w_j\|\big).
+# \end{gathered} \tag{4}$$
 #
 # Between codes of one length $\theta_{ij}$ is the angle; $w$ is on no sphere, so a difference of lengths counts too.
 
@@ -833,7 +836,7 @@ def gradient(inside):
 
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
-print(f"without PD: above 0.001 {gradient(False) > 1e-3}; with PD inside: {gradient(True):.6f}")
+print(f"without PD: {'above' if gradient(False) > 1e-3 else 'NOT above'} 0.001; with PD inside: {gradient(True):.6f}")
 
 # %% [markdown]
 # So nothing tells the search which face $y$ came from. Only a term that looks at the *picture* can: `REAL` asks the
@@ -1234,10 +1237,14 @@ print("Correct. From 20 dB and PSNR(LR) 34 dB:", f"{psnr_after_solution(20, 10**
 #
 # ```bash
 # python -m ganprior_null run notebooks/06_pulse.ipynb -p steps 300 -p restarts 16
-# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 50 --out build/results/pulse/faces64
-# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free --out build/results/pulse/faces64_free
-# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --lr 2 --out build/results/pulse/faces64_lr2
-# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free --lr 2 --out build/results/pulse/faces64_free_lr2
+# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 50 \
+#     --out build/results/pulse/faces64
+# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free \
+#     --out build/results/pulse/faces64_free
+# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --lr 2 \
+#     --out build/results/pulse/faces64_lr2
+# python -m ganprior_null evaluate pulse --prior faces64 --data FOLDER --count 25 --factors 8 --space free \
+#     --lr 2 --out build/results/pulse/faces64_free_lr2
 # ```
 #
 # **Next:** eighty steps for one image, and a face that is merely possible. Lesson 07 trains a network to give the

@@ -163,7 +163,10 @@ print("w_plus ", tuple(w_plus.shape))
 # up to the side of $y$, a convolution mixes the encoder's features $f_k$ (of side $4 \cdot 2^k$) into the bank's
 # features $g$:
 #
-# $$g \leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \qquad g \leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}). \tag{1}$$
+# $$\begin{aligned}
+# g &\leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \cr
+# g &\leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}).
+# \end{aligned} \tag{1}$$
 #
 # (The $4 \times 4$ start takes $w_0$. The noise is the stored one, so there is one answer to each $y$.) Latents have no
 # place for "the left eye is three pixels higher"; features do. The stages above the side of $y$ get nothing new but
@@ -387,7 +390,10 @@ print("(a GLEAN with a single RRDB block; the larger the network, the smaller PD
 #
 # Three losses, with weights $\lambda, \alpha, \beta$, on what the *whole* network answers, PD included:
 #
-# $$\mathcal L = \lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 + \beta \operatorname{softplus}(-D(\hat x)), \tag{3}$$
+# $$\begin{aligned}
+# \mathcal L = {}&\lambda\, \mathcal L_\text{pixel}(\hat x, x) + \alpha\, \lVert \phi(\hat x) - \phi(x) \rVert^2 \cr
+# &+ \beta \operatorname{softplus}(-D(\hat x)),
+# \end{aligned} \tag{3}$$
 #
 # and for the discriminator, $\mathcal L_D = \operatorname{softplus}(-D(x)) + \operatorname{softplus}(D(\hat x))$,
 # lesson 05's game without R1, path length and moving average.

@@ -119,7 +119,10 @@ LivePDN()
 # Let $\hat x = A^\dagger y + (I - A^\dagger A)\, x_r$ with $y = A x$. The two parts of an image are orthogonal, so the
 # squared error splits by Pythagoras:
 #
-# $$\lVert \hat x - x \rVert^2 = \lVert A^\dagger y - A^\dagger A x \rVert^2 + \lVert (I - A^\dagger A)(x_r - x) \rVert^2 . \tag{1}$$
+# $$\begin{aligned}
+# \lVert \hat x - x \rVert^2 = {}&\lVert A^\dagger y - A^\dagger A x \rVert^2 \cr
+# &+ \lVert (I - A^\dagger A)(x_r - x) \rVert^2.
+# \end{aligned} \tag{1}$$
 #
 # The first term is zero, whatever the network does. (Where $y$ was not made by $A$, as with bicubic $y$ and PD, it is a
 # constant that no network can change.) So a pixel loss teaches only the null part, the part that $y$ does *not*
@@ -207,7 +210,10 @@ print(f"squared error of samples over that of the mean: {ratio:.2f}, or {10 * ma
 #
 # $$f_{k} = \text{encoder}(y), \quad w = \text{mapping}(z),$$
 #
-# $$x_r = \text{bank}(w;\, f_{k}), \quad \hat x = A^\dagger y + (I - A^\dagger A)\, x_r . \tag{3}$$
+# $$\begin{gathered}
+# x_r = \text{bank}(w;\, f_{k}), \cr
+# \hat x = A^\dagger y + (I - A^\dagger A)\, x_r .
+# \end{gathered} \tag{3}$$
 #
 # The encoder's features enter the bank before each doubling up to the side of $y$, by concatenation and a convolution,
 # as in GLEAN. The finer stages are the prior's, steered by $w$ alone.
@@ -259,7 +265,7 @@ torch.testing.assert_close(forward_pass(y, z), x_hat)
 print(f"equation (3) against the library's PDN: {(forward_pass(y, z) - x_hat).abs().max():.3f}")
 apart = (answer(y[:1], z[:1]) - answer(y[:1], z[1:])).abs().max()
 worst = consistency_db(A, x_hat, y).min()
-print(f"two codes give two answers: {bool(apart > 1e-3)}; ", end="")
+print(f"two codes give {'two different answers' if apart > 1e-3 else 'the SAME answer'}; ", end="")
 print(f"PSNR(LR) {'above 140' if worst >= 140 else f'{worst:.0f}'} dB")
 try:
     network(y, z[:, :-1])
@@ -336,7 +342,8 @@ both = list(zip(ours[0].parameters(), theirs[0].parameters(), strict=True))
 print(
     f"one step here and in the library: no weight differs by more than {max((a - b).abs().max() for a, b in both):.3f}"
 )
-print("the encoder's side has moved:", not torch.equal(before, ours[0].network.fusion_out[0].weight))
+moved = not torch.equal(before, ours[0].network.fusion_out[0].weight)
+print("the encoder's side", "has moved" if moved else "has NOT moved")
 
 # %% [markdown]
 # ## 4. Many faces, one measurement
@@ -372,8 +379,10 @@ worst = min(float(consistency_db(A, part, y).min()) for part in answers)
 average = answers.mean(0)
 singles = [psnr(answers[:, i], x[i].expand_as(answers[:, i])).mean() for i in range(len(x))]
 nearer = [float(both - single) for both, single in zip(psnr(average, x), singles, strict=True)]
-print(f"all {answers.shape[0]} x {answers.shape[1]} answers: PSNR(LR) above 140 dB: {worst > 140}; ", end="")
-print(f"their mean: above 120 dB: {bool((consistency_db(A, average, y) > 120).all())}")
+mean_worst = float(consistency_db(A, average, y).min())
+print(f"PSNR(LR) of all {answers.shape[0]} x {answers.shape[1]} answers: ", end="")
+print(f"{'above 140' if worst > 140 else f'{worst:.0f}'} dB; ", end="")
+print(f"of their mean: {'above 120' if mean_worst > 120 else f'{mean_worst:.0f}'} dB")
 print(f"the mean is nearer to the truth than an answer for {sum(d > 0 for d in nearer)} of {len(nearer)}")
 
 # %% [markdown]

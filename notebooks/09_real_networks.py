@@ -188,7 +188,10 @@ for name, net in NETWORKS.items():
 # Three pictures from one answer $x_r$. PD takes $A$ to be average pooling, call it $P$, whatever made $y$; the exact
 # operator is the $A$ that did. Both are (P-7) of lesson 01, written as a correction of $x_r$:
 #
-# $$\hat x_{\text{PD}} = x_r + P^\dagger (y - P x_r), \qquad \hat x_{\text{exact}} = x_r + A^\dagger (y - A x_r). \tag{1}$$
+# $$\begin{aligned}
+# \hat x_{\text{PD}} &= x_r + P^\dagger (y - P x_r), \cr
+# \hat x_{\text{exact}} &= x_r + A^\dagger (y - A x_r).
+# \end{aligned} \tag{1}$$
 
 # %%
 P = AveragePool(4)

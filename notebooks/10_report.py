@@ -70,8 +70,8 @@ profile = profile_name(profile)
 #
 # $$
 # \text{verdict}(v) = \begin{cases}
-# \text{reproduced} & \text{if } v \text{ satisfies the first bound,}\\
-# \text{partly} & \text{if it satisfies only the second,}\\
+# \text{reproduced} & \text{if } v \text{ is within the first,}\\
+# \text{partly} & \text{if only within the second,}\\
 # \text{not reproduced} & \text{otherwise.}
 # \end{cases}
 # $$

@@ -241,13 +241,13 @@ def test_a_swipe_over_a_figure_scrolls(page):
 def test_matrix_moves_by_keys(page):
     part = figure(page, 1)
     point = part.locator("[data-handle=x]")
-    assert "x = (1.50, 0.30) = range part (0.90, 0.90) + null part (0.60, -0.60)" in readout(part)
+    assert "x = (1.00, 0.50) = range part (0.75, 0.75) + null part (0.25, -0.25)" in readout(part)
     point.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+ArrowUp")
-    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (1.45, 0.55)')")
-    assert "A x = (1.00), A (null part) = (0.00)" in readout(part)
-    assert point.get_attribute("aria-valuetext") == "(1.45, 0.55)"
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (0.95, 0.75)')")
+    assert "A x = (0.85), A (null part) = (0.00)" in readout(part)
+    assert point.get_attribute("aria-valuetext") == "(0.95, 0.75)"
 
 
 def test_matrix_moves_by_mouse(page):
@@ -257,7 +257,7 @@ def test_matrix_moves_by_mouse(page):
     box, frame = point.bounding_box(), svg.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 4, steps=4)  # (0, 1)
+    page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] * (1 / 2 - 105 / 320), steps=4)  # (0, 1)
     page.mouse.up()
     page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (0.00, 1.00)')")
     assert "range part (0.50, 0.50) + null part (-0.50, 0.50)" in readout(part)
@@ -266,15 +266,15 @@ def test_matrix_moves_by_mouse(page):
 def test_matrix_keeps_x_hat_consistent(page):
     """x_r moves x_hat; x_hat moved stays consistent; y moved takes x and x_hat along."""
     part = figure(page, 1)
-    assert "x_r = (0.00, 1.20) has A x_r = (0.60); x̂ = (0.30, 1.50), the consistent point" in readout(part)
+    assert "x_r = (0.20, 0.60) has A x_r = (0.40); x̂ = (0.55, 0.95), the consistent point" in readout(part)
     grays = [pixels(canvas)[0, :, 0].tolist() for canvas in part.locator("canvas").all()]
-    assert np.abs(np.array(grays) - [[255, 76.5], [0, 255], [76.5, 255]]).max() < 1
+    assert np.abs(np.array(grays) - [[255, 127.5], [51, 153], [140.25, 242.25]]).max() < 1
     for handle, key, said in (
-        ("x_r", "ArrowLeft", "x_r = (-0.05, 1.20)"),
-        ("x_r", "ArrowDown", "x_r = (-0.05, 1.15) has A x_r = (0.55); x̂ = (0.30, 1.50)"),
-        ("x̂", "Shift+ArrowUp", "x̂ = (0.18, 1.63)"),
-        ("x̂", "ArrowUp", "the consistent point nearest to it, has A x̂ = (0.90)"),
-        ("y", "Shift+ArrowLeft", "has A x̂ = (0.65)"),
+        ("x_r", "ArrowLeft", "x_r = (0.15, 0.60)"),
+        ("x_r", "ArrowDown", "x_r = (0.15, 0.55) has A x_r = (0.35); x̂ = (0.55, 0.95)"),
+        ("x̂", "Shift+ArrowUp", "x̂ = (0.43, 1.08)"),
+        ("x̂", "ArrowUp", "the consistent point nearest to it, has A x̂ = (0.75)"),
+        ("y", "Shift+ArrowLeft", "has A x̂ = (0.50)"),
     ):
         part.locator(f"[data-handle='{handle}']").focus()
         page.keyboard.press(key)
@@ -283,10 +283,20 @@ def test_matrix_keeps_x_hat_consistent(page):
         )
 
 
+def test_matrix_keeps_y_while_x_moves(page):
+    part = figure(page, 1)
+    part.get_by_label("keep y while x moves").check()
+    part.locator("[data-handle=x]").focus()
+    page.keyboard.press("Shift+ArrowUp")  # straight up, half of it along the line; without the tick A x is (0.88)
+    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('x = (0.88, 0.63)')")
+    assert "A x = (0.75), A (null part) = (0.00)" in readout(part)
+
+
 def test_matrix_second_row(page):
     part = figure(page, 1)
     part.get_by_label("a second row").check()
-    page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('rank 1. x')")
+    part.locator("[data-handle='row 2']").wait_for()  # what is not drawn yet takes no focus
+    assert "rank 1. x" in readout(part)
     part.locator("[data-handle='row 2']").focus()
     page.keyboard.press("ArrowUp")
     page.wait_for_function("document.querySelectorAll('.live-readout')[1].textContent.includes('rank 2')")

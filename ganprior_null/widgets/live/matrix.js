@@ -41,11 +41,11 @@ export function enforce(A, x, x_r) {
   return known.map((v, i) => v + free[i]);
 }
 
-const [SIDE, UNIT, STEP] = [320, 80, 0.05]; // pixels of the plane, pixels to one, where points may lie
+const [SIDE, UNIT, STEP] = [320, 105, 0.05]; // pixels of the plane, pixels to one, where points may lie
 const digits = (n) => (Math.abs(n) < 5e-3 ? 0 : n + 1e-9 * Math.sign(n)).toFixed(2); // 0.375 and 0.375 less its rounding look alike
 const show = (v) => `(${v.map(digits).join(", ")})`;
 const at = ([a, b]) => [SIDE / 2 + UNIT * a, SIDE / 2 - UNIT * b];
-const snap = (v) => Math.min(1.9, Math.max(-1.9, Math.round(v / STEP) * STEP)); // stays in sight
+const snap = (v) => Math.min(1.4, Math.max(-1.4, Math.round(v / STEP) * STEP)); // stays in sight
 
 function line(from, to, style) {
   const [[x1, y1], [x2, y2]] = [at(from), at(to)];
@@ -73,7 +73,7 @@ function label(text, point, [dx, dy] = [8, -8], anchor = "start") {
 function plane(panel, title) {
   const lines = element("g", {});
   const svg = element("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": title }, lines);
-  panel.pictures.append(element("figure", { style: "flex: 0 1 18rem" }, svg, element("figcaption", {}, title)));
+  panel.pictures.append(frame("18rem", svg, element("figcaption", {}, title)));
   return { svg, lines };
 }
 
@@ -85,9 +85,16 @@ function through(point, v, style) {
   return line([point[0] - far * v[0], point[1] - far * v[1]], [point[0] + far * v[0], point[1] + far * v[1]], style);
 }
 
+/** The images with both pixels from 0, black, to 1, white. */
+const images = () => [
+  element("rect", { x: SIDE / 2, y: SIDE / 2 - UNIT, width: UNIT, height: UNIT, fill: "currentColor", opacity: 0.08 }),
+  element("text", { x: SIDE / 2 + UNIT - 4, y: SIDE / 2 + 16 }, "1"),
+  element("text", { x: SIDE / 2 - 14, y: SIDE / 2 - UNIT + 5 }, "1"),
+];
+
 /** The lines and arrows on the side of the images. */
 function sketch(A, x, x_r, { range, nullPart }) {
-  const parts = axes();
+  const parts = [...images(), ...axes()];
   const [blue, orange] = ["var(--live-blue)", "var(--live-orange)"];
   if (rank(A) === 1) {
     const along = A.find((row) => row[0] || row[1]);
@@ -99,7 +106,7 @@ function sketch(A, x, x_r, { range, nullPart }) {
   A.forEach((row) => parts.push(arrow([0, 0], row, "currentColor", 1.5)));
   parts.push(line(x_r, enforce(A, x, x_r), { stroke: orange, "stroke-width": 2, "stroke-dasharray": "4 3" }));
   parts.push(arrow([0, 0], range, orange), arrow(range, x, blue));
-  if (Math.hypot(...range) > 0.15) parts.push(label("range part", range, [10, -4]));
+  if (Math.hypot(...range) > 0.15) parts.push(label("range part", range.map((v) => 0.4 * v), [8, 14]));
   if (Math.hypot(...nullPart) > 0.15) parts.push(label("null part", [range[0] + nullPart[0] / 2, range[1] + nullPart[1] / 2]));
   return parts;
 }
@@ -168,16 +175,22 @@ function render({ model, el }) {
   const right = plane(panel, "what is measured, y = A x; drag it too");
   const state = () => ["matrix", "x", "x_r"].map((key) => model.get(key));
   const at2 = (y) => (y.length === 1 ? [y[0], 0] : y);
+  const along = (from, to) => decompose(model.get("matrix"), to.map((v, i) => v - from[i])).nullPart.map((v, i) => from[i] + v);
+  const held = element("input", { type: "checkbox" });
   const row = (i) => [() => model.get("matrix")[i], (v) => panel.set("matrix", model.get("matrix").map((r, k) => (k === i ? v : r)))];
   const handles = [
     handle(left.svg, "row 1", ...row(0)),
     handle(left.svg, "row 2", ...row(1)),
-    handle(left.svg, "x", () => model.get("x"), (v) => panel.set("x", v)),
+    handle(left.svg, "x", () => model.get("x"), (v) => {
+      const x = model.get("x");
+      panel.set("x", held.checked ? along(x, v) : v);
+    }),
     handle(left.svg, "x_r", () => model.get("x_r"), (v) => panel.set("x_r", v)),
     handle(left.svg, "x̂", () => enforce(...state()), (v) => {
       const [A, x, x_r] = state();
-      const move = decompose(A, enforce(A, x, x_r).map((was, i) => v[i] - was)).nullPart; // it stays consistent
-      panel.set("x_r", x_r.map((was, i) => was + move[i]));
+      const x_hat = enforce(A, x, x_r);
+      const to = along(x_hat, v); // it stays consistent
+      panel.set("x_r", x_r.map((was, i) => was + to[i] - x_hat[i]));
     }),
     handle(right.svg, "y", () => at2(times(model.get("matrix"), model.get("x"))), (v) => {
       const [A, x] = state();
@@ -191,7 +204,7 @@ function render({ model, el }) {
     const rows = model.get("matrix");
     panel.set("matrix", two.checked ? [rows[0], rows[0].map((v) => snap(-v / 2))] : [rows[0]]);
   });
-  panel.controls.append(element("label", {}, two, "a second row"));
+  panel.controls.append(element("label", {}, held, "keep y while x moves"), element("label", {}, two, "a second row"));
   panel.follow(["matrix", "x", "x_r"], () => {
     const [A, x, x_r] = state();
     const [parts, x_hat] = [decompose(A, x), enforce(A, x, x_r)];

@@ -90,11 +90,11 @@ async function render({ model, el }) {
   const answers = names.length ? tiles(await decode(model.get("answers"), "image/webp"), side) : [];
   const other = read(await decode(model.get("other"), "image/jpeg"), MOST, UNIT).x;
   let source = first;
-  panel.choice("backbone", "backbone, which makes x_r", [...names, ...PLAIN]);
+  panel.choice("backbone", "network, which makes x_r", [...names, ...PLAIN]);
   panel.choice("factor", "factor", [2, 4, 8, 16]);
   panel.slider("strength", "strength of its null part", 0, 2, 0.05);
   panel.tick("eight_bits", "clip and round x̂ to 8 bits");
-  const titles = ["the picture x", "y = A x", "x_r, the backbone's answer", "x̂ = A⁺y + (I − A⁺A) x_r", "A x̂"];
+  const titles = ["the picture x", "y = A x", "x_r, the network's answer", "x̂ = A⁺y + (I − A⁺A) x_r", "A x̂"];
   const canvases = titles.map((title) => panel.canvas(title, "8rem"));
   const cut = compare(panel, "The picture before PD, left of the line, and after it");
   const sized = panel.controls.querySelector("[data-key=factor]");
@@ -104,6 +104,7 @@ async function render({ model, el }) {
     const network = names.includes(name) ? name : "";
     networks.offer(network);
     sized.disabled = Boolean(network);
+    sized.nextElementSibling.textContent = network ? `${factor}, as trained` : "";
     const s = network ? factor : model.get("factor");
     const { x } = network ? square(source, side) : read(source, MOST, UNIT);
     const y = pool(x, s);

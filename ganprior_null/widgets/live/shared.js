@@ -9,6 +9,11 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** A picture in a row: as wide as asked, a third more where the row has room. */
+export function frame(width, ...children) {
+  return element("figure", { style: `flex: 1 1 ${width}; max-width: calc(1.33 * ${width})` }, ...children);
+}
+
 /** One live figure: controls, a row of pictures, a read-out, a line for errors. */
 export class Panel {
   constructor(model, el, name) {
@@ -121,8 +126,7 @@ export class Panel {
 
   canvas(title, width = "8.25rem") {
     const canvas = element("canvas", { role: "img", "aria-label": title });
-    const figure = element("figure", { style: `flex: 0 1 ${width}` }, canvas, element("figcaption", {}, title));
-    this.pictures.append(figure);
+    this.pictures.append(frame(width, canvas, element("figcaption", {}, title)));
     return canvas;
   }
 }
