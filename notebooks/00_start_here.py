@@ -32,18 +32,19 @@
 # - find your way around the course, run a lesson with other parameters, and get help.
 #
 # **Before you start**: a little Python. That a colour picture is an array of numbers between 0 and 1 is all you need to
-# know about images; no linear algebra yet.
+# know about images; of linear algebra nothing but that operators can be multiplied.
 #
-# **With one hour** for this lesson and the next, leave out what is marked *second reading*, the quizzes, and all
-# exercises but Exercise 1 here and Exercise 2 there.
+# **With one hour** for this lesson and the next, leave out what is marked *second reading*, and do Exercise 1 here and
+# Exercise 2 there.
 #
 # ## The whole course in one figure
 #
 # A photograph is made small, a network enlarges it again, and one line mends the network's answer. Of the numbers below
 # the pictures two matter now, PSNR(LR) of $x_r$, the network's answer, and of $\hat x$, the mended one. They say in
-# decibels how well an answer, made small again, agrees with the small picture $y$: 20 is poor, 60 about what an 8-bit
-# file can hold, 300 nothing but rounding. *Look for:* which of the three trained networks, the first in the menu, misses
-# $y$ by most? Does any setting but "clip and round" move the mended answer away from it?
+# decibels how well an answer, made small again, agrees with the small picture $y$: 20 is poor, 50 to 60 about what an
+# 8-bit file can hold, 300 nothing but rounding. *Look for:* which of the three trained networks, the first in the menu,
+# misses $y$ by most? With one of them and one other: does any setting but "clip and round" move the mended answer away
+# from $y$?
 
 # %% tags=["live", "front", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.weights import shipped_restorers
@@ -58,7 +59,7 @@ LivePD(networks=shipped_restorers(factor=8))
 # remedy changes.
 #
 # The first three networks in Figure 0.1 were trained in this course, to enlarge faces that fill the square from 8 to 64
-# pixels, so the factor stays 8; "pd" in a name means trained with the remedy, and $x_r$ is the answer before it. The
+# pixels, so the factor stays 8; "-pd-" in a name means trained with the remedy, and $x_r$ is the answer before it. The
 # others, from "bicubic" on, need no training and take any factor, from a picture of 128 pixels: compare decibels at one
 # size only. What the trained ones make of this portrait is stored in the page, all else is computed in your browser, on
 # the published page too. The button loads a network, to run on a picture of your own, which never leaves your browser;
@@ -66,11 +67,11 @@ LivePD(networks=shipped_restorers(factor=8))
 #
 # <details><summary>What to look for: answers</summary>
 #
-# The lower PSNR(LR) of $x_r$, the farther a network misses $y$: "pdn", which learned by an adversary alone, by most of
-# the three; the other two by less, and none hits it. (Of those below, "another face" is farther off still, and "nearest"
-# only repeats the pixels of $y$ and so hits it.) The mended answer $\hat x$ misses $y$ by no more than rounding with
-# every network, factor and strength; "clip and round" costs some of that. Whether it is also *right* is another question,
-# of section 4.
+# The lower PSNR(LR) of $x_r$, the farther a network misses $y$: "pdn", trained only to fool a second network that tells
+# photographs from what was made, by most of the three; the other two by less, and none hits it. (Among those below, at
+# their own size, "another face" and "noise" miss most, and "nearest", which only repeats the pixels of $y$, hits it.)
+# The mended answer $\hat x$ misses $y$ by no more than rounding with every network, factor and strength; "clip and
+# round" costs much of that. Whether it is also *right* is another question, of section 4.
 #
 # </details>
 
@@ -167,7 +168,8 @@ print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f
 print(f"half the last digit of a 32-bit float: {-20 * math.log10(torch.finfo(torch.float32).eps / 2):3.0f} dB")
 
 # %% [markdown]
-# Above the first mark an 8-bit file hardly sees the difference; above the second nothing is left but rounding.
+# Above the first mark an 8-bit file hardly sees the difference; above the second nothing is left but rounding. (The
+# calculation of Figure 0.1 has 64 bits: there rounding shows only at about 300 dB.)
 #
 # ## 2. Three unlike networks
 #
@@ -233,7 +235,7 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 
 # %% [markdown]
 # **Figure 0.3.** Three answers $x_r$ to one measurement (above), and what they shrink to (below, with PSNR(LR)). The
-# lower row should repeat $y$ four times, and none of the three does.
+# lower row should repeat $y$ four times, and none of the three does (for bicubic only the decibels show it).
 #
 # Even plain bicubic interpolation, which invents nothing, alters what was measured. The other two are far off.
 #
@@ -251,16 +253,17 @@ show([x, *raw.values(), y, *map(A, raw.values())], ["x (nobody knows it)", *raw,
 #
 # (P-7) is the paper's Equation 7; its equations keep their numbers in this course, ours have numbers without a P. $D$
 # is the network, $D(y) = x_r$ its answer; $I$ changes nothing, $I x = x$; and $A^\dagger$ ("A dagger", the
-# pseudo-inverse) enlarges by repeating each pixel $s \times s$ times. The first half is called the *range* part, the
-# second the *null-space* part. With average pooling (our means of blocks) for $A$ the paper calls the formula
-# **pooling-based decomposition, PD**.
+# pseudo-inverse, in code and figures `A^+`) enlarges by repeating each pixel $s \times s$ times. The first half is
+# called the *range* part, the second the *null-space* part. With average pooling (our means of blocks) for $A$ the
+# paper calls the formula **pooling-based decomposition, PD**.
 #
 # With numbers: the network says $x_r = (0.1, 0.3, 0.5, 0.7)$ for the four pixels of a block, the measured mean is
 # $y = 0.5$. Then $A x_r = 0.4$, and $A^\dagger A x_r$ is 0.4 four times. What is left of $x_r$ is
 # $(-0.3, -0.1, 0.1, 0.3)$, whose mean is 0. Add $A^\dagger y$, 0.5 four times: $\hat x = (0.2, 0.4, 0.6, 0.8)$ has the
 # mean 0.5, and the network's differences between pixels.
 #
-# These five lines of code make any network consistent:
+# These five lines of code make any network consistent (`avg_pool2d` takes block means, `repeat_interleave` is NumPy's
+# `repeat`, and the axes 2 and 3 are height and width):
 
 
 # %%
@@ -313,8 +316,8 @@ pictures = [x, *raw.values(), A.pinv(y), *repaired.values(), y, *map(A, repaired
 show(pictures, ["x", *before, "A^+ y", *after, "y", *labels], columns=4, height=1.9)
 
 # %% [markdown]
-# **Figure 0.4.** The three answers before (top) and after the remedy (middle), each made small again (bottom). The
-# lower row is $y$ four times.
+# **Figure 0.4.** The three answers before (top) and after the remedy (middle), and the mended ones made small again
+# (bottom). The lower row is $y$ four times.
 #
 # The block means are now those of $y$, so each network's own colours are gone. What is left of it are its details
 # *inside* the blocks: of the stubborn one, the outlines of the drawn face.
@@ -338,13 +341,13 @@ print(f"{'no network, only A^+ y':24} {psnr(A.pinv(y), x).item():20.1f} dB")
 # network's and leaves the null-space part alone ([lesson 01](01_range_null.ipynb) proves it). But look at the last
 # line: to add nothing at all beats two of these three networks. PD corrects what is known, and for what is unknown one
 # still needs a *good* network, which none of these three was meant to be. That is why the paper pairs it with GANs that
-# know faces, cats or churches. Go back to Figure 0.1 with that: behind GLEAN and Panini-Net $\hat x$ is nearer to the
-# portrait than smooth interpolation with the same remedy ("bicubic + PD" in the read-out), behind PDN it is not, sharp as
-# it looks. Lessons 07 and 08 measure both.
+# know faces, cats or churches. Go back to Figure 0.1 with that: with "glean-pd" and "panini-pd" $\hat x$ is nearer to
+# the portrait than smooth interpolation with the same remedy ("bicubic + PD" in the read-out), with "pdn" it is not,
+# sharp as it looks. Lessons 07 and 08 measure all three.
 #
-# Two more limits, honestly. The formula needs the true $A$: if the blur was another one, $y$ was not made by our $A$,
-# and the formula enforces the wrong equation. And $\hat x$ is not clamped to [0, 1] or rounded; a file does both, and
-# the equality suffers:
+# Two more limits, honestly. The formula needs the true $A$: if the picture was shrunk in another way, $y$ was not made
+# by our $A$, and the formula enforces the wrong equation. And $\hat x$ is not clamped to [0, 1] or rounded; a file does
+# both, and the equality suffers:
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 for name, x_hat in repaired.items():
@@ -364,9 +367,9 @@ for name, x_hat in repaired.items():
 # No Jupyter at hand? Figure 0.1 has the factor, the network and the strength as well, on the page too, and Figure 0.6
 # three positions of the strength slider, for two networks.
 #
-# *Questions.* (a) Which of the controls changes PSNR(LR) of $\hat x$ by more than rounding? (b) Set the strength to 0: which picture is that, and
-# why does the network no longer matter? (c) For which strength is the picture nearest to the photograph: with bicubic,
-# with the stubborn face (in Figure 0.1: "another face"), with noise?
+# *Questions.* (a) Which of the controls changes PSNR(LR) of $\hat x$ by more than rounding? (b) Set the strength to 0:
+# which picture is that, and why does the network no longer matter? (c) For which strength is the picture nearest to the
+# photograph: with bicubic, with the stubborn face (in Figure 0.1: "another face"), with noise?
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 photos = dict(zip(PHOTOGRAPHS, photographs(side).split(1), strict=True))
@@ -431,13 +434,13 @@ for name, images in sweep.items():
 #
 # <details><summary>Answers</summary>
 #
-# (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 somewhere above 300 dB, but that is all rounding,
-# of the 15th digit or the 16th: $A$ cannot see the null-space part, however strong it is. (b) $A^\dagger y$: every pixel of $y$ as one flat block. The network is multiplied by zero, so its
-# rounding is gone, too: PSNR(LR) is infinite in Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits.
-# (c) With bicubic the best strength is about 1, because its details point the right way. With the stubborn face and
-# with noise it is practically 0: their details have nothing to do with the photograph, so all they add is error. (d)
-# With noise: nearly a quarter of the values leave [0, 1] and are cut off. With *nearest* hardly anything is cut off,
-# and rounding alone leaves about 59 dB.
+# (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 somewhere above 300 dB, but that is all rounding, of the
+# 15th digit or the 16th: $A$ cannot see the null-space part, however strong it is. (b) $A^\dagger y$: every pixel of
+# $y$ as one flat block. The network is multiplied by zero, so its rounding is gone, too: PSNR(LR) is infinite in
+# Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits. (c) With bicubic the best strength is about 1,
+# because its details point the right way. With the stubborn face and with noise it is practically 0: their details have
+# nothing to do with the photograph, so all they add is error. (d) With noise: nearly a quarter of the values leave [0,
+# 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
 #
 # </details>
 #
@@ -498,6 +501,8 @@ for name, images in sweep.items():
 #
 # ## Quick checks
 #
+# *Second reading · about 2 minutes.*
+#
 # **1.** A colleague shows you a portrait that a network with PD made from a thumbnail: "PSNR(LR) is 150 dB, so this is
 # what the person looks like." What do you say?
 #
@@ -530,7 +535,7 @@ for name, images in sweep.items():
 # %% [markdown]
 # ## Quiz
 #
-# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+# *Second reading · about 4 minutes.* Five questions on the ideas and on typical mistakes. Choose, check, and read why.
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets import quiz
@@ -540,13 +545,12 @@ quiz("00")
 # %% [markdown]
 # ## Exercises
 #
-# In JupyterLab, write your code in place of `raise NotImplementedError`, run the cell, and read the message below it.
-# On the page, take a sheet of paper, and compare with the solution.
+# Exercise 1 belongs to the first reading. In JupyterLab, write your code in place of `raise NotImplementedError`, run
+# the cell, and read the message below it. On the page, take a sheet of paper, and compare with the solution.
 #
-# Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium
-# needs some lines of algebra first, ★★★ hard an idea of your own. Two hints unfold one after the
-# other: the first says where to look, the second leaves only the writing. What checks your answer
-# is hidden too, since it may give the answer away. The solution is in a folded cell below each.
+# Each exercise has a level and a time. ★ easy is one line that follows from the text, ★★ medium needs some lines of
+# algebra first, ★★★ hard an idea of your own. Of the two hints the first says where to look, the second leaves only the
+# writing. What checks your answer is hidden too, since it may give the answer away.
 #
 # ### Exercise 1 — one block by hand
 #
@@ -612,8 +616,7 @@ block_law(repair_block_solution)
 #
 # <details><summary>Hint 2</summary>
 #
-# `F.avg_pool2d(x, s)` shrinks; `repeat_interleave(s, dim=2)` and the same once more with `dim=3`
-# enlarge.
+# `F.avg_pool2d(x, s)` shrinks; `repeat_interleave(s, dim=2)` and the same once more with `dim=3` enlarge.
 #
 # </details>
 

@@ -25,22 +25,21 @@
 #
 # **What you will learn**
 #
-# - build the pseudo-inverse of any matrix from its singular value decomposition, and say what truncating it costs;
-# - check the four Penrose conditions, and say what each one is good for;
+# - build the pseudo-inverse of any matrix from its singular value decomposition;
+# - say what each of the four Penrose conditions is good for;
 # - split a photograph into the part that a measurement determines and the part that it cannot see;
 # - prove in two lines that $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ agrees with the measurement, whatever $x_r$
 #   is;
-# - test an operator of your own for a wrong adjoint or a wrong pseudo-inverse.
+# - on a second reading: say what truncating costs, and test an operator of your own.
 #
 # **Before you start**: you can multiply matrices, you know when two vectors are perpendicular, and you can read Python.
 # All else is explained where it comes up, and once more in the [glossary](../book/glossary.md).
 # [The first lesson](00_start_here.ipynb) shows where this leads; you do not need it here. The lesson follows Equations
 # 1-7 of the paper.
 #
-# **How to read it**: from top to bottom; nothing has to be run, the results stand below each cell. On a first reading
-# leave out what is marked *second reading*: nothing that is not marked needs it. For the exercises a sheet of paper
-# will do; to run them, or to change something, open the lesson in JupyterLab (`make lab` in a clone of the repository).
-# The next two cells only load what the others use.
+# **How to read it**: nothing has to be run, the results stand below each cell. On a first reading leave out what is
+# marked *second reading*: nothing that is not marked needs it. For the exercises a sheet of paper will do; to run them,
+# open the lesson in JupyterLab (`make lab` in a clone of the repository).
 #
 # **Signs**: $x$ is an image, all its pixel values in one long vector; $y$ a measurement of it, $A$ the matrix that
 # measures, $x_r$ a guess at $x$ and $\hat x$ the result. $A^\top$ is the transposed matrix, $I$ the identity,
@@ -83,9 +82,9 @@ BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#767676"  # told apart by colour-bli
 #
 # One equation cannot fix two unknowns. Every point of the line $x_1 + x_2 = 2y$ explains the measurement equally well,
 # and you can see them all. The **range part** of $x$ is what the measurement says about it, the **null part** the rest.
-# *Question.* Tick "keep y while x moves" and move $x$: which part of $x$ changes, and which does not? Then tick "a
-# second row". A row of $A$ is drawn as an arrow, since $A x$ is its scalar product with $x$; the second begins as a
-# multiple of the first, so that nothing changes yet. Move it: when is nothing left of the null part?
+# *Question.* Tick "keep y while x moves" and move $x$: which part of $x$ changes, and which does not? Untick it, and
+# tick "a second row". A row of $A$ is drawn as an arrow, since $A x$ is its scalar product with $x$; the second begins
+# as a multiple of the first, so that nothing changes yet. Move it: when is nothing left of the null part?
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets.live import LiveMatrix
@@ -153,11 +152,10 @@ with plot(height=4.8, width=5.6) as ax:
 # **Figure 1.2.** Both answers. The solid line holds every two-pixel image of mean 0.5; $A^\dagger y$ is its point
 # nearest to the origin; the arrow from $x_r$ meets the line at a right angle in $\hat x$.
 #
-# Two directions matter. Along $(1, 1)$ the mean changes: the literature calls this the **range** part. It lies among
-# the images: linear algebra calls the line the row space of $A$, or the range of $A^\dagger$, all that $A^\dagger$ can
-# produce. (The range of $A$ itself lies among the measurements; we call it "what $A$ can produce".) Along $(1, -1)$
-# nothing measurable happens: the **null space**. The two are perpendicular, and every image is the sum of one part in
-# each:
+# Two directions matter. Along $(1, 1)$ the mean changes. This line is the row space of $A$, which is all that
+# $A^\dagger$ can produce; the part of $x$ along it is the **range part**, short for range of $A^\dagger$. (Not the
+# range of $A$, which holds measurements: we call that "what $A$ can produce".) Along $(1, -1)$ nothing measurable
+# happens: the **null space**. The two are perpendicular, and every image is the sum of one part in each:
 #
 # $$x = \underbrace{A^\dagger A x}_{\text{range part}} + \underbrace{(I - A^\dagger A)\, x}_{\text{null part}}. \tag{2}$$
 #
@@ -227,7 +225,8 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 # $\sigma$, spans the null space.
 #
 # Small $\sigma_i$ are the danger: (4) divides by them, errors of $y$ included. The operator of the paper never gets
-# into this trouble. All singular values of average pooling are equal, $1/s$ for $s \times s$ blocks:
+# into this trouble. All singular values of average pooling are equal, $1/s$ for $s \times s$ blocks: each row has $s^2$
+# entries $1/s^2$, so the length $1/s$, and no two rows overlap.
 
 # %% tags=["nbval-check-output", "hide-input"] jupyter={"source_hidden": true}
 for s in (2, 4):
@@ -376,7 +375,7 @@ with plot(1, 2, height=3.2) as (left, right):
 # $A A^\dagger = \sum u_i u_i^\top$ and $A^\dagger A = \sum v_i v_i^\top$ over the $\sigma_i > 0$. Both are symmetric,
 # (iii) and (iv), and change nothing in $A$ or $A^\dagger$, (i) and (ii).
 #
-# Conditions (i) and (iv) have a consequence that we shall use three times. Write $Q = A^\dagger A$. By (iv) it is
+# Conditions (i) and (iv) have a consequence that we shall need. Write $Q = A^\dagger A$. By (iv) it is
 # symmetric, and by (i) $Q^2 = A^\dagger A A^\dagger A = Q$. So the range part of any image $a$ and the null part of any
 # image $b$, the same or another, are perpendicular,
 #
@@ -387,7 +386,8 @@ with plot(1, 2, height=3.2) as (left, right):
 # $$\lVert x \rVert^2 = \lVert Q x \rVert^2 + \lVert (I - Q)\, x \rVert^2. \tag{7}$$
 #
 # This is why $A^\dagger y$ is the smallest explanation of $y = A x$: every explanation $z$ has the same range part
-# $Q z = A^\dagger A z = A^\dagger y$, and $\lVert z \rVert$ is smallest where its null part is zero.
+# $Q z = A^\dagger A z = A^\dagger y$, and $\lVert z \rVert$ is smallest where its null part is zero. That is
+# $A^\dagger y$ itself, an explanation since $A A^\dagger y = A A^\dagger A x = A x = y$ by (i).
 #
 # ### Four impostors
 #
@@ -450,7 +450,7 @@ for name, (matrix, candidate) in candidates.items():
 # ## 4. Range and null part of a photograph
 #
 # Nobody builds a matrix with as many columns as a photograph has values. An operator of this package is a pair of
-# functions, $A$ and $A^\dagger$, each a line or two (and a third, $A^\top$, for section 8):
+# functions, $A$ and $A^\dagger$, each a line or two:
 #
 # | operator | what $A$ does | what $A^\dagger$ does |
 # |---|---|---|
@@ -458,11 +458,11 @@ for name, (matrix, candidate) in candidates.items():
 # | [`Inpaint(mask)`](../book/api.md#Inpaint) | keeps the pixels where the mask is 1; zero where it is 0, in the holes | the same |
 # | `AveragePool(s)` | the mean of each $s \times s$ block | each mean repeated $s \times s$ times |
 #
-# Written out, the last one takes a reshape and a repetition. The largest difference from the library's, rounding, is
-# printed; then each operator splits the same photograph.
+# Each splits the same photograph. (Folded away: the last one written out, a reshape and a repetition, with the largest
+# difference from the library's, which is rounding.)
 
 
-# %%
+# %% tags=["hide-cell"] jupyter={"source_hidden": true}
 def pool_mean(x, s):
     n, c, h, w = x.shape
     return x.reshape(n, c, h // s, s, w // s, s).mean((3, 5))
@@ -533,8 +533,8 @@ show([from_signed(v).reshape(1, 16, 16) for v in (patch, *part)], ["patch", "ran
 # And $A A^\dagger y = A A^\dagger A x = A x = y$, by (i) once more. $\square$
 #
 # Nothing is asked of $x_r$. It may come from a network, a coin, or another photograph: here are a thousand random
-# guesses for each operator at 16 x 16 pixels, the mask now of random dots, from tiny to enormous. Rounding grows with
-# the numbers that are added, so the gap is measured relative to the guess.
+# guesses, from tiny to enormous, for each operator at 16 x 16 pixels; the mask is now one of random dots. Rounding
+# grows with the numbers that are added, so the gap is measured relative to the guess.
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 generator = torch.Generator().manual_seed(seed)
@@ -554,9 +554,9 @@ for name, operator in small_operators.items():
 # **Theorem.** For $y = A x$, $\hat x$ is the consistent image *nearest* to $x_r$.
 #
 # *Proof.* Let $z$ be any consistent image, $A z = y$. The way from $x_r$ to $z$ has two legs,
-# $z - x_r = (z - \hat x) + (\hat x - x_r)$. The first lies in the null space, since $A (z - \hat x) = y - y = 0$. The
-# second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By (6) the two are perpendicular,
-# although they belong to different images, and by Pythagoras
+# $z - x_r = (z - \hat x) + (\hat x - x_r)$. The first is its own null part: $A (z - \hat x) = y - y = 0$, so
+# $Q (z - \hat x) = 0$. The second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By (6) the
+# two are perpendicular, and by Pythagoras
 #
 # $$\lVert z - x_r \rVert^2 = \lVert z - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 , \tag{8}$$
 #
@@ -780,7 +780,7 @@ for operator in (AveragePool(4), WrongAdjoint(4), WrongInverse(4)):
 # %% [markdown]
 # ## Quiz
 #
-# Five questions on the ideas and on typical mistakes. Choose, check, and read why.
+# *Second reading · about 5 minutes.* Five questions on the ideas and on typical mistakes. Choose, check, and read why.
 
 # %% tags=["live", "hide-input"] jupyter={"source_hidden": true}
 from ganprior_null.widgets import quiz
@@ -918,8 +918,7 @@ nearest_law(nearest_solution)
 #
 # <details><summary>Hint 2</summary>
 #
-# $A$ is symmetric and $A A = A$: an orthogonal projection. Put $P = A$ into the four Penrose
-# conditions.
+# $A$ is symmetric and $A A = A$: an orthogonal projection. Put $P = A$ into the four Penrose conditions.
 #
 # </details>
 
@@ -989,8 +988,7 @@ show([gray, part.range, from_signed(part.null)], ["x", "range: symmetric", "null
 #
 # <details><summary>Hint 2</summary>
 #
-# $\lVert n - t\,n_r \rVert^2$ is a parabola in $t$; its derivative is zero where
-# $\langle n - t\,n_r, n_r \rangle = 0$.
+# $\lVert n - t\,n_r \rVert^2$ is a parabola in $t$; its derivative is zero where $\langle n - t\,n_r, n_r \rangle = 0$.
 #
 # </details>
 
@@ -1027,15 +1025,18 @@ print(f"best strength for another photograph: {float(t):.2f}")
 # %% [markdown]
 # ## Summary
 #
-# - $A^\dagger$ divides by the singular values that count and ignores the rest; truncating more of them trades lost
-#   detail for less noise.
+# - $A^\dagger$ divides by the singular values that count and ignores the rest.
 # - Four conditions define $A^\dagger$. The first gives consistency, the last makes range and null part perpendicular,
 #   by (6).
 # - $x = A^\dagger A x + (I - A^\dagger A) x$: what the measurement determines, and what it cannot see.
 # - $\hat x = A^\dagger y + (I - A^\dagger A) x_r$ satisfies $A \hat x = y$ for every $x_r$, is the consistent image
 #   nearest to $x_r$, and is never further from the truth than $x_r$ was.
+#
+# From the second reading:
+#
+# - Truncating singular values trades lost detail for less noise.
 # - For average pooling nearly all *dimensions* of an image are in the null space, but a far smaller share of the
-#   *energy* of photographs.
+#   *energy* $\lVert x \rVert^2$ of photographs.
 # - If $y$ contradicts itself, $A\hat x$ is the nearest measurement that does not.
 #
 # **References.** The method and Equations 1-7: {cite}`wang2023gan`. The four conditions: {cite}`penrose1955`. Networks
