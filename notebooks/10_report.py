@@ -70,9 +70,9 @@ profile = profile_name(profile)
 #
 # $$
 # \text{verdict}(v) = \begin{cases}
-# \text{reproduced} & \text{if } v \text{ is within the first,}\\
-# \text{partly} & \text{if only within the second,}\\
-# \text{not reproduced} & \text{otherwise.}
+# \text{reproduced} & v \text{ within the first,}\\
+# \text{partly} & \text{only the second,}\\
+# \text{not reproduced} & \text{neither.}
 # \end{cases}
 # $$
 #
