@@ -15,7 +15,7 @@
 # %% [markdown]
 # # 01 · Range and null space
 #
-# *First reading: about 35 minutes, Exercise 2 included · the rest: 40 minutes, and 25 for the other exercises · runs in
+# *First reading: about 35 minutes, Exercise 2 included · the rest: 45 minutes, and 25 for the other exercises · runs in
 # under a minute on a two-core laptop · less than 1 GB of memory · no GPU*
 #
 # A camera, a downsampler, a gray filter all do the same thing to an image: they keep some of it and lose the rest for
@@ -25,12 +25,12 @@
 #
 # **What you will learn**
 #
-# - build the pseudo-inverse of any matrix from its singular value decomposition;
-# - say what each of the four Penrose conditions is good for;
+# - say what each of the four Penrose conditions is good for, and check them by hand;
 # - split a photograph into the part that a measurement determines and the part that it cannot see;
 # - prove in two lines that $\hat x = A^\dagger y + (I - A^\dagger A)\,x_r$ agrees with the measurement, whatever $x_r$
 #   is;
-# - on a second reading: say what truncating costs, and test an operator of your own.
+# - on a second reading: build the pseudo-inverse of any matrix from its singular value decomposition, say what
+#   truncating it costs, and test an operator of your own.
 #
 # **Before you start**: you can multiply matrices, you know when two vectors are perpendicular, and you can read Python.
 # All else is explained where it comes up, and once more in the [glossary](../book/glossary.md).
@@ -202,7 +202,8 @@ show([tiny, pool(tiny), part.range, from_signed(part.null)], ["x", "y = A x", "r
 # %% [markdown]
 # ## 2. The pseudo-inverse from the SVD
 #
-# For the mean the pseudo-inverse could be guessed. For any matrix it comes from the **singular value decomposition**
+# *Second reading · about 5 minutes.* For the mean the pseudo-inverse could be guessed. For any matrix it comes from the
+# **singular value decomposition**
 #
 # $$\begin{gathered} A = U \Sigma V^\top = \sum_i \sigma_i\, u_i v_i^\top , \cr \sigma_1 \ge \sigma_2 \ge \dots \ge 0, \end{gathered} \tag{3}$$
 #
@@ -361,8 +362,8 @@ with plot(1, 2, height=3.2) as (left, right):
 # %% [markdown]
 # ## 3. The four Penrose conditions
 #
-# How do you know that a candidate $P$ *is* the pseudo-inverse, without redoing the SVD? Penrose {cite}`penrose1955`
-# gave four equations that exactly one matrix solves. Each has a meaning:
+# What makes a candidate $P$ *the* pseudo-inverse $A^\dagger$? Penrose {cite}`penrose1955` gave four equations that
+# exactly one matrix solves. Each has a meaning:
 #
 # | | condition | in words |
 # |---|---|---|
@@ -371,9 +372,9 @@ with plot(1, 2, height=3.2) as (left, right):
 # | (iii) | $(A P)^\top = A P$ | with (i), $AP$ is the orthogonal projection onto what $A$ can produce: $P y$ explains $y$ as well as possible (least squares) |
 # | (iv) | $(P A)^\top = P A$ | with (i), $PA$ is an orthogonal projection too: range and null part are perpendicular, and for $y = A x$ this makes $P y$ the smallest explanation |
 #
-# Put (3) and (4) in, and all four come out: as $v_i^\top v_j$ is 1 for $i = j$ and else 0, and likewise for the $u_i$,
-# $A A^\dagger = \sum u_i u_i^\top$ and $A^\dagger A = \sum v_i v_i^\top$ over the $\sigma_i > 0$. Both are symmetric,
-# (iii) and (iv), and change nothing in $A$ or $A^\dagger$, (i) and (ii).
+# For block means all four are checked by hand. Repeating a mean and averaging the copies gives the mean back:
+# $A P = I$, so (i), (ii) and (iii) hold. And $P A$, which puts its block's mean in the place of each pixel, has the
+# entry $1/s^2$ where two pixels share a block and 0 elsewhere: a symmetric matrix, (iv).
 #
 # Conditions (i) and (iv) have a consequence that we shall need. Write $Q = A^\dagger A$. By (iv) it is
 # symmetric, and by (i) $Q^2 = A^\dagger A A^\dagger A = Q$. So the range part of any image $a$ and the null part of any
@@ -391,7 +392,10 @@ with plot(1, 2, height=3.2) as (left, right):
 #
 # ### Four impostors
 #
-# *Second reading · about 7 minutes.* One by one, with the matrix $M$ of section 2 and the $P$ that we built:
+# *Second reading · about 7 minutes.* For any matrix put (3) and (4) in, and all four come out: as $v_i^\top v_j$ is 1
+# for $i = j$ and else 0, and likewise for the $u_i$, $A A^\dagger = \sum u_i u_i^\top$ and
+# $A^\dagger A = \sum v_i v_i^\top$ over the $\sigma_i > 0$. Both are symmetric, (iii) and (iv), and change nothing in
+# $A$ or $A^\dagger$, (i) and (ii). One by one, with the matrix $M$ of section 2 and the $P$ that we built:
 
 # %%
 gaps = {
@@ -1025,7 +1029,6 @@ print(f"best strength for another photograph: {float(t):.2f}")
 # %% [markdown]
 # ## Summary
 #
-# - $A^\dagger$ divides by the singular values that count and ignores the rest.
 # - Four conditions define $A^\dagger$. The first gives consistency, the last makes range and null part perpendicular,
 #   by (6).
 # - $x = A^\dagger A x + (I - A^\dagger A) x$: what the measurement determines, and what it cannot see.
@@ -1034,7 +1037,8 @@ print(f"best strength for another photograph: {float(t):.2f}")
 #
 # From the second reading:
 #
-# - Truncating singular values trades lost detail for less noise.
+# - $A^\dagger$ divides by the singular values that count and ignores the rest; truncating more of them trades lost
+#   detail for less noise.
 # - For average pooling nearly all *dimensions* of an image are in the null space, but a far smaller share of the
 #   *energy* $\lVert x \rVert^2$ of photographs.
 # - If $y$ contradicts itself, $A\hat x$ is the nearest measurement that does not.
