@@ -42,8 +42,7 @@
 # A photograph is made small, a network enlarges it again, and one line mends the network's answer. Of the numbers below
 # the pictures two matter now, PSNR(LR) of $x_r$, the network's answer, and of $\hat x$, the mended one. They say in
 # decibels how well an answer, made small again, agrees with the small picture $y$: 20 is poor, 50 to 60 about what an
-# 8-bit file can hold, 300 nothing but rounding. *Look for:* which of the three trained networks, the first in the menu,
-# misses $y$ by most? With one of them and one other: does any setting but "clip and round" move the mended answer away
+# 8-bit file can hold, 300 nothing but rounding. *Look for:* which of the three trained networks (the first three in the menu) misses $y$ by most? With one of them and one other: does any setting but "clip and round" move the mended answer away
 # from $y$?
 
 # %% tags=["live", "front", "hide-input"] jupyter={"source_hidden": true}
@@ -55,8 +54,9 @@ LivePD(networks=shipped_restorers(factor=8))
 # %% [markdown]
 # **Figure 0.1.** The method, live. From left to right: a photograph $x$; the small picture $y = A x$ that is left of
 # it, and all that a network is given; what the network makes of $y$, called $x_r$; the same after the remedy, $\hat x$;
-# and $\hat x$ made small again, which is $y$ to the last digit. Move the line in the large picture to see what the
-# remedy changes.
+# and $\hat x$ made small again, which is $y$ to the last digit. "Strength" multiplies what the network adds inside the
+# blocks: 1 is the remedy, 0 leaves the blocks of $y$. Move the line in the large picture to see what the remedy
+# changes.
 #
 # The first three networks in Figure 0.1 were trained in this course, to enlarge faces that fill the square from 8 to 64
 # pixels, so the factor stays 8; "-pd-" in a name means trained with the remedy, and $x_r$ is the answer before it. The
@@ -160,8 +160,8 @@ show([x, y], ["x, the photograph", f"y = A x, {factor} times smaller"], height=2
 # \end{aligned}
 # $$
 #
-# for an answer $\hat x$, "LR" for low resolution. Every 20 dB are one more correct decimal digit: a tenth of the error.
-# Two marks on this scale:
+# for an answer $\hat x$ (for the network's own, put $x_r$ in its place), "LR" for low resolution. Every 20 dB are one
+# more correct decimal digit: a tenth of the error. Two marks on this scale:
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 print(f"half a gray level of an 8-bit file:    {-20 * math.log10(0.5 / 255):3.0f} dB")
@@ -437,9 +437,10 @@ for name, images in sweep.items():
 # (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 somewhere above 300 dB, but that is all rounding, of the
 # 15th digit or the 16th: $A$ cannot see the null-space part, however strong it is. (b) $A^\dagger y$: every pixel of
 # $y$ as one flat block. The network is multiplied by zero, so its rounding is gone, too: PSNR(LR) is infinite in
-# Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits. (c) With bicubic the best strength is about 1,
-# because its details point the right way. With the stubborn face and with noise it is practically 0: their details have
-# nothing to do with the photograph, so all they add is error. (d) With noise: nearly a quarter of the values leave [0,
+# Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits. (c) With bicubic the best strength is
+# about 1, because its details point the right way. With the stubborn face and with noise it is practically 0: their
+# details have nothing to do with the photograph, so all they add is error. (d) With noise: nearly a quarter of the
+# values leave [0,
 # 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
 #
 # </details>
@@ -714,5 +715,4 @@ two_answers_law(two_answers_solution)
 #   not truth.
 # - Clamping and rounding come after the equality and break it a little.
 #
-# **Next**: [Range and null space](01_range_null.ipynb) derives the formula from two pixels and a singular value
-# decomposition.
+# **Next**: [Range and null space](01_range_null.ipynb) derives the formula from two pixels and four equations.

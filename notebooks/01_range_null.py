@@ -43,7 +43,7 @@
 #
 # **Signs**: $x$ is an image, all its pixel values in one long vector; $y$ a measurement of it, $A$ the matrix that
 # measures, $x_r$ a guess at $x$ and $\hat x$ the result. $A^\top$ is the transposed matrix, $I$ the identity,
-# $\langle a, b \rangle$ the sum of the products of two vectors' entries, and
+# $\langle a, b \rangle = a^\top b$ the sum of the products of two vectors' entries, and
 # $\lVert a \rVert = \sqrt{\langle a, a \rangle}$ a vector's length. Images hold values from 0 (black) to 1 (white).
 
 # %% tags=["parameters", "hide-input"] jupyter={"source_hidden": true}
@@ -171,7 +171,8 @@ with plot(height=4.8, width=5.6) as ax:
 # [`AveragePool(2)`](../book/api.md#AveragePool):
 
 # %%
-tiny = torch.tensor([[0.9, 0.5], [0.3, 0.1]], dtype=torch.float64)[None, None]
+tiny = torch.tensor([[0.9, 0.5], [0.3, 0.1]], dtype=torch.float64)
+tiny = tiny[None, None]  # (1, 1, 2, 2): pictures, channels, height, width
 pool = AveragePool(2)
 part = pool.decompose(tiny)
 
@@ -362,8 +363,9 @@ with plot(1, 2, height=3.2) as (left, right):
 # %% [markdown]
 # ## 3. The four Penrose conditions
 #
-# What makes a candidate $P$ *the* pseudo-inverse $A^\dagger$? Penrose {cite}`penrose1955` gave four equations that
-# exactly one matrix solves. Each has a meaning:
+# For the mean, $A^\dagger$ was found by drawing. What is it for any matrix $A$? Penrose {cite}`penrose1955` gave four
+# equations that exactly one matrix $P$ solves; take them as the definition of $A^\dagger$ (that there is one, and only
+# one, is shown in what is marked second reading). Each has a meaning:
 #
 # | | condition | in words |
 # |---|---|---|
@@ -372,15 +374,16 @@ with plot(1, 2, height=3.2) as (left, right):
 # | (iii) | $(A P)^\top = A P$ | with (i), $AP$ is the orthogonal projection onto what $A$ can produce: $P y$ explains $y$ as well as possible (least squares) |
 # | (iv) | $(P A)^\top = P A$ | with (i), $PA$ is an orthogonal projection too: range and null part are perpendicular, and for $y = A x$ this makes $P y$ the smallest explanation |
 #
-# For block means all four are checked by hand. Repeating a mean and averaging the copies gives the mean back:
-# $A P = I$, so (i), (ii) and (iii) hold. And $P A$, which puts its block's mean in the place of each pixel, has the
-# entry $1/s^2$ where two pixels share a block and 0 elsewhere: a symmetric matrix, (iv).
+# For block means all four are checked by hand. Let $P$ repeat each mean. Averaging the copies gives the mean back:
+# $A P = I$, so $A P A = A$ and $P A P = P$, and $I$ is symmetric: (i), (ii), (iii). And $P A$, which puts its block's
+# mean in the place of each pixel, has the entry $1/s^2$ where two pixels share a block and 0 elsewhere: symmetric,
+# (iv).
 #
 # Conditions (i) and (iv) have a consequence that we shall need. Write $Q = A^\dagger A$. By (iv) it is
 # symmetric, and by (i) $Q^2 = A^\dagger A A^\dagger A = Q$. So the range part of any image $a$ and the null part of any
 # image $b$, the same or another, are perpendicular,
 #
-# $$\langle Q a, (I - Q)\, b \rangle = a^\top (Q - Q^2)\, b = 0, \tag{6}$$
+# $$\langle Q a, (I - Q)\, b \rangle = a^\top Q^\top (I - Q)\, b = a^\top (Q - Q^2)\, b = 0, \tag{6}$$
 #
 # and by Pythagoras
 #
@@ -558,18 +561,19 @@ for name, operator in small_operators.items():
 # **Theorem.** For $y = A x$, $\hat x$ is the consistent image *nearest* to $x_r$.
 #
 # *Proof.* Let $z$ be any consistent image, $A z = y$. The way from $x_r$ to $z$ has two legs,
-# $z - x_r = (z - \hat x) + (\hat x - x_r)$. The first is its own null part: $A (z - \hat x) = y - y = 0$, so
-# $Q (z - \hat x) = 0$. The second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By (6) the
-# two are perpendicular, and by Pythagoras
+# $z - x_r = (z - \hat x) + (\hat x - x_r)$. The first is its own null part: $A (z - \hat x) = y - y = 0$ by the theorem
+# above, so $Q (z - \hat x) = 0$. The second is $\hat x - x_r = A^\dagger (y - A x_r) = Q\,(x - x_r)$, a range part. By
+# (6) the two are perpendicular, and by Pythagoras
 #
 # $$\lVert z - x_r \rVert^2 = \lVert z - \hat x \rVert^2 + \lVert A^\dagger (y - A x_r) \rVert^2 , \tag{8}$$
 #
 # which is smallest for $z = \hat x$. $\square$
 #
 # Consistent does not mean right. But the truth is a consistent image too: put $z = x$ into (8), and
-# $\lVert x - \hat x \rVert \le \lVert x - x_r \rVert$, with equality only if the guess was consistent already. So the
-# formula never makes a guess worse. How far an image is from the truth is usually given as **PSNR**, $-10 \log_{10}$ of
-# the mean squared error, in decibels: 20 dB more is a tenth of the root mean square error. Before and after:
+# $\lVert x - \hat x \rVert \le \lVert x - x_r \rVert$, with equality only if $A^\dagger (y - A x_r) = 0$. (Apply $A$:
+# as $y - A x_r = A (x - x_r)$, by (i) this is $y = A x_r$, a guess that was consistent already.) So the formula never
+# makes a guess worse. How far an image is from the truth is usually given as **PSNR**, $-10 \log_{10}$ of the mean
+# squared error, in decibels: 20 dB more is a tenth of the root mean square error. Before and after:
 
 # %% tags=["hide-input", "nbval-check-output"] jupyter={"source_hidden": true}
 guesses = {
@@ -858,8 +862,8 @@ gray_law(gray_pinv_solution)
 # *★★ medium · about 10 minutes*
 #
 # Back to the drawing of section 1, in any number of pixels: the measurement is one weighted sum
-# $y = \langle a, x \rangle$. Write the point nearest to $x_r$ that satisfies it, with dot products only: no SVD, no
-# matrix. The check looks at the measurement, then at the distance.
+# $y = \langle a, x \rangle$, $a \ne 0$. Write the point nearest to $x_r$ that satisfies it, with dot products only: no
+# SVD, no matrix. The check looks at the measurement, then at the distance.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -897,7 +901,10 @@ check_answer(nearest, nearest_law)
 
 # %% tags=["hide-cell", "solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 def nearest_solution(x_r, y, a):
-    """Move along a, the only direction that changes the measurement, by just enough."""
+    """Move along a, the only direction that changes the measurement, by just enough.
+
+    Nearest: any other z with <a, z> = y has <a, z - x_hat> = 0, and Pythagoras does the rest, as in (8).
+    """
     return x_r + a * (y - a @ x_r) / (a @ a)
 
 

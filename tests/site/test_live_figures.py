@@ -267,13 +267,13 @@ def test_matrix_moves_by_mouse(page):
 def test_matrix_keeps_x_hat_consistent(page):
     """x_r moves x_hat; x_hat moved stays consistent; y moved takes x and x_hat along."""
     part = figure(page, 1)
-    assert "x_r = (0.20, 0.60) has A x_r = (0.40); x̂ = (0.55, 0.95), the consistent point" in readout(part)
+    assert "x_r = (0.10, 0.60) has A x_r = (0.35); x̂ = (0.50, 1.00), the consistent point" in readout(part)
     grays = [pixels(canvas)[0, :, 0].tolist() for canvas in part.locator("canvas").all()]
-    assert np.abs(np.array(grays) - [[255, 127.5], [51, 153], [140.25, 242.25]]).max() < 1
+    assert np.abs(np.array(grays) - [[255, 127.5], [25.5, 153], [127.5, 255]]).max() < 1
     for handle, key, said in (
-        ("x_r", "ArrowLeft", "x_r = (0.15, 0.60)"),
-        ("x_r", "ArrowDown", "x_r = (0.15, 0.55) has A x_r = (0.35); x̂ = (0.55, 0.95)"),
-        ("x̂", "Shift+ArrowUp", "x̂ = (0.43, 1.08)"),
+        ("x_r", "ArrowLeft", "x_r = (0.05, 0.60)"),
+        ("x_r", "ArrowDown", "x_r = (0.05, 0.55) has A x_r = (0.30); x̂ = (0.50, 1.00)"),
+        ("x̂", "Shift+ArrowUp", "x̂ = (0.38, 1.13)"),
         ("x̂", "ArrowUp", "the consistent point nearest to it, has A x̂ = (0.75)"),
         ("y", "Shift+ArrowLeft", "has A x̂ = (0.50)"),
     ):

@@ -16,4 +16,4 @@ class LiveMatrix(LiveFigure):
     _esm = module("matrix")
     matrix = traitlets.List(_POINT, [[0.5, 0.5]], minlen=1, maxlen=2).tag(sync=True)  # its rows
     x = traitlets.List(traitlets.Float(), [1.0, 0.5], minlen=2, maxlen=2).tag(sync=True)
-    x_r = traitlets.List(traitlets.Float(), [0.2, 0.6], minlen=2, maxlen=2).tag(sync=True)
+    x_r = traitlets.List(traitlets.Float(), [0.1, 0.6], minlen=2, maxlen=2).tag(sync=True)
