@@ -51,12 +51,14 @@ changes: dict = {}  # your own run: fields of the restorer profile to replace, s
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 import copy
+import re
 import time
 from collections import Counter
 
 import ipywidgets as widgets
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 from tqdm.auto import tqdm
 
 from ganprior_null import GLEAN, AveragePool, NullSpace, Panini, Resize, consistency_db, enforce_consistency, psnr
@@ -691,21 +693,23 @@ def both_ways(category="faces", models=("glean", "panini"), **wanted):
 def pair(profile, category="faces", model="glean", **wanted):
     """([runs without], [runs with PD]) that saw the same; prints in what else they differ, if in anything."""
     both = [pick(profile, **case) for case in both_ways(category, [model], **wanted)]
-    also = differing([*both[0], *both[1]], apart=("null_space", "seed", "torch", "machine", "precision"))
+    runs = [*both[0], *both[1]]
+    also = differing(runs, apart=("null_space", "seed", "torch", "machine", "precision"))
+    also = [name for name in also if all(name in run.params for run in runs)]  # what all of them stored
     if all(both) and also:
         print(f"note: {category}, {TITLES[model]}: the runs with and without PD also differ in {', '.join(also)}")
     return both
 
 
-PAPER = {  # PSNR in Tables 2 and 3, as far as we know the figures: at 1024 pixels, other data, other steps
-    "faces, GLEAN": "27.20 dB",
-    "faces, Panini": "27.13 dB",
-    "16x faces, GLEAN": "27.21 dB",
-    "16x faces, Panini": "27.18 dB",
-    "16x faces, GPEN": "26.07 dB",
-    "16x faces, GFP-GAN": "25.17 dB",
-    "16x faces, PULSE": "21.68 dB",
-    "16x faces, pSp": "18.91 dB",
+PAPER = {  # PSNR in dB, Tables 2 and 3, as far as we know the figures: at 1024 pixels, other data, other steps
+    "faces, GLEAN": "27.20",
+    "faces, Panini": "27.13",
+    "16x faces, GLEAN": "27.21",
+    "16x faces, Panini": "27.18",
+    "16x faces, GPEN": "26.07",
+    "16x faces, GFP-GAN": "25.17",
+    "16x faces, PULSE": "21.68",
+    "16x faces, pSp": "18.91",
 }
 
 
@@ -733,7 +737,7 @@ def known_of(rows, metrics):
 
 
 def digits(metric):
-    return 0 if metric == RANK else 2 if "PSNR" in metric else 3
+    return 0 if metric == RANK else 1 if metric in ("iris", "teeth") else 2 if "PSNR" in metric else 3
 
 
 def verdict_on(rows):
@@ -1076,7 +1080,8 @@ record("C11", gain, profile=profile, runs=names(seen), worst=min(gains, default=
 # and batch, and their own losses as far as 64 pixels allow:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
-print(systems.__doc__.partition("\n\n")[2].strip())
+how = systems.__doc__.partition("\n\n")[2].strip().replace("``", "`")
+Markdown(re.sub(r"(?m)^(PDN|pSp|GFP-GAN|GPEN|ESRGAN)\b", r"**\1**", how))
 
 # %% [markdown]
 # Each system has up to three rows: its own answer; the same answer with PD put *after* it, in use; and trained with PD
@@ -1135,7 +1140,7 @@ for factor_3 in (16, 8):
     if factor_3 == 16:
         whole = {label.removeprefix("16x faces, "): row for label, row in rows if label in PAPER and row}
         ours = sorted(whole, key=lambda label: -whole[label]["PSNR"])
-        theirs = sorted(whole, key=lambda label: -float(PAPER[f"16x faces, {label}"].split()[0]))
+        theirs = sorted(whole, key=lambda label: -float(PAPER[f"16x faces, {label}"]))
         print(f"best PSNR first, ours: {', '.join(ours)}; the paper's order of these: {', '.join(theirs)}")
         for file in sorted((COMMITTED / "restorers").glob("night-faces-16x-*-strong-adversary-seed0/summary.json")):
             print(f"{file.parent.name}: {read_json(file)['PSNR']:.2f} dB")
