@@ -772,7 +772,14 @@ def scores(rows, metrics):
         print("not run yet:", "; ".join(missing))
 
 
+def same_seeds(without, with_):
+    """([runs without], [runs with PD]) of the seeds that both have, where they share any."""
+    pairs = pairs_of(without, with_)
+    return map(list, zip(*pairs, strict=True)) if pairs else (without, with_)
+
+
 def differences(without, with_):
+    without, with_ = same_seeds(without, with_)
     return {metric: mean(with_, metric).mean - mean(without, metric).mean for metric in METRICS}
 
 
@@ -1039,7 +1046,9 @@ rises, seen = [], []
 for name in ("glean", "panini"):
     without, with_ = pick_16(name, "none"), pick_16(name, "pd")
     if without and with_:
-        rises += [mean(with_, metric).mean > mean(without, metric).mean for metric in METRICS[:3]]
+        without, with_ = same_seeds(without, with_)
+        by = differences(without, with_)
+        rises += [by[metric] > 0 for metric in METRICS[:3]]
         seen += without + with_
         print(
             f"{TITLES[name]}: beta {without[0].params['gan_weight']} without PD, {with_[0].params['gan_weight']} with PD"
