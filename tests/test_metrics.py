@@ -47,17 +47,42 @@ def test_ssim_agrees_with_scikit_image(pair):
         theirs = structural_similarity(
             a, b, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
-        assert abs(float(ssim(noisy, x)[i]) - theirs) < 2e-3  # they crop the border, torchmetrics pads it
+        assert abs(float(ssim(noisy, x)[i]) - theirs) < 2e-3  # they crop the border, ours is padded
 
 
-def test_ms_ssim_on_large_images_has_five_scales():
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as reference
+@pytest.mark.parametrize("size", [(11, 30), (64, 48), (176, 180)])
+def test_similarity_agrees_with_torchmetrics(size):
+    """Where theirs has as many scales. A pair of negative structure and a flat one, whose variances cancel, as well."""
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as their_ms_ssim
+    from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
 
     generator = torch.Generator().manual_seed(1)
-    x = torch.rand(1, 3, 176, 176, generator=generator).double()
-    noisy = x + 0.1 * torch.randn(x.shape, generator=generator).double()
-    theirs = reference(noisy, x, data_range=1.0)
-    torch.testing.assert_close(ms_ssim(noisy, x)[0], theirs, rtol=1e-4, atol=0)
+    x = torch.rand(3, 3, *size, generator=generator).double()
+    other = x + 0.1 * torch.randn(x.shape, generator=generator).double()
+    other[1], x[2] = 1 - x[1], 0.93
+    other[2] = x[2] + 0.01
+    scales = {11: 1, 48: 3, 176: 5}[min(size)]
+    betas = torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333][:scales], dtype=torch.float64)
+    betas = tuple((betas / betas.sum()).tolist())
+    for i in range(3):
+        pair = other[i : i + 1], x[i : i + 1]
+        exact = their_ssim(*pair, data_range=1.0)
+        torch.testing.assert_close(ssim(*pair)[0], exact, rtol=0, atol=1e-12)
+        theirs = their_ms_ssim(*pair, data_range=1.0, betas=betas, normalize="relu").double()
+        torch.testing.assert_close(ms_ssim(*pair)[0], theirs, rtol=0, atol=1e-7)  # their weights are of float32
+    in_float32 = their_ssim(*(image.float() for image in pair), data_range=1.0)
+    assert abs(float(in_float32) - float(exact)) > 1e-5  # the control: where variances cancel, float64 is seen
+
+
+@pytest.mark.parametrize("size", [20, 21, 41, 96, 161])
+def test_ms_ssim_takes_every_size(size):
+    """From 21 pixels a second scale, from 41 a third, from 161 all five; torchmetrics wants larger images for that."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.rand(1, 3, size, size, generator=generator)
+    noise = torch.randn(x.shape, generator=generator)
+    weak, strong = (float(ms_ssim(x + strength * noise, x)) for strength in (0.01, 0.1))
+    assert 0 < strong < weak < 1
+    assert (strong == pytest.approx(float(ssim(x + 0.1 * noise, x)))) == (size == 20)  # one scale is SSIM itself
 
 
 def test_consistency_is_measured_in_float64():

@@ -55,13 +55,17 @@
   count.setAttribute("aria-live", "polite");
   const SMALLEST = 0.75; // of the size of type; what needs less goes over several pages
 
-  /** What a node can be cut into: questions of a quiz, rows of a table, items of a list; else the node itself. */
+  const tablesOf = (node) => (node.matches("table") ? [node] : [...node.querySelectorAll("table:not(.live-table)")]);
+  const rowsOf = (node) => tablesOf(node).flatMap((table) => [...table.querySelectorAll(":scope > tbody > tr")]);
+
+  /** What a node can be cut into: questions of a quiz, outputs, rows of a table, items of a list; else the node itself. */
   function atoms(node) {
     const quiz = node.querySelector("form.quiz");
     if (quiz) return [...quiz.querySelectorAll(":scope > fieldset")];
-    const table = node.matches("table") ? node : node.querySelector("table:not(.live-table)");
-    const rows = table?.querySelectorAll("tbody > tr");
-    if (rows?.length > 1) return [...rows];
+    const printed = [...node.querySelectorAll(":scope > .cell_output > *")];
+    if (printed.length > 1) return printed.flatMap(atoms);
+    const rows = rowsOf(node);
+    if (rows.length > 1) return rows;
     return node.matches("ul, ol") ? [...node.children] : [node];
   }
 
@@ -181,9 +185,10 @@
     pages = pagesOf(slides[at]);
     page = Math.max(1, Math.min(pages.length, Number(part))) - 1;
     for (const atom of pages.flat()) atom.classList.toggle("other-page", !pages[page].includes(atom));
+    const elsewhere = (parts) => parts.length && parts.every((atom) => atom.classList.contains("other-page"));
     for (const node of nodes) {
-      const parts = atoms(node);
-      if (parts.every((atom) => atom.classList.contains("other-page"))) node.classList.add("other-page");
+      tablesOf(node).filter((table) => elsewhere(rowsOf(table))).forEach((table) => table.classList.add("other-page"));
+      if (elsewhere(atoms(node))) node.classList.add("other-page");
     }
     count.textContent = `${at + 1} / ${slides.length}${pages.length > 1 ? ` (${page + 1} of ${pages.length})` : ""}`;
     fit();

@@ -280,7 +280,8 @@ def test_axe_finds_no_fault(browser, served, axe, where):
 SLIDES = """async () => {
     const seen = (node) => node.getClientRects().length > 0;
     const place = () => document.querySelector('.slides-bar span').textContent;
-    const [bare, high, cells, frame] = [[], [], new Set(), () => new Promise(requestAnimationFrame)];
+    const [bare, high, small, cells, frame] = [[], [], [], new Set(), () => new Promise(requestAnimationFrame)];
+    const size = () => Number(document.querySelector('article.bd-article').style.zoom || 1);
     const room = () => document.documentElement.scrollHeight - innerHeight;
     for (let last = ''; place() !== last; document.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown' }))) {
         last = place();
@@ -290,22 +291,23 @@ SLIDES = """async () => {
         for (let i = 0; i < 3; i += 1) await frame();
         if (here.every((node) => node.matches('h1, h2, h3') || !seen(node))) bare.push(last);
         if (room() > 0) high.push(`${last}: by ${room()}`);
+        if (size() < 0.6) small.push(`${last}: ${size()}`);
         here.filter((node) => node.matches('div.cell')).forEach((node) => cells.add(node));
     }
-    return { bare, high, cells: cells.size, count: Number(place().match(/ \\/ (\\d+)/)[1]) };
+    return { bare, high, small, cells: cells.size, count: Number(place().match(/ \\/ (\\d+)/)[1]) };
 }"""
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_can_be_shown_as_slides(browser, served, lesson):
-    """No slide is bare, none is higher than a projector, no cell is on none of them; every question has its page."""
+    """No slide is bare, high for a projector or of small type, no cell is on none; every question has its page."""
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson}.html")
     page.wait_for_load_state("networkidle")
     page.click(".slides-start")
     slides = page.evaluate(SLIDES)
     assert slides["count"] >= (5 if lesson.startswith("10") else 15)
-    assert slides["bare"] == [] and slides["high"] == []
+    assert slides["bare"] == [] and slides["high"] == [] and slides["small"] == []
     assert slides["cells"] == page.locator("article div.cell").count()
     page.close()
 
