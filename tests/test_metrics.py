@@ -1,7 +1,10 @@
 """Metrics against their definitions, per image, in float64."""
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 from ganprior_null import AveragePool, Matrix, consistency_db, ms_ssim, psnr, ssim
 from ganprior_null.metrics import comb
@@ -38,45 +41,56 @@ def test_images_of_a_batch_do_not_mix(pair):
         torch.testing.assert_close(metric(noisy, x), alone)
 
 
-def test_ssim_agrees_with_scikit_image(pair):
+@pytest.fixture(params=[(11, 30), (64, 48), (176, 180)], ids=str)
+def hard_pairs(request):
+    """[(x, reference)], each (1, 3, H, W) float64: noise, opposite structure, flat images, whose variances cancel."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(2, 3, *request.param, generator=generator).double()
+    noise = torch.randn(x[:1].shape, generator=generator).double()
+    flat = torch.full_like(x[:1], 0.93)
+    return [(x[:1] + 0.1 * noise, x[:1]), (1 - x[1:], x[1:]), (flat + 0.01, flat)]
+
+
+def test_ssim_agrees_with_scikit_image(hard_pairs):
+    """Theirs leaves out where the window does not fit: given the border that ours is defined with, it is the same."""
     from skimage.metrics import structural_similarity
 
-    x, noisy = pair
-    for i in range(3):
-        a, b = (v[i].permute(1, 2, 0).double().numpy() for v in (x, noisy))
-        theirs = structural_similarity(
-            a, b, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-        assert abs(float(ssim(noisy, x)[i]) - theirs) < 2e-3  # they crop the border, ours is padded
+    options = {"data_range": 1.0, "channel_axis": 0, "gaussian_weights": True, "use_sample_covariance": False}
+    for pair in hard_pairs:
+        padded = [F.pad(image, (5,) * 4, mode="reflect")[0] for image in pair]
+        theirs = structural_similarity(*(image.numpy() for image in padded), **options)
+        assert abs(float(ssim(*pair)) - theirs) < 1e-12
+    elsewhere = structural_similarity(*(image[0].numpy() for image in hard_pairs[0]), **options)
+    assert abs(float(ssim(*hard_pairs[0])) - elsewhere) > 1e-6  # the control: without that border
 
 
-@pytest.mark.parametrize("size", [(11, 30), (64, 48), (176, 180)])
-def test_similarity_agrees_with_torchmetrics(size):
-    """Where theirs has as many scales. A pair of negative structure and a flat one, whose variances cancel, as well."""
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as their_ms_ssim
-    from torchmetrics.functional.image import structural_similarity_index_measure as their_ssim
+def test_ms_ssim_agrees_with_its_formula(hard_pairs):
+    """By scipy's filters: contrast and structure at the finer scales, the whole of SSIM at the coarsest."""
+    scales = {11: 1, 48: 3, 176: 5}[min(hard_pairs[0][0].shape[2:])]
+    betas = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]
+    for pair in hard_pairs:
+        terms = []
+        for scale in range(scales):
+            images = [F.avg_pool2d(image, 2**scale)[0].numpy() for image in pair]
+            contrast, luminance = by_scipy(*images)
+            terms.append(np.mean(contrast[:, 5:-5, 5:-5] if scale + 1 < scales else contrast * luminance))
+        theirs = np.prod(np.maximum(terms, 0) ** (betas / betas.sum()))
+        assert abs(float(ms_ssim(*pair)) - theirs) < 1e-12
 
-    generator = torch.Generator().manual_seed(1)
-    x = torch.rand(3, 3, *size, generator=generator).double()
-    other = x + 0.1 * torch.randn(x.shape, generator=generator).double()
-    other[1], x[2] = 1 - x[1], 0.93
-    other[2] = x[2] + 0.01
-    scales = {11: 1, 48: 3, 176: 5}[min(size)]
-    betas = torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333][:scales], dtype=torch.float64)
-    betas = tuple((betas / betas.sum()).tolist())
-    for i in range(3):
-        pair = other[i : i + 1], x[i : i + 1]
-        exact = their_ssim(*pair, data_range=1.0)
-        torch.testing.assert_close(ssim(*pair)[0], exact, rtol=0, atol=1e-12)
-        theirs = their_ms_ssim(*pair, data_range=1.0, betas=betas, normalize="relu").double()
-        torch.testing.assert_close(ms_ssim(*pair)[0], theirs, rtol=0, atol=1e-7)  # their weights are of float32
-    in_float32 = their_ssim(*(image.float() for image in pair), data_range=1.0)
-    assert abs(float(in_float32) - float(exact)) > 1e-5  # the control: where variances cancel, float64 is seen
+
+def by_scipy(x, r):
+    """(contrast and structure, luminance) of SSIM at each pixel (Wang et al. 2004, equation 13)."""
+    x_mean, r_mean, xx, rr, xr = (
+        gaussian_filter(image, (0, 1.5, 1.5), truncate=3.5, mode="mirror") for image in (x, r, x * x, r * r, x * r)
+    )
+    variances = np.maximum(xx - x_mean**2, 0) + np.maximum(rr - r_mean**2, 0)
+    contrast = (2 * (xr - x_mean * r_mean) + 0.03**2) / (variances + 0.03**2)
+    return contrast, (2 * x_mean * r_mean + 0.01**2) / (x_mean**2 + r_mean**2 + 0.01**2)
 
 
 @pytest.mark.parametrize("size", [20, 21, 41, 96, 161])
 def test_ms_ssim_takes_every_size(size):
-    """From 21 pixels a second scale, from 41 a third, from 161 all five; torchmetrics wants larger images for that."""
+    """From 21 pixels a second scale, from 41 a third, from 161 all five."""
     generator = torch.Generator().manual_seed(2)
     x = torch.rand(1, 3, size, size, generator=generator)
     noise = torch.randn(x.shape, generator=generator)
