@@ -143,21 +143,6 @@ def test_a_citation_names_one_paper(served):
     assert len(named) > 20 and {name: papers for name, papers in named.items() if len(papers) > 1} == {}
 
 
-def test_equations_fit_a_laptop(browser, served):
-    """A phone is what ``faults`` opens every page on."""
-    wide = {}
-    for lesson in LESSONS:
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson}.html")
-        page.evaluate("window.MathJax.startup.promise.then(() => new Promise(requestAnimationFrame))")
-        if found := page.evaluate(WIDE):
-            wide[lesson] = found
-        page.set_viewport_size({"width": 390, "height": 720})
-        assert not lesson.startswith("05") or page.evaluate(WIDE)  # the control: not drawn for a phone
-        page.close()
-    assert wide == {}
-
-
 def test_a_broken_page_is_noticed(browser, tmp_path):
     wide = '<p style="width: 800px">wide</p>'
     (tmp_path / "page.html").write_text(
@@ -239,7 +224,9 @@ PLAIN = """
 document.querySelectorAll('.highlight pre').forEach((code) => { code.textContent = code.textContent; });
 document.querySelectorAll('mjx-container').forEach((formula) => formula.replaceWith('formula'));
 """
-DARK = """document.documentElement.dataset.theme === 'dark' && document.getAnimations().length === 0"""
+ALIKE = "document.querySelectorAll('tbody > tr:nth-child(n + 4)').forEach((row) => row.remove())"  # but for their words
+DARK = """document.documentElement.dataset.theme === 'dark'
+    && document.getAnimations().every((change) => change.playState === 'finished')"""
 
 
 @pytest.mark.parametrize("where", ["notebooks", "book"])
@@ -264,6 +251,7 @@ def test_axe_finds_no_fault(browser, served, axe, where):
         if path.stem != "00_start_here":
             page.evaluate(PLAIN)
         found[path.name, "light"] = violations(page)
+        page.evaluate(ALIKE)
         page.emulate_media(color_scheme="dark")
         page.wait_for_function(DARK)
         found[path.name, "dark"] = violations(page, "color-contrast")
@@ -298,18 +286,34 @@ SLIDES = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_a_lesson_can_be_shown_as_slides(browser, served, lesson):
-    """No slide is bare, high for a projector or of small type, no cell is on none; every question has its page."""
+@pytest.fixture(scope="module", params=LESSONS)
+def on_laptop(browser, served, request):
+    """(lesson, its page in a window of 1280 x 720 pixels)."""
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson}.html")
+    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{request.param}.html")
     page.wait_for_load_state("networkidle")
+    page.evaluate("window.MathJax.startup.promise.then(() => new Promise(requestAnimationFrame))")
+    yield request.param, page
+    page.close()
+
+
+def test_equations_fit_a_laptop(on_laptop):
+    """A phone is what ``faults`` opens every page on."""
+    lesson, page = on_laptop
+    assert page.evaluate(WIDE) == []
+    page.set_viewport_size({"width": 390, "height": 720})
+    assert not lesson.startswith("05") or page.evaluate(WIDE)  # the control: not drawn for a phone
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_a_lesson_can_be_shown_as_slides(on_laptop):
+    """No slide is bare, high for a projector or of small type, no cell is on none; every question has its page."""
+    lesson, page = on_laptop
     page.click(".slides-start")
     slides = page.evaluate(SLIDES)
     assert slides["count"] >= (5 if lesson.startswith("10") else 15)
     assert slides["bare"] == [] and slides["high"] == [] and slides["small"] == []
     assert slides["cells"] == page.locator("article div.cell").count()
-    page.close()
 
 
 def test_every_link_leads_somewhere(served, tmp_path):
