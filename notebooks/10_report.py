@@ -54,10 +54,10 @@ profile = profile_name(profile)
 #    PD on unseen people in PSNR, SSIM and distance; on cats and buildings in distance only. The laptop runs behind the
 #    other claims are not, so read those as comparisons, not as results.
 # 5. *Most of PD's head start needs no training.* At 8x it raises PSNR and SSIM of Panini-Net in all categories, of
-#    GLEAN in none, and PD put behind the network that was trained without it does nearly as much (C3). The speed-up of
-#    C4 was large in short runs and is about one in the night runs, no more than PD put behind the other network gives;
-#    what C5 finds at 16x is the smaller adversarial weight: at equal weight one figure of six rises, from one seed.
-#    Their controls say so.
+#    GLEAN in none; and in none of the six pairs is training with PD better in both than PD put behind the network that
+#    was trained without it (C3). The speed-up of C4 was large in short runs and is about one in the night runs, no more
+#    than PD put behind the other network gives; what C5 finds at 16x is the smaller adversarial weight: at equal weight
+#    one figure of six rises, from one seed. Their controls say so.
 # 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right.
 # 7. *Searching* a prior (C16) is realistic and unfaithful; predicting is about as good at 8x in a single pass (C17).
 # 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5).
