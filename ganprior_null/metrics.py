@@ -16,8 +16,8 @@ from .operators.check import check_finite, check_image
 
 FEWEST_IMAGES = EMBEDDING + 1  # that fd_features64 needs for a covariance of full rank
 AT_ONCE = 64  # images that a feature network sees at a time
-SIGMA, HALF = 1.5, 5  # of SSIM's Gaussian window, which reaches HALF pixels to each side
-C1, C2 = 0.01**2, 0.03**2  # of SSIM, for a peak of 1
+_SIGMA, _HALF = 1.5, 5  # of SSIM's Gaussian window, which reaches _HALF pixels to each side
+_C1, _C2 = 0.01**2, 0.03**2  # of SSIM, for a peak of 1
 _MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # five scales (Wang et al. 2003)
 
 
@@ -41,7 +41,7 @@ def ssim(x: Tensor, reference: Tensor) -> Tensor:
     tensor([1., 1.], dtype=torch.float64)
     """
     x, reference = _pair(x, reference)
-    if min(x.shape[-2:]) < 2 * HALF + 1:
+    if min(x.shape[-2:]) < 2 * _HALF + 1:
         raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
     return _each(lambda *images: _similarity(*images)[0], x, reference)
 
@@ -58,9 +58,9 @@ def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
     """
     x, reference = _pair(x, reference)
     side = min(x.shape[-2:])
-    if side < 2 * HALF + 1:
+    if side < 2 * _HALF + 1:
         raise ValueError(f"MS-SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
-    scales = min(5, 1 + int(math.log2((side - 1) / (2 * HALF))))
+    scales = min(5, 1 + int(math.log2((side - 1) / (2 * _HALF))))
     betas = torch.tensor(_MS_SSIM_BETAS[:scales], dtype=x.dtype, device=x.device)
 
     def measure(x: Tensor, reference: Tensor) -> Tensor:
@@ -77,13 +77,13 @@ def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
 
 def _similarity(x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """(mean of the SSIM map, mean of its contrast and structure where the window fits), of two images (C, H, W)."""
-    x, reference = (F.pad(image, (HALF,) * 4, mode="reflect") for image in (x, reference))
+    x, reference = (F.pad(image, (_HALF,) * 4, mode="reflect") for image in (x, reference))
     products = [x, reference, x * x, reference * reference, x * reference]
     mean_x, mean_r, square_x, square_r, product = _windowed(torch.stack(products))
     variances = (square_x - mean_x**2).clamp(min=0) + (square_r - mean_r**2).clamp(min=0)
-    contrast = (2 * (product - mean_x * mean_r) + C2) / (variances + C2)
-    luminance = (2 * mean_x * mean_r + C1) / (mean_x**2 + mean_r**2 + C1)
-    return (luminance * contrast).mean(), contrast[..., HALF:-HALF, HALF:-HALF].mean()
+    contrast = (2 * (product - mean_x * mean_r) + _C2) / (variances + _C2)
+    luminance = (2 * mean_x * mean_r + _C1) / (mean_x**2 + mean_r**2 + _C1)
+    return (luminance * contrast).mean(), contrast[..., _HALF:-_HALF, _HALF:-_HALF].mean()
 
 
 def _windowed(x: Tensor) -> Tensor:
@@ -91,10 +91,10 @@ def _windowed(x: Tensor) -> Tensor:
 
     A sum of shifted images: PyTorch's convolution of float64 takes 20 to 70 times as long.
     """
-    taps = torch.exp(-0.5 * (torch.arange(-HALF, HALF + 1, dtype=torch.float64) / SIGMA) ** 2)
+    taps = torch.exp(-0.5 * (torch.arange(-_HALF, _HALF + 1, dtype=torch.float64) / _SIGMA) ** 2)
     first, *others = (taps / taps.sum()).tolist()
     for axis in (-2, -1):
-        fits = x.shape[axis] - 2 * HALF
+        fits = x.shape[axis] - 2 * _HALF
         mean = x.narrow(axis, 0, fits) * first
         for i, tap in enumerate(others, 1):
             mean.add_(x.narrow(axis, i, fits), alpha=tap)

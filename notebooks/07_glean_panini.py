@@ -166,7 +166,8 @@ print("w_plus ", tuple(w_plus.shape))
 # features $g$:
 #
 # $$\begin{aligned}
-# g &\leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \cr g &\leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}).
+# g &\leftarrow \mathrm{conv}_k\big([\,g,\ f_k\,]\big), \cr
+# g &\leftarrow \mathrm{stage}_k(g,\ w_{2k+1},\ w_{2k+2}).
 # \end{aligned} \tag{1}$$
 #
 # (The $4 \times 4$ start takes $w_0$. The noise is the stored one, so there is one answer to each $y$.) Latents have no

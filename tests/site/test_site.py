@@ -72,7 +72,7 @@ def faults(browser, url: str, inside: str) -> list[str]:
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     page.goto(url)
     page.wait_for_load_state("networkidle")  # index.html sends on to the first page
-    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("window.MathJax?.startup?.promise?.then(() => new Promise(requestAnimationFrame))")
     page.evaluate("document.fonts.ready.then(() => null)")
     found += page.evaluate(
         """() => [
@@ -286,34 +286,25 @@ SLIDES = """async () => {
 }"""
 
 
-@pytest.fixture(scope="module", params=LESSONS)
-def on_laptop(browser, served, request):
-    """(lesson, its page in a window of 1280 x 720 pixels)."""
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_fits_a_laptop_and_its_slides_a_projector(browser, served, lesson):
+    """No equation is cut off (a phone is what ``faults`` opens every page on). No slide is bare, too high or of small
+    type, no cell is on none; every question has its page.
+    """
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{request.param}.html")
+    page.goto(f"{(served / SUBPATH).as_uri()}/notebooks/{lesson}.html")
     page.wait_for_load_state("networkidle")
     page.evaluate("window.MathJax.startup.promise.then(() => new Promise(requestAnimationFrame))")
-    yield request.param, page
-    page.close()
-
-
-def test_equations_fit_a_laptop(on_laptop):
-    """A phone is what ``faults`` opens every page on."""
-    lesson, page = on_laptop
     assert page.evaluate(WIDE) == []
     page.set_viewport_size({"width": 390, "height": 720})
     assert not lesson.startswith("05") or page.evaluate(WIDE)  # the control: not drawn for a phone
     page.set_viewport_size({"width": 1280, "height": 720})
-
-
-def test_a_lesson_can_be_shown_as_slides(on_laptop):
-    """No slide is bare, high for a projector or of small type, no cell is on none; every question has its page."""
-    lesson, page = on_laptop
     page.click(".slides-start")
     slides = page.evaluate(SLIDES)
     assert slides["count"] >= (5 if lesson.startswith("10") else 15)
     assert slides["bare"] == [] and slides["high"] == [] and slides["small"] == []
     assert slides["cells"] == page.locator("article div.cell").count()
+    page.close()
 
 
 def test_every_link_leads_somewhere(served, tmp_path):
