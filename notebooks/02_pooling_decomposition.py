@@ -17,10 +17,10 @@
 #
 # *About 60 minutes of reading and trying · runs in under a minute on a two-core laptop · 1 GB of memory · no GPU*
 #
-# The last lesson took pseudo-inverses from singular value decompositions. For an image of a million pixels nobody can
-# do that. The paper {cite}`wang2023gan` noticed that one degradation needs no decomposition at all: if the small image
-# is made of *block averages*, the pseudo-inverse is *repeating pixels*. That is the whole of pooling-based
-# decomposition (PD), and it fits in four lines.
+# Lesson 01 found a pseudo-inverse by hand for two pixels and, for any small matrix, by a singular value decomposition.
+# For an image of a million pixels nobody can do either. The paper {cite}`wang2023gan` noticed that one degradation
+# needs no decomposition at all: if the small image is made of *block averages*, the pseudo-inverse is *repeating
+# pixels*. That is the whole of pooling-based decomposition (PD), and it fits in four lines.
 #
 # **What you will learn**
 #
@@ -339,9 +339,8 @@ show(pictures + [A(picture) for picture in pictures], titles + [r"$A x_r$", r"$A
 # **Figure 2.5.** Upper row: each proposal and what PD makes of it. Lower row: both averaged. After PD the lower picture
 # is always $y$.
 #
-# The network, fresh from PyTorch's
-# initialisation, proposes something close to black. The numbers, over
-# all photographs, with the *PSNR(LR)* of the paper, which is the PSNR between $A \hat x$ and $y$:
+# The network, fresh from PyTorch's initialisation, proposes something close to black. The numbers, over all
+# photographs, with the *PSNR(LR)* of the paper, which is the PSNR between $A \hat x$ and $y$:
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 y_all = A(photos)
@@ -881,16 +880,17 @@ quiz("02")
 # %% [markdown]
 # ## Exercises
 #
-# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below
-# each one.
+# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded
+# away below each one.
 #
 # ### Exercise 1 — the pseudo-inverse of weighted pooling
 #
 # *★★ medium · about 15 minutes*
 #
-# Let every LR pixel be a *weighted* sum of its block, $y = \sum_{ij} w_{ij} x_{ij}$ with a $2 \times 2$ kernel $w$ and stride 2 (as
-# `strided_pool` below does). Derive $A A^\top$ as in section 2 and write `pinv_strided(y, w)`: $(N, 1, h, w) \to (N, 1, 2h, 2w)$.
-# The check compares it with the SVD's pseudo-inverse, for a kernel that does not sum to 1.
+# Let every LR pixel be a *weighted* sum of its block, $y = \sum_{ij} w_{ij} x_{ij}$ with a $2 \times 2$ kernel $w$ and
+# stride 2 (as `strided_pool` below does). Derive $A A^\top$ as in section 2 and write `pinv_strided(y, w)`:
+# $(N, 1, h, w) \to (N, 1, 2h, 2w)$. The check compares it with the SVD's pseudo-inverse, for a kernel that does not sum
+# to 1.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -945,8 +945,8 @@ print("Correct. With w = 1/s^2 everywhere, A^T / |w|^2 = s^2 A^T is replication 
 # *★ easy · about 10 minutes*
 #
 # People often "put $y$ back" by smooth upsampling. If $U$ were a pseudo-inverse of $A$, then $P = U A$ would be a
-# projection: $P P x = P x$. Write `idempotence_gap(up, x)`, the largest $|P P x - P x|$ over the pixels, for $A$ = 4x average pooling. The
-# check wants zero for replication, and then tells you about bilinear upsampling.
+# projection: $P P x = P x$. Write `idempotence_gap(up, x)`, the largest $|P P x - P x|$ over the pixels, for $A$ = 4x
+# average pooling. The check wants zero for replication, and then tells you about bilinear upsampling.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -956,8 +956,7 @@ print("Correct. With w = 1/s^2 everywhere, A^T / |w|^2 = s^2 A^T is replication 
 #
 # <details><summary>Hint 2</summary>
 #
-# Apply it once and twice, and take the largest absolute difference:
-# `(P(P(x)) - P(x)).abs().max()`.
+# Apply it once and twice, and take the largest absolute difference: `(P(P(x)) - P(x)).abs().max()`.
 #
 # </details>
 
@@ -1002,9 +1001,9 @@ print(
 #
 # *★★ medium · about 20 minutes*
 #
-# Write `my_restorer(y)`, $(N, 3, h, w) \to (N, 3, 4h, 4w)$: upsample in any way you like, sharpen, add grain, paint, but return an
-# image whose $4 \times 4$ block means are $y$. No call of `NullSpace` or `enforce_consistency`: write the four steps of
-# section 1. The check wants consistency to $10^{-6}$, and something more than replication.
+# Write `my_restorer(y)`, $(N, 3, h, w) \to (N, 3, 4h, 4w)$: upsample in any way you like, sharpen, add grain, paint,
+# but return an image whose $4 \times 4$ block means are $y$. No call of `NullSpace` or `enforce_consistency`: write the
+# four steps of section 1. The check wants consistency to $10^{-6}$, and something more than replication.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -1064,21 +1063,19 @@ show(
 # *★★★ hard · about 20 minutes*
 #
 # Let $y = A x$. Prove that $\lVert \hat x - x \rVert \le \lVert x_r - x \rVert$, and give the gain exactly. Then write
-# `gain(x_r, y, s)`, which returns $\lVert x_r - x \rVert^2 - \lVert \hat x - x \rVert^2$ *without knowing $x$*. The check tries
-# random images.
+# `gain(x_r, y, s)`, which returns $\lVert x_r - x \rVert^2 - \lVert \hat x - x \rVert^2$ *without knowing $x$*. The
+# check tries random images.
 #
 # <details><summary>Hint 1</summary>
 #
-# Write $x_r - x = (\hat x - x) + (x_r - \hat x)$. In which of the two spaces, range or null, does
-# each bracket lie?
+# Write $x_r - x = (\hat x - x) + (x_r - \hat x)$. In which of the two spaces, range or null, does each bracket lie?
 #
 # </details>
 #
 # <details><summary>Hint 2</summary>
 #
-# They are orthogonal, so the gain is
-# $\lVert x_r - \hat x \rVert^2 = \lVert A^\dagger (A x_r - y) \rVert^2$. How long is
-# $A^\dagger v$, if it repeats every number of $v$ in a block of $s^2$ pixels?
+# They are orthogonal, so the gain is $\lVert x_r - \hat x \rVert^2 = \lVert A^\dagger (A x_r - y) \rVert^2$. How long
+# is $A^\dagger v$, if it repeats every number of $v$ in a block of $s^2$ pixels?
 #
 # </details>
 

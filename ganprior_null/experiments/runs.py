@@ -115,6 +115,11 @@ def choose(runs: Iterable[StoredRun], **wanted) -> list[StoredRun]:
     return [run for run in runs if all(run.params.get(name) == wish for name, wish in wanted.items())]
 
 
+def deciding_profiles(profile: str) -> tuple[str, ...]:
+    """The profiles whose stored runs may decide for a reader of this one, the first that has all it takes counting."""
+    return ("night", "laptop") if profile in ("smoke", "laptop") else (profile,)
+
+
 def grouped(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
     """Runs that differ in their seeds (and machines) alone, together; groups in the order of their first run."""
     groups: dict[str, list[StoredRun]] = {}

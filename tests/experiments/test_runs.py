@@ -116,6 +116,11 @@ def test_the_speedup_is_measured_at_what_the_run_without_ends_with(tmp_path):
     assert runs.ahead(slow, fast) == (4, 5) and runs.ahead(fast, slow) == (0, 5)
 
 
+def test_a_reader_of_long_runs_is_shown_no_short_ones():
+    assert runs.deciding_profiles("laptop") == ("night", "laptop")
+    assert runs.deciding_profiles("paper") == ("paper",)
+
+
 def test_a_figure_that_is_no_number_is_refused(tmp_path):
     run = runs.read_run(write(tmp_path, "nan", [10, 11, 12, 13, math.nan]))
     with pytest.raises(ValueError, match="step 400: PSNR is nan"):
