@@ -35,8 +35,7 @@ from stylegan2 import (
 )
 from torch import Tensor
 
-from ganprior_null import AveragePool, StyleGAN2Discriminator, enforce_consistency, losses
-from ganprior_null.restorers import GLEANNetwork
+from ganprior_null import GLEAN, AveragePool, StyleGAN2Discriminator, enforce_consistency, losses
 
 IN_SIZE, RRDB_BLOCKS, RRDB_CHANNELS = 8, 3, 32
 ADVERSARIAL = 1e-2  # weight of the adversarial loss
@@ -153,7 +152,7 @@ def pd_alone(x_r: Tensor, y: Tensor, A: AveragePool) -> Callable:
 
 def build() -> tuple[Callable, Callable, Callable]:
     """(our step, the plain step, PD alone), proved equal in float64, to be run in float32."""
-    G = GLEANNetwork(IN_SIZE, SIZE, CHANNELS, RRDB_BLOCKS, RRDB_CHANNELS, STYLE, 8)
+    G = GLEAN(IN_SIZE, SIZE, CHANNELS, RRDB_BLOCKS, RRDB_CHANNELS, STYLE, 8).network
     D, A = StyleGAN2Discriminator(SIZE, CHANNELS), AveragePool(SIZE // IN_SIZE)
     learning = [w for name, w in G.named_parameters() if w.requires_grad and not name.startswith("fusion_skip")]
     weights = learning, list(D.parameters())

@@ -14,15 +14,24 @@ import pytest
 import torch
 
 import ganprior_null
-from ganprior_null import PDN, Panini, StyleGAN2, StyleGAN2Discriminator, images, metrics, networks, restorers, weights
+from ganprior_null import (
+    GLEAN,
+    PDN,
+    Panini,
+    StyleGAN2,
+    StyleGAN2Discriminator,
+    images,
+    metrics,
+    networks,
+    restorers,
+    weights,
+)
 from ganprior_null.cli import _parser
 from ganprior_null.restorers import (
     DegradationEncoder,
     GFPGANNetwork,
-    GLEANNetwork,
     GPENNetwork,
-    PaniniMFRNetwork,
-    PaniniNetwork,
+    PaniniMFR,
     PSPNetwork,
 )
 
@@ -144,10 +153,10 @@ EVEN = {4: 6, 8: 4, 16: 2}
 TENSORS = {
     "StyleGAN2": (lambda: StyleGAN2(16, 6, 2, CHANNELS), "945a2808db18"),
     "StyleGAN2Discriminator": (lambda: StyleGAN2Discriminator(16, CHANNELS), "47f5cd3535f4"),
-    "GLEAN": (lambda: GLEANNetwork(8, 16, **SMALL), "3ca72ece11a4"),
-    "Panini": (lambda: PaniniNetwork(8, 16, **SMALL), "1aa63ca1f6fd"),
+    "GLEAN": (lambda: GLEAN(8, 16, **SMALL).network, "3ca72ece11a4"),
+    "Panini": (lambda: Panini(8, 16, **SMALL).network, "1aa63ca1f6fd"),
     "PDN": (lambda: PDN(8, 16, **SMALL).network, "fe808c3c69cb"),
-    "PaniniMFR": (lambda: PaniniMFRNetwork(32, 64, dict.fromkeys((4, 8, 16, 32, 64), 4), 2, 4, 6, 2), "b1e8acad12fe"),
+    "PaniniMFR": (lambda: PaniniMFR(32, 64, dict.fromkeys((4, 8, 16, 32, 64), 4), 2, 4, 6, 2).network, "b1e8acad12fe"),
     "DegradationEncoder": (DegradationEncoder, "b886ba5eb942"),
     "PSP": (lambda: PSPNetwork(32, 16, EVEN, 6, 2, (4, 6, 4, 6), 2), "b8ae88376999"),
     "GFPGAN, version 1": (lambda: GFPGANNetwork(16, EVEN, 6, 2), "ff0456b12a3a"),

@@ -21,7 +21,7 @@ from ganprior_null.images import save_image
 from ganprior_null.metrics import FEWEST_IMAGES
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator
 from ganprior_null.report import record
-from ganprior_null.restorers import GFPGANNetwork, GLEANNetwork, GPENNetwork
+from ganprior_null.restorers import GLEAN, GFPGANNetwork, GPENNetwork
 
 from .programs import program
 from .weights.test_restorer_weights import published
@@ -103,7 +103,7 @@ def published_files(tmp_path, monkeypatch):
     both = prefixed("generator_ema.", to_mmagic(G.state_dict())) | prefixed("discriminator.", to_mmagic(D.state_dict()))
     torch.save({"state_dict": both}, "stylegan2-ffhq-config-f.pth")
     sizes = {"rrdb_blocks": 1, "rrdb_channels": 8, "style_dim": 8, "n_mlp": 2}
-    glean = published(GLEANNetwork(8, SIDE, SMALL, **sizes).state_dict())
+    glean = published(GLEAN(8, SIDE, SMALL, **sizes).network.state_dict())
     torch.save({"state_dict": prefixed("generator.", glean)}, "glean_ffhq_16x.pth")
     gfpgan = GFPGANNetwork(32, SMALL, style_dim=8, n_mlp=2, resample="fir")
     torch.save({"params_ema": gfpgan_published(gfpgan)}, "GFPGANv1.4.pth")

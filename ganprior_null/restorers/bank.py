@@ -1,7 +1,7 @@
 """What the networks around a GAN prior share; GLEAN, PDN and Panini-Net steer it by encoder features at every side."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -62,17 +62,41 @@ class PriorNetwork(nn.Module):
 
 
 class BankNetwork(PriorNetwork):
-    """A bank whose features are mixed with the encoder's before each doubling.
+    """A bank whose features are mixed, before each doubling, with those of an encoder of one block a side.
 
     in_size: the side of y; fused_size: the largest side at which encoder features enter the bank, in_size where the
     encoder does not shrink y first.
     """
+
+    encoder: nn.ModuleList  # a block for each side from fused_size down to 4, then what a subclass adds
 
     def __init__(self, in_size: int, bank: StyleGAN2, *, shrink: int = 1, train_bank: bool):
         sides = [s for k in range(2, (bank.size // 2).bit_length()) if (s := shrink * 2**k) <= bank.size]
         super().__init__(in_size, bank, sides=sides, train_bank=train_bank)
         self.fused_size = in_size // shrink
         self.fused = [2**k for k in range(2, self.fused_size.bit_length())]  # 4, 8, ..., fused_size
+
+    @classmethod
+    def of_sizes(
+        cls,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+        **options,
+    ) -> Self:
+        """The network around a new StyleGAN2; options: the constructor's other arguments."""
+        make: Callable[..., Self] = cls
+        return make(in_size, StyleGAN2(out_size, style_dim, n_mlp, channels), **options)
+
+    def encode(self, y: Tensor) -> list[Tensor]:
+        """y (N, 3, in_size, in_size) -> features (N, C, r, r) for r = 4, 8, ..., fused_size."""
+        features, f = [], self.check(y)
+        for block in self.encoder[: len(self.fused)]:
+            f = block(f)
+            features.append(f)
+        return features[::-1]
 
     def grow(self, w_plus: Tensor, fuse: Fuse, *, noise: Sequence[Tensor] | None = None, rgb: bool = True) -> Grown:
         """w_plus (N, L, D) -> images and features of all stages.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..layers.rrdb import SLOPE, RRDBExtractor
 from ..priors import StyleGAN2
 from .bank import BankNetwork, Grown
-from .restorer import PriorRestorer
+from .restorer import BankRestorer
 
 LAST = 64  # channels before the last convolution of the decoder
 
@@ -50,14 +50,6 @@ class FusedBank(BankNetwork):
             self.fusion_skip = nn.ModuleList(conv(width + 3, 3) for width in widths)
         self.fuse_rgb = fuse_rgb
 
-    def encode(self, y: Tensor) -> list[Tensor]:
-        """y (N, 3, in_size, in_size) -> features (N, C, r, r) for r = 4, 8, ..., in_size."""
-        features, f = [], self.check(y)
-        for block in self.encoder[: len(self.fused)]:
-            f = block(f)
-            features.append(f)
-        return features[::-1]
-
     def grow_from(
         self, features: list[Tensor], w_plus: Tensor, *, noise: Sequence[Tensor] | None = None, rgb: bool = True
     ) -> Grown:
@@ -73,7 +65,7 @@ class FusedBank(BankNetwork):
 
 
 class GLEANNetwork(FusedBank):
-    """y (N, 3, in_size, in_size) -> x (N, 3, out_size, out_size), both in [-1, 1]; arguments as :class:`GLEAN`.
+    """y (N, 3, in_size, in_size) -> x (N, 3, bank.size, bank.size), both in [-1, 1]; arguments as :class:`GLEAN`.
 
     Names are the published ones, but for the bank, which has those of :class:`~ganprior_null.priors.StyleGAN2`. The
     parts can be called one by one: ``encode``, ``latents``, ``grow_from``, ``decode``.
@@ -81,27 +73,17 @@ class GLEANNetwork(FusedBank):
 
     title = "GLEAN"
 
-    def __init__(
-        self,
-        in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
-        rrdb_blocks: int = 23,
-        rrdb_channels: int = 64,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-    ):
-        bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
+    def __init__(self, in_size: int, bank: StyleGAN2, rrdb_blocks: int = 23, rrdb_channels: int = 64):
         super().__init__(in_size, bank, rrdb_blocks=rrdb_blocks, rrdb_channels=rrdb_channels)
-        width = bank.channels[4]
-        head = [conv(width, width), nn.LeakyReLU(SLOPE), nn.Flatten(), nn.Linear(16 * width, bank.latents * style_dim)]
+        width, codes = bank.channels[4], bank.latents * bank.style_dim
+        head = [conv(width, width), nn.LeakyReLU(SLOPE), nn.Flatten(), nn.Linear(16 * width, codes)]
         self.encoder.append(nn.Sequential(*head))
         self.decoder = nn.ModuleList()
         sides = [r for r in bank.channels if r >= in_size]  # in_size ... out_size
         for before, after in zip(sides, sides[1:], strict=False):
             wide = bank.channels[before] * (1 if before == in_size else 2)
             self.decoder.append(PixelShuffle(wide, bank.channels[after]))
-        self.decoder.append(nn.Sequential(conv(2 * bank.channels[out_size], LAST), nn.LeakyReLU(SLOPE), conv(LAST, 3)))
+        self.decoder.append(nn.Sequential(conv(2 * bank.channels[bank.size], LAST), nn.LeakyReLU(SLOPE), conv(LAST, 3)))
 
     def forward(self, y: Tensor) -> Tensor:
         features = self.encode(y)
@@ -121,7 +103,7 @@ class GLEANNetwork(FusedBank):
         return x
 
 
-class GLEAN(PriorRestorer):
+class GLEAN(BankRestorer):
     """y (N, 3, in_size, in_size) in [0, 1] -> x (N, 3, out_size, out_size), about [0, 1] (Chan et al. 2021).
 
     in_size: a power of two from 4 to out_size / 2. channels: {side: width} of bank, encoder and decoder, default the
@@ -136,17 +118,7 @@ class GLEAN(PriorRestorer):
     torch.Size([1, 3, 64, 64])
     """
 
-    def __init__(
-        self,
-        in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
-        rrdb_blocks: int = 23,
-        rrdb_channels: int = 64,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-    ):
-        super().__init__(GLEANNetwork(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp))
+    kind = GLEANNetwork
 
 
 class PixelShuffle(nn.Module):

@@ -19,11 +19,11 @@ from ..priors import StyleGAN2
 from .bank import BankNetwork
 from .degradation import DIM, DegradationEncoder
 from .glean import conv
-from .restorer import PriorRestorer
+from .restorer import BankRestorer
 
 
 class PaniniNetwork(BankNetwork):
-    """y (N, 3, in_size, in_size) -> x (N, 3, out_size, out_size), both in [-1, 1]; arguments as :class:`Panini`.
+    """y (N, 3, in_size, in_size) -> x (N, 3, bank.size, bank.size), both in [-1, 1]; arguments as :class:`Panini`.
 
     Names are the published ones, but for the bank, which has those of :class:`~ganprior_null.priors.StyleGAN2`. The
     parts can be called one by one: ``encode``, ``latents``, ``masks``, ``mix``.
@@ -32,17 +32,7 @@ class PaniniNetwork(BankNetwork):
     title = "Panini"
     shrink = 1  # y's side over that of the finest encoder features
 
-    def __init__(
-        self,
-        in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
-        rrdb_blocks: int = 23,
-        rrdb_channels: int = 64,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-    ):
-        bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
+    def __init__(self, in_size: int, bank: StyleGAN2, rrdb_blocks: int = 23, rrdb_channels: int = 64):
         super().__init__(in_size, bank, shrink=self.shrink, train_bank=True)
         bank.style.requires_grad_(False)  # the mapping network is never used
         widths = [bank.channels[r] for r in self.fused]  # 4 ... fused_size
@@ -51,7 +41,7 @@ class PaniniNetwork(BankNetwork):
             self.encoder.append(nn.Sequential(conv(fine, coarse, stride=2), nn.LeakyReLU(SLOPE)))
         half = max(1, widths[0] // 2)
         head = [conv(widths[0], half), nn.LeakyReLU(SLOPE), nn.Flatten()]
-        self.encoder.append(nn.Sequential(*head, nn.Linear(16 * half, bank.latents * style_dim)))
+        self.encoder.append(nn.Sequential(*head, nn.Linear(16 * half, bank.latents * bank.style_dim)))
         self.AFS_maskGen = MixingMasks(widths)
         self.fusion_out = nn.ModuleList(conv(width, width) for width in widths)
         self.make_vector()
@@ -72,14 +62,6 @@ class PaniniNetwork(BankNetwork):
     def forward(self, y: Tensor) -> Tensor:
         features = self.encode(y)
         return self.mix(features, self.latents(features), self.masks(y))
-
-    def encode(self, y: Tensor) -> list[Tensor]:
-        """y (N, 3, in_size, in_size) -> features (N, C, r, r) for r = 4, 8, ..., fused_size."""
-        features, f = [], self.check(y)
-        for block in self.encoder[: len(self.fused)]:
-            f = block(f)
-            features.append(f)
-        return features[::-1]
 
     def latents(self, features: list[Tensor]) -> Tensor:
         """The coarsest features (N, C, 4, 4) -> w_plus (N, L, D): the mapping network is not used."""
@@ -105,17 +87,8 @@ class PaniniMFRNetwork(PaniniNetwork):
     title = "PaniniMFR"
     shrink = 8
 
-    def __init__(
-        self,
-        in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
-        rrdb_blocks: int = 2,
-        rrdb_channels: int = 8,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-    ):
-        super().__init__(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp)
+    def __init__(self, in_size: int, bank: StyleGAN2, rrdb_blocks: int = 2, rrdb_channels: int = 8):
+        super().__init__(in_size, bank, rrdb_blocks, rrdb_channels)
 
     def make_stem(self, blocks: int, channels: int, width: int) -> nn.Sequential:
         layers = [RRDBExtractor(channels, blocks), CBAM(channels, reduction=2), conv(channels, 32), nn.LeakyReLU(SLOPE)]
@@ -131,7 +104,7 @@ class PaniniMFRNetwork(PaniniNetwork):
         return self.deg_encoder(F.avg_pool2d(y, 2))
 
 
-class Panini(PriorRestorer):
+class Panini(BankRestorer):
     """y (N, 3, in_size, in_size) in [0, 1] -> x (N, 3, out_size, out_size), about [0, 1]: the form for resolution.
 
     in_size: a power of two from 4 to out_size / 2 (64 in the published class). channels: {side: width} of bank and
@@ -147,20 +120,10 @@ class Panini(PriorRestorer):
     torch.Size([1, 3, 64, 64])
     """
 
-    def __init__(
-        self,
-        in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
-        rrdb_blocks: int = 23,
-        rrdb_channels: int = 64,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-    ):
-        super().__init__(PaniniNetwork(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp))
+    kind = PaniniNetwork
 
 
-class PaniniMFR(PriorRestorer):
+class PaniniMFR(BankRestorer):
     """y (N, 3, in_size, in_size) in [0, 1] -> x (N, 3, out_size, out_size): the form for unknown degradations.
 
     As :class:`Panini`, but the mixing depends on y, by way of ``network.deg_encoder``, which
@@ -173,6 +136,8 @@ class PaniniMFR(PriorRestorer):
     torch.Size([1, 3, 64, 64])
     """
 
+    kind = PaniniMFRNetwork
+
     def __init__(
         self,
         in_size: int,
@@ -183,7 +148,7 @@ class PaniniMFR(PriorRestorer):
         style_dim: int = 512,
         n_mlp: int = 8,
     ):
-        super().__init__(PaniniMFRNetwork(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp))
+        super().__init__(in_size, out_size, channels, rrdb_blocks, rrdb_channels, style_dim, n_mlp)
 
 
 class MixingMasks(nn.Module):

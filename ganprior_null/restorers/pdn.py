@@ -21,7 +21,7 @@ from .restorer import PriorRestorer
 
 
 class PDNNetwork(FusedBank):
-    """y (N, 3, in_size, in_size), z (N, D) -> x_r (N, 3, out_size, out_size), in [-1, 1]; arguments as :class:`PDN`.
+    """y (N, 3, in_size, in_size), z (N, D) -> x_r (N, 3, bank.size, bank.size), in [-1, 1]; arguments as :class:`PDN`.
 
     Without null-space step, that is "PDN without PD". Names are GLEAN's, less the latent head and the decoder. noise:
     as ``bank.fresh_noise`` makes it, in place of the fresh or stored one.
@@ -32,19 +32,15 @@ class PDNNetwork(FusedBank):
     def __init__(
         self,
         in_size: int,
-        out_size: int,
-        channels: dict[int, int] | None = None,
+        bank: StyleGAN2,
         rrdb_blocks: int = 23,
         rrdb_channels: int = 64,
-        style_dim: int = 512,
-        n_mlp: int = 8,
         *,
         train_bank: bool = False,
         fuse_rgb: bool = True,
         fresh_noise: bool = True,
         near_prior: bool = True,
     ):
-        bank = StyleGAN2(out_size, style_dim, n_mlp, channels)
         super().__init__(
             in_size,
             bank,
@@ -124,21 +120,20 @@ class PDN(PriorRestorer):
         near_prior: bool = True,
         A: LinearOperator | None = None,
     ):
-        super().__init__(
-            PDNNetwork(
-                in_size,
-                out_size,
-                channels,
-                rrdb_blocks,
-                rrdb_channels,
-                style_dim,
-                n_mlp,
-                train_bank=train_bank,
-                fuse_rgb=fuse_rgb,
-                fresh_noise=fresh_noise,
-                near_prior=near_prior,
-            )
+        network = PDNNetwork.of_sizes(
+            in_size,
+            out_size,
+            channels,
+            style_dim,
+            n_mlp,
+            rrdb_blocks=rrdb_blocks,
+            rrdb_channels=rrdb_channels,
+            train_bank=train_bank,
+            fuse_rgb=fuse_rgb,
+            fresh_noise=fresh_noise,
+            near_prior=near_prior,
         )
+        super().__init__(network)
         self.A = AveragePool(out_size // in_size) if A is None else A
 
     def forward(self, y: Tensor, z: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:

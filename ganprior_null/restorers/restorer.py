@@ -10,7 +10,7 @@ from ..images import from_signed, to_signed
 from ..operators.check import check_finite, check_image, check_sides
 from ..priors import StyleGAN2
 from ..priors.stylegan2 import resolutions
-from .bank import PriorNetwork
+from .bank import BankNetwork, PriorNetwork
 
 
 class Restorer(nn.Module):
@@ -65,6 +65,25 @@ class PriorRestorer(Restorer):
         )
         restorer.network.load_prior(prior)
         return restorer
+
+
+class BankRestorer(PriorRestorer):
+    """GLEAN or Panini-Net: the network ``kind`` around a StyleGAN2, made from the sizes of both."""
+
+    kind: type[BankNetwork]
+
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        channels: dict[int, int] | None = None,
+        rrdb_blocks: int = 23,
+        rrdb_channels: int = 64,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+    ):
+        sizes = {"rrdb_blocks": rrdb_blocks, "rrdb_channels": rrdb_channels}
+        super().__init__(self.kind.of_sizes(in_size, out_size, channels, style_dim, n_mlp, **sizes))
 
 
 class EnlargingRestorer(PriorRestorer):

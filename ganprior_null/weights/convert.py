@@ -27,7 +27,7 @@ from ..storage import check_outputs, sole_writer, write
 from . import esrgan, gfpgan, gpen, mmagic, panini, psp, rosinality
 from .course import CRITIC, PATIENCE, new_weights_folder, read_metadata
 from .files import mean_w, save_weights
-from .infer import bank_of, describe, infer
+from .infer import bank_of, describe, infer, make
 from .read import load_checkpoint
 from .rename import MEAN, fits, flatten, rename, select
 from .report import LoadReport, build, check_finite_weights, compare
@@ -117,9 +117,8 @@ def missing_noises(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     They are no result of training: files without them leave to their reader what they are.
     """
-    kind, config = infer(state_dict)
     with torch.device("meta"):
-        wanted = kind(**config).state_dict()
+        wanted = make(*infer(state_dict)).state_dict()
     missing = [name for name in wanted if re.search(r"\bnoises\.noise_\d+$", name) and name not in state_dict]
     generator = torch.Generator().manual_seed(0)
     return {name: torch.randn(wanted[name].shape, generator=generator) for name in missing}

@@ -20,7 +20,7 @@ from ..restorers import (
     PDNNetwork,
     PSPNetwork,
 )
-from ..restorers.bank import PriorNetwork
+from ..restorers.bank import BankNetwork, PriorNetwork
 
 
 def infer_stylegan2(state_dict: Mapping[str, Tensor]) -> dict:
@@ -132,6 +132,11 @@ def infer(state_dict: Mapping[str, Tensor]) -> tuple[type[nn.Module], dict]:
     if "E.0.weight" in state_dict:
         return DegradationEncoder, {}
     return StyleGAN2, infer_stylegan2(state_dict)
+
+
+def make(kind: type[nn.Module], config: dict) -> nn.Module:
+    """The network of that class and those arguments, as :func:`infer` tells them; its weights begin at random."""
+    return kind.of_sizes(**config) if issubclass(kind, BankNetwork) else kind(**config)
 
 
 def _psp(state_dict: Mapping[str, Tensor], prior: dict) -> dict:

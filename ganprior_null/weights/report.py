@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import holds
-from .infer import describe, infer
+from .infer import describe, infer, make
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ def build(state_dict: Mapping[str, Tensor]) -> nn.Module:
     >>> type(weights.build(G.state_dict())).__name__
     'StyleGAN2'
     """
-    kind, config = infer(state_dict)
-    network = kind(**config)
+    network = make(*infer(state_dict))
     load_weights(network, state_dict)
     return network.eval()
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganprior_null.restorers import GLEANNetwork, PaniniMFRNetwork, PaniniNetwork, PDNNetwork
+from ganprior_null.restorers import GLEAN, PDN, Panini, PaniniMFR, PDNNetwork
 
 from .conftest import VECTORS
 
 SIZES = dict(rrdb_blocks=1, rrdb_channels=4, style_dim=6, n_mlp=2)
 NETWORKS = {
-    "glean": lambda: GLEANNetwork(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES),
-    "panini": lambda: PaniniNetwork(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES),
-    "panini_mfr": lambda: PaniniMFRNetwork(32, 32, {4: 4, 8: 4, 16: 4, 32: 4}, **SIZES),
-    "pdn": lambda: PDNNetwork(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES),
+    "glean": lambda: GLEAN(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES).network,
+    "panini": lambda: Panini(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES).network,
+    "panini_mfr": lambda: PaniniMFR(32, 32, {4: 4, 8: 4, 16: 4, 32: 4}, **SIZES).network,
+    "pdn": lambda: PDN(8, 16, {4: 6, 8: 5, 16: 4}, **SIZES).network,
 }
 BOUND = 1e-10  # of answers around 1, in float64: other orders of summation give some 1e-14
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from ganprior_null import PDN, AveragePool, losses
 from ganprior_null.layers.rrdb import SLOPE
 from ganprior_null.restorers import (
+    GLEAN,
     GLEANNetwork,
     MomentumContrast,
     PaniniMFRNetwork,
@@ -35,7 +36,7 @@ def reference(folder_of):
 @pytest.fixture(scope="module")
 def glean(reference) -> tuple[GLEANNetwork, Reference]:
     ref = reference("glean_in8_out64")
-    network = GLEANNetwork(8, 64, ref.channels, rrdb_blocks=2, rrdb_channels=16, style_dim=32, n_mlp=4).eval()
+    network = GLEAN(8, 64, ref.channels, rrdb_blocks=2, rrdb_channels=16, style_dim=32, n_mlp=4).network.eval()
     assert load_weights(network, convert(ref.weights("glean"), "mmagic-glean")).exact
     return network, ref
 
@@ -128,7 +129,7 @@ PANINI = {
 @pytest.fixture(scope="module", params=PANINI)
 def panini(reference, request):
     ref, (kind, config) = reference(request.param), PANINI[request.param]
-    network = kind(**config, channels=ref.channels, rrdb_blocks=1, style_dim=32, n_mlp=2)
+    network = kind.of_sizes(**config, channels=ref.channels, rrdb_blocks=1, style_dim=32, n_mlp=2)
     assert load_weights(network, convert(ref.weights("panini"), "panini")).exact
     return network, ref
 
@@ -223,7 +224,7 @@ def test_published_names_and_shapes(shared):
             theirs[key] = torch.empty([int(s) for s in shape.split("x")] if shape != "scalar" else [], device="meta")
         converted = convert(theirs, "mmagic-glean" if name.startswith("glean") else "panini")
         with torch.device("meta"):
-            network = kind(in_size, out_size)
+            network = kind.of_sizes(in_size, out_size)
             assert network(torch.empty(2, 3, in_size, in_size)).shape == (2, 3, out_size, out_size)
         ours = {key: value.shape for key, value in network.state_dict().items()}
         assert ours == {key: value.shape for key, value in converted.items()}, name

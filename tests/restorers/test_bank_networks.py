@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ganprior_null import GLEAN, PDN, AveragePool, NullSpace, Panini, PaniniMFR, Resize, Restorer, StyleGAN2
-from ganprior_null.restorers import GLEANNetwork, PDNNetwork, enforce_consistency
+from ganprior_null.restorers import enforce_consistency
 
 KINDS = [GLEAN, Panini, PDN]
 PAIRS = [  # in_size, out_size, channels
@@ -277,7 +277,7 @@ def test_pdn_refuses_other_z(shape):
 
 
 def test_pdn_is_glean_without_head_and_decoder():
-    glean, pdn = GLEANNetwork(8, 16, CHANNELS, **SMALL), PDNNetwork(8, 16, CHANNELS, **SMALL)
+    glean, pdn = GLEAN(8, 16, CHANNELS, **SMALL).network, PDN(8, 16, CHANNELS, **SMALL).network
     rest = {k for k in glean.state_dict() if not k.startswith(("decoder.", "encoder.2."))}
     assert pdn.state_dict().keys() == rest < glean.state_dict().keys()
 
@@ -287,7 +287,7 @@ def test_new_dense_blocks_are_near_the_identity():
     """Their weights begin at a tenth of the usual scale; at that scale they would not be. An RRDB hence starts as
     1.2 x: it adds a fifth of three such blocks to its input."""
     torch.manual_seed(0)
-    stem = GLEANNetwork(8, 16, CHANNELS, rrdb_blocks=2, rrdb_channels=16, style_dim=6, n_mlp=2).encoder[0][0]
+    stem = GLEAN(8, 16, CHANNELS, rrdb_blocks=2, rrdb_channels=16, style_dim=6, n_mlp=2).network.encoder[0][0]
     x = torch.randn(1, 16, 8, 8)
     rrdb, dense = stem.body[0], stem.body[0].rdb1
     assert 0 < (dense(x) - x).norm() / x.norm() < 0.1

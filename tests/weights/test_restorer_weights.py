@@ -37,7 +37,7 @@ LAYOUT = {GLEANNetwork: "mmagic-glean", PaniniNetwork: "panini", PaniniMFRNetwor
 
 def network(kind=GLEANNetwork, in_size=4, out_size=8, channels=None, seed=0):
     torch.manual_seed(seed)
-    return kind(in_size, out_size, channels or {4: 6, 8: 5}, **SMALL)
+    return kind.of_sizes(in_size, out_size, channels or {4: 6, 8: 5}, **SMALL)
 
 
 def published(state_dict) -> dict:

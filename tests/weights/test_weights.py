@@ -13,8 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from ganprior_null import GLEAN
 from ganprior_null.priors import StyleGAN2, StyleGAN2Discriminator, channel_table
-from ganprior_null.restorers import GLEANNetwork
 from ganprior_null.weights import (
     build,
     compare,
@@ -350,7 +350,7 @@ def test_noises_that_a_published_file_lacks_are_drawn_and_named(tmp_path, layout
 
 
 def test_noises_inside_a_restorer_too():
-    network = GLEANNetwork(8, 16, {4: 6, 8: 5, 16: 4}, 1, 4, 6, 2)
+    network = GLEAN(8, 16, {4: 6, 8: 5, 16: 4}, 1, 4, 6, 2).network
     ours = network.state_dict()
     theirs = {re.sub(r"^bank\.", "generator.", key): value for key, value in ours.items()}
     theirs = {key: value for key, value in theirs.items() if "noises." not in key}
