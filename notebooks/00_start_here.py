@@ -59,7 +59,7 @@ LivePD(networks=shipped_restorers(factor=8))
 # changes.
 #
 # The first three networks in Figure 0.1 were trained in this course, to enlarge faces that fill the square from 8 to 64
-# pixels, so the factor stays 8; "-pd-" in a name means trained with the remedy, and $x_r$ is the answer before it. The
+# pixels, so the factor stays 8; all three were trained with the remedy, and $x_r$ is the answer before it. The
 # others, from "bicubic" on, need no training and take any factor, from a picture of 128 pixels: compare decibels at one
 # size only. What the trained ones make of this portrait is stored in the page, all else is computed in your browser, on
 # the published page too. The button loads a network, to run on a picture of your own, which never leaves your browser;
@@ -67,11 +67,12 @@ LivePD(networks=shipped_restorers(factor=8))
 #
 # <details><summary>What to look for: answers</summary>
 #
-# The lower PSNR(LR) of $x_r$, the farther a network misses $y$: "pdn", trained only to fool a second network that tells
-# photographs from what was made, by most of the three; the other two by less, and none hits it. (Among those below, at
-# their own size, "another face" and "noise" miss most, and "nearest", which only repeats the pixels of $y$, hits it.)
-# The mended answer $\hat x$ misses $y$ by no more than rounding with every network, factor and strength; "clip and
-# round" costs much of that. Whether it is also *right* is another question, of section 4.
+# The lower PSNR(LR) of $x_r$, the farther a network misses $y$: "pdn", which was never compared with the photograph,
+# only trained to fool a second network that tells photographs from what was made and, besides, held to $y$, by most of
+# the three; the other two by less, and none hits it. (Among those below, at their own size, "another face" and "noise"
+# miss most, and "nearest", which only repeats the pixels of $y$, hits it.) The mended answer $\hat x$ misses $y$ by no
+# more than rounding with every network, factor and strength; "clip and round" costs much of that. Whether it is also
+# *right* is another question, of section 4.
 #
 # </details>
 
@@ -434,14 +435,14 @@ for name, images in sweep.items():
 #
 # <details><summary>Answers</summary>
 #
-# (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 somewhere above 300 dB, but that is all rounding, of the
+# (a) None of them. PSNR(LR) of $\hat x$ wanders, in Figure 0.1 around 300 dB or above, but that is all rounding, of the
 # 15th digit or the 16th: $A$ cannot see the null-space part, however strong it is. (b) $A^\dagger y$: every pixel of
 # $y$ as one flat block. The network is multiplied by zero, so its rounding is gone, too: PSNR(LR) is infinite in
-# Figure 0.5, and about 300 dB in Figure 0.1, which calculates with more digits. (c) With bicubic the best strength is
-# about 1, because its details point the right way. With the stubborn face and with noise it is practically 0: their
-# details have nothing to do with the photograph, so all they add is error. (d) With noise: nearly a quarter of the
-# values leave [0,
-# 1] and are cut off. With *nearest* hardly anything is cut off, and rounding alone leaves about 59 dB.
+# Figure 0.5, where pixels of 32 bits are averaged in 64, and about 300 dB in Figure 0.1, where the average has no
+# digits to spare. (c) With bicubic the best strength is about 1, because its details point the right way. With the
+# stubborn face and with noise it is practically 0: their details have nothing to do with the photograph, so all they
+# add is error. (d) With noise: about a fifth of the values leave $[0, 1]$ and are cut off. With *nearest* hardly
+# anything is cut off, and rounding alone leaves about 59 dB.
 #
 # </details>
 #
@@ -463,12 +464,13 @@ for name, images in sweep.items():
 # | [09](09_real_networks.ipynb) | Published networks on real photographs: what is PD worth behind them, and when? | ready |
 # | [10](10_report.ipynb) | Which claims of the paper hold? Its number, ours, the verdict | ready |
 #
-# Each lesson states its claims as code that fails if they are wrong, has a panel to play with, and ends with exercises.
-# The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson runs on.
+# Each lesson but the last states its claims as code that fails if they are wrong, has a panel to play with, and ends
+# with exercises. The solution to an exercise is in the folded cell below it. Exercises may stay unsolved: the lesson
+# runs on.
 #
-# **Run a lesson with other parameters.** The first code cell of each lesson lists its parameters. Change them there, or
-# from the command line, which checks names and types before anything runs. Commands in the lessons are for the
-# environment that `make` has set up: in a new terminal, first
+# **Run a lesson with other parameters.** The first code cell of each lesson (the second, in this one) lists its
+# parameters. Change them there, or from the command line, which checks names and types before anything runs. Commands
+# in the lessons are for the environment that `make` has set up: in a new terminal, first
 #
 # ```bash
 # source .venv/bin/activate
@@ -491,6 +493,7 @@ for name, images in sweep.items():
 # |---|---|---|
 # | `smoke` | trying whether it runs | seconds, tiny pictures |
 # | `laptop` | reading the course (the default) | two cores, no GPU, about a minute a lesson |
+# | `night` | training a restorer for longer, from lesson 07 on; else as `laptop` | 10 to 45 minutes a run, on one core |
 # | `gpu` | repeating the long runs | one GPU, under an hour a lesson |
 # | `paper` | the paper's own setting | 1024 pixels, data sets that you bring along |
 #

@@ -506,9 +506,10 @@ print(f"sums in float64, lowest of all four:                {best.min():4.0f} dB
 print(f"all in float64, lowest of the backbones:            {all_64:4.0f} dB")
 
 # %% [markdown]
-# The paper reports 145.7 dB, a figure like those of one long float32 sum: its error is rounding and nothing else.
-# Float64 has 29 more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps by about that much. Rounding
-# is relative, so the nearly black proposal of the untrained network is an easy case, noise a harder one, and the flat
+# The paper reports 145.7 dB, a figure like those of one long float32 sum over bicubic interpolation or noise: its error
+# is rounding and nothing else. Float64 has 29 more bits, $29 \cdot 6.02 \approx 175$ dB more, and PSNR(LR) indeed jumps
+# by about that much. Rounding is relative, so the nearly black proposal of the untrained network is an easy case, noise
+# a harder one, and the flat
 # 0.7 shows that 150 dB is what short sums *usually* reach, not what they guarantee.
 #
 # **Claim C1, its PD half**: PSNR(LR) at 8x with an untrained backbone, over images rendered at full size. At the
@@ -993,7 +994,7 @@ def idempotence_gap_solution(up, x):
 law_gap(idempotence_gap_solution)
 gap = idempotence_gap_solution(bilinear_up, x.double())
 print(
-    f"Correct. Bilinear upsampling moves a pixel of this photograph by up to {gap:.2f} each time it is applied again."
+    f"Correct. Bilinear upsampling moves a pixel of this photograph by up to {gap:.2f} when it is applied a second time."
 )
 
 # %% [markdown]

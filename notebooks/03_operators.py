@@ -493,8 +493,8 @@ with plot(1, 4, height=2.3) as axes:
 # border. Padding narrows and weakens the bad frame. Judged by the other bicubic, the error is everywhere.
 #
 # **Claim C2**, the time of CEM over the time of PD. The two, and the exact bicubic, are called in turn on one image and
-# one thread. On a CPU processor time counts, which leaves out most of what else the machine does; the shortest times are
-# compared.
+# one thread. On a CPU processor time counts, which leaves out most of what else the machine does; the shortest times
+# are compared.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 hr = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(seed)).to(device)
@@ -541,6 +541,9 @@ for name, guess in {"bicubic upsampling": upsampled, "flawed copy": x_r, "the ph
     before = "     -" if guess is photos else f"{psnr(guess, photos).mean():6.2f}"
     print(f"{name:26}{before}  {by_pd.mean():5.2f}   {by_bicubic.mean():5.2f}   difference {gain[name].mean():+.2f}")
     ceiling = by_pd.mean().item(), by_bicubic.mean().item()
+rounded = (bicubic(photos) * 255).round() / 255  # not clipped
+alone = psnr(enforce_consistency(photos, rounded, bicubic), photos).mean()
+print(f"{'the photograph, y rounded alone':42}{alone:8.2f}")
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 record(
@@ -557,7 +560,8 @@ record(
 
 # %% [markdown]
 # The right operator gains a little on a poor guess, more on a better one, and lifts the ceiling by a wide margin. What
-# still limits it is the rounding of $y$ to 8 bits.
+# still limits it is that $y$ was kept in 8 bits, rounded and, where bicubic overshoots, clipped: the last line has $y$
+# rounded alone.
 #
 # ### Which downsampler made these images?
 #
@@ -910,14 +914,16 @@ quiz("03")
 # %% [markdown]
 # ## Exercises
 #
-# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.
+# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded
+# away below each one.
 #
 # ### Exercise 1 — gray and small at once
 #
 # *★★ medium · about 10 minutes*
 #
-# Old photographs are low-resolution *and* gray: $y$ = the mean over each $s \times s$ block and over the three channels. Write the pseudo-inverse of the whole, $(N, 1, h, w) \to (N, 3, s h, s w)$. Colour and space are different axes. The check
-# compares with an SVD.
+# Old photographs are low-resolution *and* gray: $y$ = the mean over each $s \times s$ block and over the three
+# channels. Write the pseudo-inverse of the whole, $(N, 1, h, w) \to (N, 3, s h, s w)$. Colour and space are different
+# axes. The check compares with an SVD.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -965,14 +971,15 @@ old_law(old_pinv_solution)
 #
 # *★★★ hard · about 20 minutes*
 #
-# Now two maps on the *same* axes: pixels are lost (mask $m$), then blocks are averaged, lost pixels counting as zero: $A x = \mathrm{pool}(m \cdot x)$. A published system uses "replicate, then mask". The check shows how far that is
-# off; write the exact one. (The rows of $A$ do not overlap. What is the squared length of one? What if a block has lost all its pixels?)
+# Now two maps on the *same* axes: pixels are lost (mask $m$), then blocks are averaged, lost pixels counting as zero:
+# $A x = \mathrm{pool}(m \cdot x)$. A published system uses "replicate, then mask". The check shows how far that is off;
+# write the exact one. (The rows of $A$ do not overlap. What is the squared length of one? What if a block has lost all
+# its pixels?)
 #
 # <details><summary>Hint 1</summary>
 #
-# The row of $A$ that belongs to a block holds $m / s^2$ there and zeros elsewhere, so $A A^\top$
-# is diagonal. With the share $p$ of pixels kept in the block, the squared length of the row is
-# $p / s^2$.
+# The row of $A$ that belongs to a block holds $m / s^2$ there and zeros elsewhere, so $A A^\top$ is diagonal. With the
+# share $p$ of pixels kept in the block, the squared length of the row is $p / s^2$.
 #
 # </details>
 #
@@ -1019,12 +1026,12 @@ check_answer(lambda y, m, s: m * AveragePool(s).pinv(y), damaged_law)  # the pub
 #
 # *★★ medium · about 15 minutes*
 #
-# Write `round_to_sum(v, total)`: $(n,)$ floats whose sum is the integer `total` → integers with exactly this sum, each the floor or the ceiling of its $v_i$, as near to $v$ as possible.
+# Write `round_to_sum(v, total)`: $(n,)$ floats whose sum is the integer `total` → integers with exactly this sum, each
+# the floor or the ceiling of its $v_i$, as near to $v$ as possible.
 #
 # <details><summary>Hint 1</summary>
 #
-# Begin with all entries rounded down. How much is the sum then below `total`? Every entry may be
-# raised by 1, once.
+# Begin with all entries rounded down. How much is the sum then below `total`? Every entry may be raised by 1, once.
 #
 # </details>
 #
@@ -1089,7 +1096,8 @@ rounding_law(round_to_sum_solution)
 #   Together they cover colour, sensing, masks, every named resize and any kernel.
 # - Bicubic needs two thin matrices, at any size and scale; its singular values lie close together. Wide kernels erase
 #   frequencies; these are counted as invisible, in $A$ and $A^\dagger$ alike.
-# - CEM's 42 dB is a disagreement between two bicubics. Its own limits are the border and its time.
+# - CEM's 42 dB is what a disagreement between two bicubics gives, or a border left unpadded, and no fault of its
+#   algebra. Its own limits are the border and its time.
 # - Enforce consistency with the operator that made $y$; `identify_downsampler` finds it, if the witness is independent.
 # - Clip and round break consistency. $\operatorname{clip}(x_r + t)$ per block and the largest remainder restore it, to
 #   the last bit of the file.

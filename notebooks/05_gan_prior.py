@@ -58,7 +58,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
-from ganprior_null import AveragePool, consistency_db, enforce_consistency
+from ganprior_null import AveragePool, consistency_db, enforce_consistency, psnr
 from ganprior_null.data import PHOTOGRAPHS, faces, photographs, portrait
 from ganprior_null.images import from_signed, load_image, to_signed
 from ganprior_null.layers import Upsample
@@ -74,7 +74,7 @@ from ganprior_null.training.watch import SAMPLES
 from ganprior_null.weights import compare, convert_file, describe, load_checkpoint, load_discriminator, load_prior
 from ganprior_null.weights import load_stylegan2, load_weights, read_metadata, shipped, shipped_path
 from ganprior_null.weights import weights_path
-from ganprior_null.widgets import check_answer, panel, plot, show
+from ganprior_null.widgets import check_answer, panel, plot, show, table
 
 profile = profile_name(profile)
 cfg = lesson(profile)
@@ -153,14 +153,19 @@ show(
 worst = min(consistency_db(A, x_hat, y).item() for x_hat in results.values())
 print(f"PSNR(LR) of the four, the lowest: {f'{worst:.0f} dB' if worst < 120 else 'above 120 dB'}")
 
+# %% tags=["hide-input"] jupyter={"source_hidden": true}
+alone = {"no proposal, $A^\\dagger y$ alone": A.pinv(y)} | results
+table(["after the formula", "PSNR, dB"], [[name, f"{psnr(x_hat, x).item():.1f}"] for name, x_hat in alone.items()])
+
 # %% [markdown]
 # **Figure 5.2.** Four proposals, above, and what the formula makes of each, below. All four repaired pictures give
 # the blocks of $y$; only those that began as a face have a face in their null part, and it is somebody else's.
 #
 # All four in Figure 5.2 are equally true to $y$ (the block edges are what that costs, see lesson 02). They differ in
-# the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else.
-# Taking the best of many samples already helps; *searching* for it is lesson 06, *predicting* it from $y$ lessons 07
-# and 08. Both need to know what there is to steer.
+# the null part alone: noise fills it with noise, the prior with eyes, noses and hair, which belong to somebody else. In
+# PSNR none of them beats an empty null part, as the table says: the wrong nose is worse than none. Taking the best of
+# many samples helps little; *searching* for a better one is lesson 06, *predicting* it from $y$ lessons 07 and 08. Both
+# need to know what there is to steer.
 
 # %% [markdown]
 # ## 2. From $z$ to an image
@@ -233,10 +238,10 @@ with plot(1, 2, height=3.2) as panels:
 # $$W''_{oikl} = W'_{oikl} \Big/ \sqrt{\textstyle\sum_{ikl} {W'_{oikl}}^2 + 10^{-8}} . \tag{2}$$
 #
 # The last step, *demodulation*, makes every filter as long as every other again. If the inputs are independent with
-# variance 1, so are the outputs, whatever $s$ is: styles decide which channels are *mixed*, not how loud the result is.
-# Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the equalised
-# learning rate again; it cancels, except in the layers that write colours, which are not demodulated. (In training $b$
-# starts at 1, so styles begin around 1.)
+# variance 1, the outputs have variance 1, too, whatever $s$ is: styles decide which channels are *mixed*, not how loud
+# the result is. Without it one huge style would blow up all layers after it. $c = 1/\sqrt{\text{in} \cdot k^2}$ is the
+# equalised learning rate again; it cancels, except in the layers that write colours, which are not demodulated. (In
+# training $b$ starts at 1, so styles begin around 1.)
 
 
 # %%
@@ -585,7 +590,7 @@ print(f"shorter through W in {(lengths[:, 1] < lengths[:, 0]).sum().item()} of {
 # %% [markdown]
 # **Figure 5.12.** Two ways from one face to another: above through $\mathcal Z$, below straight through $\mathcal W$.
 # The ends are the same; see which way passes through faces that neither end resembles. The printed lengths are means
-# over many pairs.
+# over a few pairs.
 
 # %% [markdown]
 # A path that wanders through other faces is long. The mapping network was free to bend
@@ -692,11 +697,10 @@ show_scores(opinion)
 # of $D$ on one image is worth little.
 
 # %% [markdown]
-# Look first at the scatter: $D$ was trained to tell
-# two *distributions* apart, and its word on one image is worth little. Then compare the kinds with the printed
-# percentages: which damage does this $D$ notice, and which that you would call grave does it let pass? It had to learn
-# only what gave *this* $G$ away while it trained; of damage that $G$ never does, of drawings and of things it knows
-# nothing, and a high score there is no praise.
+# Look first at the scatter: $D$ was trained to tell two *distributions* apart, and its word on one image is worth
+# little. Then compare the kinds with the printed percentages: which damage does this $D$ notice, and which that you
+# would call grave does it let pass? It had to learn only what gave *this* $G$ away while it trained; of damage that $G$
+# never does, of drawings and of things it knows nothing, and a high score there is no praise.
 #
 # ### Try it
 #
@@ -1053,7 +1057,8 @@ show([tile for row in stages.values() for tile in row], titles, columns=6, heigh
 # %% [markdown]
 # **Figure 5.19.** Where the step leads: six codes of the shipped prior, which took the same step for hours, on
 # photographs; above each row, how many it had been shown. The last row is the shipped network; those above are from a
-# run of its settings and its seed, repeated for its beginning. See at which stage there is a head, and at which a person.
+# run of its settings and its seed, repeated for its beginning. See at which stage there is a head, and at which a
+# person.
 #
 # One of your own, on a folder of images; a stopped run goes on where it was:
 #
@@ -1261,13 +1266,15 @@ quiz("05")
 # %% [markdown]
 # ## Exercises
 #
-# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded away below each one.
+# Each stub ends in a check that says what is missing; nothing breaks while it is unsolved. The solutions are folded
+# away below each one.
 #
 # ### Exercise 1 — who steers what
 #
 # *★★ medium · about 15 minutes*
 #
-# Write `first_seen(layer)`: the side in pixels of the first stage whose features or colours change when $w_\text{layer}$ changes. Use the indices in `synthesis` of section 2. The check changes each layer's code and looks.
+# Write `first_seen(layer)`: the side in pixels of the first stage whose features or colours change when
+# $w_\text{layer}$ changes. Use the indices in `synthesis` of section 2. The check changes each layer's code and looks.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -1322,8 +1329,10 @@ print("Correct. Odd layers write the colours of one stage and steer the first co
 #
 # *★★★ hard · about 20 minutes*
 #
-# `modulated` builds one weight per image, which is slow. A style scales *input channels*, and demodulation scales *output channels*; both commute with the convolution's sums. Write `modulated_once(x, s, W)` with a single
-# call of `F.conv2d` for the whole batch: $x$ $(N, \text{in}, H, W)$, $s$ $(N, \text{in})$, $W$ $(\text{out}, \text{in}, 3, 3)$, without the factor $c$.
+# `modulated` builds one weight per image, which is slow. A style scales *input channels*, and demodulation scales
+# *output channels*; both commute with the convolution's sums. Write `modulated_once(x, s, W)` with a single call of
+# `F.conv2d` for the whole batch: $x$ $(N, \text{in}, H, W)$, $s$ $(N, \text{in})$, $W$ $(\text{out}, \text{in}, 3, 3)$,
+# without the factor $c$.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -1334,9 +1343,8 @@ print("Correct. Odd layers write the colours of one stage and steer the first co
 #
 # <details><summary>Hint 2</summary>
 #
-# What is left is to divide each output channel by its length,
-# $\sqrt{\sum_i s_i^2 \sum_{kl} W_{oikl}^2 + 10^{-8}}$: a matrix product of $s^2$,
-# $(N, \text{in})$, with `W.square().sum((2, 3)).T`.
+# What is left is to divide each output channel by its length, $\sqrt{\sum_i s_i^2 \sum_{kl} W_{oikl}^2 + 10^{-8}}$: a
+# matrix product of $s^2$, $(N, \text{in})$, with `W.square().sum((2, 3)).T`.
 #
 # </details>
 
@@ -1382,13 +1390,13 @@ print("Correct. This is how the library computes it.")
 #
 # *★★ medium · about 15 minutes*
 #
-# At some image let $p$ be the density of real images and $q$ that of generated ones. $D$'s share in (3) is $p \operatorname{softplus}(-s) + q \operatorname{softplus}(s)$. Derive the score $s$ that minimises it, and write `best_score(p, q)`. What score does a perfect $D$ give when $G$ is
-# perfect too?
+# At some image let $p$ be the density of real images and $q$ that of generated ones. $D$'s share in (3) is
+# $p \operatorname{softplus}(-s) + q \operatorname{softplus}(s)$. Derive the score $s$ that minimises it, and write
+# `best_score(p, q)`. What score does a perfect $D$ give when $G$ is perfect too?
 #
 # <details><summary>Hint 1</summary>
 #
-# The derivative of $\operatorname{softplus}(s)$ is $\sigma(s)$, that of
-# $\operatorname{softplus}(-s)$ is $-\sigma(-s)$.
+# The derivative of $\operatorname{softplus}(s)$ is $\sigma(s)$, that of $\operatorname{softplus}(-s)$ is $-\sigma(-s)$.
 #
 # </details>
 #

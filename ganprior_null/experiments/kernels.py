@@ -19,6 +19,7 @@ from ..checks import height_width
 from ..data import PHOTOGRAPHS, photograph
 from ..images import list_images, load_image, to_uint8
 from ..kernelgan import (
+    CUT,
     PUBLISHED,
     REPAIRED,
     KernelEstimate,
@@ -146,7 +147,9 @@ def evaluate_kernels(
             print(f"{case.name:24} seed {seed}  L1 {row['l1']:.3f}  converged {row['converged']}", flush=True)
     summary = summarise(run.history())
     if not recipe.published:  # whose start is random
-        summary["unsearched_l1_by_image"] = {case.name: unsearched_error(case, recipe, scale) for case in found}
+        starts = {case.name: unsearched(case, recipe, scale) for case in found}
+        summary["unsearched_l1_by_image"] = {name: error for name, (error, _) in starts.items()}
+        summary["unsearched_sr_psnr_by_image"] = {name: quality for name, (_, quality) in starts.items()}
     write_json(run.path / "summary.json", summary)
     return summary
 
@@ -174,10 +177,12 @@ def figures(estimate: KernelEstimate, case: Case, x: Tensor, y: Tensor) -> dict:
     return row | {"converged": estimate.converged, "reason": estimate.reason, "kernel": _rounded(kernel)}
 
 
-def unsearched_error(case: Case, recipe: Recipe, scale: int) -> float:
-    """L1 error of the recipe's start, finished as an estimate is: what is left of it is the search's doing."""
-    _, y = blurred(case, scale)
-    return kernel_error(unsearched_kernel(y[0], scale, recipe=recipe), case.kernel).l1
+def unsearched(case: Case, recipe: Recipe, scale: int) -> tuple[float, float]:
+    """(L1 error, PSNR of :func:`restored`) of the recipe's start, finished as an estimate is: more is the search's."""
+    x, y = blurred(case, scale)
+    kernel = unsearched_kernel(y[0], scale, recipe=recipe)
+    A = BlurDownsample(kernel, scale, height_width(x), rtol=CUT)
+    return kernel_error(kernel, case.kernel).l1, restored(A, x, y)
 
 
 def restored(A: LinearOperator, x: Tensor, y: Tensor) -> float:

@@ -33,7 +33,7 @@ CARD = """# {name}
 null space, lower row after (nothing chosen; the images themselves are not distributed).
 
     python -m ganprior_null restore --model {name} --out restored y.png
-    python -m ganprior_null restore --model {name} --out restored --downsample photograph.jpg
+    python -m ganprior_null restore --model {name} --out restored-photograph --downsample photograph.jpg
 
 The images must be framed as the sheet shows: one {subject} that fills the square.
 {seams}

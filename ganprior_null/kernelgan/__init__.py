@@ -1,6 +1,7 @@
 """KernelGAN: the blur kernel of a photograph, from the photograph alone (Bell-Kligler, Shocher and Irani 2019)."""
 
 from .duel import Snapshot as Snapshot
+from .estimate import CUT as CUT
 from .estimate import KernelEstimate as KernelEstimate
 from .estimate import estimate_kernel as estimate_kernel
 from .estimate import estimate_kernels as estimate_kernels

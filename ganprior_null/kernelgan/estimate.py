@@ -18,6 +18,7 @@ from .start import matched_gaussian
 BORDER = 10  # pixels not looked at along the image's sides: frames, compression, wrapped blur
 SUM = 0.02  # how far from 1 a kernel's sum may be before it is made to sum to 1
 APART = 0.3  # how far (L1) the searches of one estimate may end from their mean, on average
+CUT = 0.1  # share of the largest singular value below which an estimated kernel is taken to pass nothing
 MOVING = 0.2  # how much (L1) the kernel may still change between the last two snapshots
 
 
@@ -39,7 +40,7 @@ class KernelEstimate:
     stopped: bool  # by Ctrl-C
     apart: float  # mean L1 distance of the recipe's searches from their mean; 0 for one search
 
-    def operator(self, size: int | tuple[int, int], *, rtol: float = 0.1) -> BlurDownsample:
+    def operator(self, size: int | tuple[int, int], *, rtol: float = CUT) -> BlurDownsample:
         """A for HR images of this size, at the scale asked for.
 
         rtol: what an estimated kernel passes less of than this share of the most, it is taken to pass nothing of. The

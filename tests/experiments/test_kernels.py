@@ -35,14 +35,17 @@ def test_rows_and_summary(folder, tmp_path, capsys):
         assert row["sr_psnr_true"] > row["sr_psnr_bicubic"]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["median_l1"] == pytest.approx(statistics.median(row["l1"] for row in rows))
-    unsearched = summary.pop("unsearched_l1_by_image")
+    unsearched, quality = (summary.pop(f"unsearched_{name}_by_image") for name in ("l1", "sr_psnr"))
     assert summary == summarise(rows)
     for case in cases(images=folder):
-        _, y = blurred(case, 2)
+        x, y = blurred(case, 2)
         start = matched_gaussian(y[0, :, 10:-10, 10:-10].float())
         finished = centred(from_sharp(post_process(start, 40), 2))
         assert unsearched[case.name] == pytest.approx(kernel_error(finished, case.kernel).l1, abs=1e-4)
         assert unsearched[case.name] != pytest.approx(kernel_error(start, case.kernel).l1, abs=1e-4)  # the control
+        sizes = 2, tuple(x.shape[-2:])
+        assert quality[case.name] == pytest.approx(restored(BlurDownsample(finished, *sizes, rtol=0.1), x, y), abs=1e-2)
+        assert quality[case.name] < restored(BlurDownsample(case.kernel, *sizes), x, y)
 
 
 def test_what_is_there_is_not_computed_again_and_never_mixed(folder, tmp_path, capsys):
