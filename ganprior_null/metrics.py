@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .layers import FeatureNet64
 from .layers.features import EMBEDDING
 from .operators import LinearOperator
-from .operators.check import check_finite, check_image
+from .operators.check import check_finite, check_floating, check_image
 
 FEWEST_IMAGES = EMBEDDING + 1  # that fd_features64 needs for a covariance of full rank
 AT_ONCE = 64  # images that a feature network sees at a time
@@ -34,12 +34,16 @@ def psnr(x: Tensor, reference: Tensor) -> Tensor:
 def ssim(x: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity (Wang et al. 2004), 11 x 11 Gaussian window of sigma 1.5: -> (N,) float64 in [-1, 1].
 
+    The mean takes in a mirrored border, where Wang's program and scikit-image leave out the 5 pixels at each side that
+    the window does not fit: figures of small images differ from theirs in the third decimal.
+
     Raises ValueError for images smaller than the window.
 
     >>> x = torch.rand(2, 3, 32, 32)
     >>> ssim(x, x)
     tensor([1., 1.], dtype=torch.float64)
     """
+    check_image(x, "x")
     x, reference = _pair(x, reference)
     if min(x.shape[-2:]) < 2 * _HALF + 1:
         raise ValueError(f"SSIM needs images of at least 11 x 11 pixels, got {x.shape[-2]} x {x.shape[-1]}")
@@ -50,12 +54,14 @@ def ms_ssim(x: Tensor, reference: Tensor) -> Tensor:
     """Multi-scale SSIM (Wang et al. 2003): -> (N,) float64. Five scales from 161 pixels up.
 
     On smaller images the scales that fit are used, their weights made to sum to 1 (64 pixels: three scales); such
-    figures compare with one another, not with published ones.
+    figures compare with one another, not with published ones. The coarsest scale takes in a mirrored border, as
+    :func:`ssim` does, where Wang's program leaves the border out at every scale.
 
     >>> x = torch.rand(2, 3, 64, 64)
     >>> ms_ssim(x, x)
     tensor([1., 1.], dtype=torch.float64)
     """
+    check_image(x, "x")
     x, reference = _pair(x, reference)
     side = min(x.shape[-2:])
     if side < 2 * _HALF + 1:
@@ -111,6 +117,7 @@ def consistency_db(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
     >>> float(consistency_db(A, A.pinv(y), y)) > 140
     True
     """
+    check_floating(x, "x")  # double() would hide 8-bit levels
     return psnr(A(x.double()), y)
 
 
@@ -120,7 +127,8 @@ def comb(x: Tensor, *, period: int = 8) -> float:
 
     About 1 for photographs. A texture that repeats every ``period``, period / 2, ... pixels, as transposed convolutions
     and pixel shuffles leave it, raises the figure; blocks, whose steps sum to nothing over a block, lower it.
-    Raises ValueError for sides that are no multiple of 4 period: then the multiples have no frequencies beside them.
+    Raises ValueError for NaN and infinity, and for sides that are no multiple of 4 period: then the multiples have no
+    frequencies beside them.
     """
     return comb_of(comb_power(x, period=period).mean(0), period=period)
 
@@ -132,6 +140,7 @@ def comb_power(x: Tensor, *, period: int = 8) -> Tensor:
     check_image(x, "x")
     if any(side % (4 * period) for side in x.shape[-2:]):
         raise ValueError(f"the sides must be multiples of {4 * period}, got {x.shape[-2]} x {x.shape[-1]}")
+    check_finite(x, "x")
     powers = []
     for axis in (-2, -1):
         lines = x.double().transpose(axis, -1)
@@ -308,15 +317,15 @@ def numbered(people: Sequence) -> Tensor:
 
 @torch.no_grad()
 def embeddings(x: Tensor, network: nn.Module) -> Tensor:
-    """network(x), (N, D) float64, of images (N, 3, H, W), ``AT_ONCE`` at a time."""
-    return torch.cat([check_finite(network(some), "the features").double() for some in x.split(AT_ONCE)])
+    """network(x), (N, D) float64, of images (N, 3, H, W), ``AT_ONCE`` at a time, in the network's own precision."""
+    like = next(network.parameters(), x)  # a network may have none
+    return torch.cat([check_finite(network(some.to(like)), "the features").double() for some in x.split(AT_ONCE)])
 
 
 def _pair_embeddings(x: Tensor, reference: Tensor, network: nn.Module) -> tuple[Tensor, Tensor]:
-    """The embeddings of two sets of images, checked, in the network's own precision."""
+    """The embeddings of two sets of images, checked."""
     x, reference = _pair(x, reference)
-    like = next(network.parameters())
-    return embeddings(x.to(like), network), embeddings(reference.to(like), network)
+    return embeddings(x, network), embeddings(reference, network)
 
 
 def _full_rank(moments: Moments) -> Moments:
@@ -340,9 +349,9 @@ def _each(measure: Callable[[Tensor, Tensor], Tensor], x: Tensor, reference: Ten
 
 
 def _pair(x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    if x.ndim != 2:  # flat measurements (N, m) of Matrix count as one row of pixels each
-        check_image(x, "x")
-        check_image(reference, "reference")
+    check = check_floating if x.ndim == 2 else check_image  # flat measurements (N, m) of Matrix: a row of pixels each
+    check(x, "x")
+    check(reference, "reference")
     if x.shape != reference.shape:
         raise ValueError(f"the images differ in shape: {tuple(x.shape)} and {tuple(reference.shape)}")
     return check_finite(x.double(), "x"), check_finite(reference.double(), "reference")

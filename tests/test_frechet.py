@@ -125,6 +125,22 @@ def test_cosine_is_one_for_equals_and_per_image(network):
         cosine_similarity(x, y[:3], network)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_images_of_any_precision_are_seen_in_the_networks_own(network, dtype):
+    x, y = images(129).to(dtype), images(129, seed=1).to(dtype)
+    assert fd_features64(x, y, network) == fd_features64(x.float(), y.float(), network)
+    moments = feature_moments(x, network)
+    assert torch.equal(moments.covariance, feature_moments(x.float(), network).covariance)
+    conv = nn.Sequential(nn.Conv2d(3, 4, 32), nn.Flatten())
+    assert fid(x, y, conv) == fid(x.float(), y.float(), conv)
+
+
+def test_a_network_without_parameters_will_do():
+    x, y = images(3), images(3, seed=1)
+    expected = nn.functional.cosine_similarity(x.double().flatten(1), y.double().flatten(1))
+    torch.testing.assert_close(cosine_similarity(x, y, nn.Flatten()), expected)
+
+
 def test_perceptual_loss_is_the_mean_over_stages(network):
     x, reference = images(2).requires_grad_(), images(2, seed=1)
     loss = perceptual_loss(x, reference, network)

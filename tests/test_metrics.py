@@ -112,6 +112,22 @@ def test_flat_measurements_count_as_images():
     assert consistency_db(A, torch.ones(1, 4), torch.zeros(1, 2)).item() == 0.0
 
 
+def test_8_bit_levels_are_refused_where_they_would_be_cast():
+    levels = torch.full((1, 3, 16, 16), 255, dtype=torch.uint8)
+    with pytest.raises(TypeError, match=r"x must be floating point in \[0, 1\], got torch.uint8"):
+        consistency_db(AveragePool(8), levels, torch.ones(1, 3, 2, 2))
+    flat, good = levels.flatten(1), torch.ones(1, 768)
+    for pair, name in (((flat, good), "x"), ((good, flat), "reference")):
+        with pytest.raises(TypeError, match=f"^{name} must be floating point"):
+            psnr(*pair)
+
+
+@pytest.mark.parametrize("metric", [ssim, ms_ssim])
+def test_similarity_needs_images_not_flat_measurements(metric):
+    with pytest.raises(ValueError, match=r"x must have four axes \(N, C, H, W\), got shape \(32, 32\)"):
+        metric(torch.rand(32, 32), torch.rand(32, 32))
+
+
 @pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
 def test_bad_input(metric):
     good = torch.rand(1, 3, 32, 32)
@@ -137,6 +153,10 @@ def test_the_comb_of_noise_is_even_and_that_of_a_grid_is_not():
         assert comb(noise + 0.1 * grid) > 1.2
     with pytest.raises(ValueError, match="multiples of 32, got 48 x 64"):
         comb(noise[..., :48, :])
+    for bad in (float("nan"), float("inf")):
+        noise[0, 0, 0, 0] = bad
+        with pytest.raises(ValueError, match="x holds 1 NaN or infinite values"):
+            comb(noise)
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])

@@ -26,7 +26,7 @@ def to_uint8_consistent(x: Tensor, y: Tensor, factor: int) -> Tensor:
     >>> int(q.sum())  # four pixels of the mean 100
     400
     """
-    levels = _levels(y)
+    levels = levels_of(y)
     check_pair(x, levels / 255, factor)  # before x becomes float64, which would hide an integer image
     blocks = to_blocks(255 * project_box(x.detach().double(), levels / 255, factor), factor)
     down = blocks.floor()
@@ -38,7 +38,7 @@ def to_uint8_consistent(x: Tensor, y: Tensor, factor: int) -> Tensor:
     return from_blocks(down + up, factor).to(torch.uint8)
 
 
-def _levels(y: Tensor) -> Tensor:
+def levels_of(y: Tensor) -> Tensor:
     """8-bit y, as uint8 or as float -> its levels 0 to 255, float64."""
     if y.dtype == torch.uint8:
         return y.double()

@@ -149,14 +149,24 @@ def save_image(x: Tensor, path: str | os.PathLike) -> Path:
     .png, .bmp and .tif keep every level; .jpg and .webp are lossy, and no longer consistent with anything.
 
     Written whole or not at all, so that a full disk or a broken run leaves no half file. Raises ValueError for other
-    shapes, other suffixes, NaN, and OSError, naming the file, when it cannot be written.
+    shapes, other suffixes, NaN, and OSError, naming the file, when it cannot be written, or its format does not hold as
+    many pixels.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{printable(path.name)}: the suffix must be one of {', '.join(SUFFIXES)}")
+    return write(path, _encoded(_pil(x), Image.registered_extensions()[path.suffix.lower()], printable(str(path))))
+
+
+def _encoded(image: Image.Image, form: str, shown: str) -> bytes:
+    """The bytes of a file of this format, which messages call ``shown``."""
     buffer = io.BytesIO()
-    _pil(x).save(buffer, format=Image.registered_extensions()[path.suffix.lower()])
-    return write(path, buffer.getvalue())
+    try:
+        image.save(buffer, format=form)
+    except (OSError, ValueError) as error:  # Pillow's own, of whichever kind
+        size = f"{image.width} x {image.height} pixels"
+        raise OSError(f"{shown}: {size} cannot be written as {form} ({error}); .png holds larger images") from error
+    return buffer.getvalue()
 
 
 def png_bytes(x: Tensor) -> bytes:
@@ -221,5 +231,7 @@ def _pil(x: Tensor) -> Image.Image:
         x = x[0]
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise ValueError(f"an image to save must be (1, C, H, W) or (C, H, W), C = 1 or 3, got {tuple(x.shape)}")
+    if not x.numel():
+        raise ValueError(f"an image to save must have pixels, got shape {tuple(x.shape)}")
     pixels = to_uint8(x.detach().cpu()).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if x.shape[0] == 1 else pixels)

@@ -187,12 +187,12 @@ def check_image(image: Tensor, crop: int) -> Tensor:
     low, high = image.min().item(), image.max().item()
     if low < -0.01 or high > 1.01:  # a little under- and overshoot is what linear downsampling leaves
         raise ValueError(f"the image must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
-    if low == high:
-        raise ValueError(f"the image is constant ({low:.4g}): it tells nothing of its blur")
-    if image.shape[0] == 4:
-        warnings.warn("RGBA image: the alpha channel is dropped", stacklevel=4)
     h, w = (side - 2 * BORDER - side % 2 for side in image.shape[-2:])
     inner = image[:3, BORDER : BORDER + h, BORDER : BORDER + w].float()
+    if inner.min() == inner.max():
+        raise ValueError(f"the image is constant ({inner.max():.4g}) but for its border: it tells nothing of its blur")
+    if image.shape[0] == 4:
+        warnings.warn("RGBA image: the alpha channel is dropped", stacklevel=4)
     return inner.expand(3, -1, -1).clone()
 
 

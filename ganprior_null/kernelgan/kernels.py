@@ -22,8 +22,11 @@ class KernelError(NamedTuple):
 
 
 def drop_small(k: Tensor, kept: int = KEPT) -> Tensor:
-    """max(k - t, 0) made to sum to 1, t = 3/4 of the (kept + 1)-th largest weight. Weights above t sink, too."""
-    t = 0.75 * k.flatten().sort().values[-kept - 1]
+    """max(k - t, 0) made to sum to 1, t = 3/4 of the (kept + 1)-th largest weight. Weights above t sink, too.
+
+    A kernel of no more weights than are kept keeps all.
+    """
+    t = 0.75 * k.flatten().sort().values[-kept - 1] if k.numel() > kept else 0.0
     k = (k - t).clamp_min(0)
     return k / k.sum()
 

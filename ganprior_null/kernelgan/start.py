@@ -24,8 +24,10 @@ def matched_gaussian(image: Tensor, side: int = 13) -> Tensor:
     """(3, H, W) -> (side, side) float64, sum 1: where the generator starts.
 
     Minimises the variance of the log ratio of the two covariances along the principal components of y's patches;
-    a common factor, which is contrast, is free.
+    a common factor, which is contrast, is free. Raises ValueError for a constant image.
     """
+    if image.min() == image.max():
+        raise ValueError(f"the image is constant ({image.max():.4g}): it tells nothing of its blur")
     r = autocovariance(image.double())
     variances, components = torch.linalg.eigh(_patch_covariance(r))
     varying = components.sum(0).abs() < 1  # all but the constant, whose sum is 7 and whose variance is taken out

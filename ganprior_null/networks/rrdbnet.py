@@ -50,7 +50,12 @@ class RRDBNet(Staged):
         return self.conv_last(F.leaky_relu(self.conv_hr(x), SLOPE))
 
     def stages(self) -> list[Stage]:
-        """:meth:`forward` at 4x in steps, block by block; between them stand (first features | x), (N, 2C, h, w)."""
+        """:meth:`forward` in steps, block by block; between them stand (first features | x), (N, 2C, h, w).
+
+        Raises ValueError below 4x: folding y is no stage.
+        """
+        if self.fold > 1:
+            raise ValueError(f"an RRDBNet of factor {self.factor} folds y first and runs only whole: call network(y)")
         parts, C = self.features, self.conv_hr.in_channels
 
         def start(y: Tensor) -> Tensor:
@@ -62,5 +67,6 @@ class RRDBNet(Staged):
         def end(v: Tensor) -> Tensor:
             return v[:, :C] + parts.conv_body(v[:, C:])
 
+        upsample = Stage(self.upsample, self.factor, 2, 4 * self.factor**2 * C)
         blocks = [Stage(partial(step, block=block), 1, 15, 16 * C) for block in parts.body]  # 3 x 5 convolutions each
-        return [Stage(start, 1, 1, 4 * C), *blocks, Stage(end, 1, 1, 4 * C), Stage(self.upsample, 4, 2, 64 * C)]
+        return [Stage(start, 1, 1, 4 * C), *blocks, Stage(end, 1, 1, 4 * C), upsample]

@@ -33,7 +33,7 @@ class Staged(nn.Module):
         raise NotImplementedError
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def enlarge(network: Staged, y: Tensor, *, memory_gb: float = 1.5, progress: bool = False) -> Tensor:
     """network(y) for y (1, 3, h, w) of any size, equal up to the rounding of float32, in tiles of bounded memory.
 
@@ -44,7 +44,8 @@ def enlarge(network: Staged, y: Tensor, *, memory_gb: float = 1.5, progress: boo
     pixels see (a checkpoint by way of spandrel) is cut with a fixed overlap, and is nearly equal.
 
     Where even that memory cannot be had, the tiles get smaller, and a line says so. progress: show a bar. Raises
-    ValueError for a y that is no single picture and as :func:`check_memory`, RuntimeError when tiles of 16 pixels do
+    ValueError for a y that is no single picture, for a network whose stages make other sizes than they say, and as
+    :func:`check_memory`, RuntimeError when tiles of 16 pixels do
     not fit either.
 
     >>> network, y = networks.load_network("bicubic-x4"), torch.rand(1, 3, 20, 30)
@@ -102,7 +103,13 @@ def _tile(stage: Stage, v: Tensor, rows: slice, columns: slice) -> Tensor:
     seen = v[..., top : min(rows.stop + stage.reach, h), left : min(columns.stop + stage.reach, w)]
     inner_rows = slice(rows.start - top, rows.stop - top)
     inner_columns = slice(columns.start - left, columns.stop - left)
-    return stage.function(seen)[..., _scaled(inner_rows, stage.factor), _scaled(inner_columns, stage.factor)]
+    made = stage.function(seen)
+    if made.shape[-2:] != (stage.factor * seen.shape[-2], stage.factor * seen.shape[-1]):
+        raise ValueError(
+            f"the network makes {tuple(made.shape[-2:])} of {tuple(seen.shape[-2:])} pixels, not {stage.factor} times "
+            "as many a side, as its stages say"
+        )
+    return made[..., _scaled(inner_rows, stage.factor), _scaled(inner_columns, stage.factor)]
 
 
 def _cuts(h: int, w: int, side: int) -> Iterator[tuple[slice, slice]]:

@@ -70,6 +70,9 @@ class CEM(nn.Module):
         x_r = in_finer_dtype(x_r, y)
         check_sides(x_r, "x_r", self.size)
         check_sides(y, "y", self.lr_size)
+        if y.shape[:2] != x_r.shape[:2]:  # their difference would broadcast
+            expected = (*x_r.shape[:2], *self.lr_size)
+            raise ValueError(f"y has shape {tuple(y.shape)}, but A maps x_r of shape {tuple(x_r.shape)} to {expected}")
         m = self.margin if self.pad else 0
         x, y = _repeat_border(x_r, m * self.factor, m * self.factor), _repeat_border(y, m, m)
         x = x + self.upscale(self.filter(check_finite(y - self.downscale(x), "y - A x_r")))

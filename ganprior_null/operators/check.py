@@ -71,11 +71,16 @@ def full_precision(v: Tensor) -> torch.autocast:
     return torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False)
 
 
+def check_count(value: int, what: str) -> int:
+    """Return value; ValueError unless it is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{what} must be an integer of at least 1, got {value!r}")
+    return value
+
+
 def check_factor(factor: int) -> int:
     """Return factor; ValueError unless it is an integer of at least 1."""
-    if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
-        raise ValueError(f"factor must be an integer of at least 1, got {factor!r}")
-    return factor
+    return check_count(factor, "factor")
 
 
 def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -110,20 +115,23 @@ def check_kernel(kernel: Tensor) -> Tensor:
 def dottest(A, in_shape: tuple[int, ...], *, trials: int = 3, seed: int = 0) -> float:
     r"""Largest relative gap of :math:`\langle A x, y\rangle = \langle x, A^\top y\rangle` over random pairs, float64.
 
-    in_shape: shape of one x without the batch axis, e.g. ``(3, 32, 32)``. An exact adjoint gives about 1e-16.
+    in_shape: shape of one x without the batch axis, e.g. ``(3, 32, 32)``. An exact adjoint gives about 1e-16, values
+    that are not finite give NaN. Raises ValueError when A.adjoint(y) does not have the shape of x, and for trials < 1.
 
     >>> dottest(AveragePool(4), (3, 16, 16)) < 1e-12
     True
     """
     generator = torch.Generator().manual_seed(seed)
-    gap = 0.0
-    for _ in range(trials):
+    gaps = []
+    for _ in range(check_count(trials, "trials")):
         x = torch.randn(1, *in_shape, dtype=torch.float64, generator=generator)
         Ax = A(x)
         y = torch.randn(Ax.shape, dtype=torch.float64, generator=generator)
-        forth, back = (Ax * y).sum(), (x * A.adjoint(y)).sum()
-        gap = max(gap, float((forth - back).abs() / (Ax.norm() * y.norm()).clamp_min(1e-300)))
-    return gap
+        back = A.adjoint(y)
+        if back.shape != x.shape:  # their product would broadcast
+            raise ValueError(f"A.adjoint(y) has shape {tuple(back.shape)}, but A maps x of shape {tuple(x.shape)} to y")
+        gaps.append(((Ax * y).sum() - (x * back).sum()).abs() / (Ax.norm() * y.norm()).clamp_min(1e-300))
+    return float(torch.stack(gaps).max())  # NaN, if one is
 
 
 def as_matrix(A, in_shape: tuple[int, ...], *, batch: int = 256) -> Tensor:

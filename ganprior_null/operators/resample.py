@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from .check import check_count
+
 KERNELS = ("nearest", "box", "bilinear", "bicubic", "lanczos3")
 RADIUS = {"bilinear": 1, "bicubic": 2, "lanczos3": 3}  # where the kernel ends, in its own units
 
@@ -18,17 +20,24 @@ def cubic(t: Tensor, a: float) -> Tensor:
 
 
 def resample_matrix(n_hr: int, n_lr: int, kernel: str = "bicubic", antialias: bool = True) -> Tensor:
-    """The (n_lr, n_hr) float64 matrix of a one-dimensional resize; its rows sum to 1.
+    """The (n_lr, n_hr) float64 matrix of a one-dimensional resize, either way; its rows sum to 1.
 
     LR pixel i sits at the centre of its cell, HR coordinate (i + 1/2) n_hr / n_lr, as in torch, PIL, MATLAB and
     average pooling. ``antialias`` widens the kernel by n_hr / n_lr; weights that fall outside the image are dropped and
-    the row is made to sum to 1 (torch, PIL; MATLAB reflects the image instead, so border rows differ). Without it the
-    kernel keeps its width, taps outside repeat the border pixel and the cubic has a = -0.75 (torch, OpenCV).
+    the row is made to sum to 1 (torch, PIL; MATLAB reflects the image instead, so border rows differ). Enlarging does
+    not narrow it. Without ``antialias`` the kernel keeps its width, taps outside repeat the border pixel and the cubic
+    has a = -0.75 (torch, OpenCV).
 
     ``box`` weighs every HR pixel by its overlap with the cell: average pooling for any ratio. ``nearest`` keeps the
     pixel at the centre of the cell (the one after it, when the centre lies between two); it has no antialiased form,
     which would be ``box``, and ``box`` without antialiasing is ``nearest``.
+
+    Raises ValueError for another kernel, and for sides that are no integers of at least 1.
     """
+    check_count(n_hr, "n_hr")
+    check_count(n_lr, "n_lr")
+    if kernel not in KERNELS:
+        raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
     scale = n_hr / n_lr
     cell = torch.arange(n_lr, dtype=torch.float64)[:, None]  # (n_lr, 1)
     if kernel == "nearest" or (kernel == "box" and not antialias):
@@ -39,7 +48,7 @@ def resample_matrix(n_hr: int, n_lr: int, kernel: str = "bicubic", antialias: bo
         left, right = cell * n_hr / n_lr, (cell + 1) * n_hr / n_lr
         weights = (torch.minimum(pixel + 1, right) - torch.maximum(pixel.double(), left)).clamp_min(0)
     else:
-        stretch, a = (scale, -0.5) if antialias else (1.0, -0.75)
+        stretch, a = (max(scale, 1.0), -0.5) if antialias else (1.0, -0.75)
         reach = RADIUS[kernel] * stretch
         pixel = ((cell + 0.5) * scale - reach).floor().long() + torch.arange(2 * math.ceil(reach) + 1)
         weights = _profile(kernel, (pixel + 0.5 - (cell + 0.5) * scale) / stretch, a)

@@ -117,10 +117,13 @@ def minibatch_stddev(x: Tensor, group: int | None = GROUP) -> Tensor:
     The standard deviation over the group, sqrt(var + 1e-8), is averaged over channels and pixels to one number a group
     (Karras et al. 2018, Sec. 3). A group has G images, the largest divisor of N that is at most ``group`` (None: N);
     image i belongs to group i mod (N / G). Peers demand N <= 4 or N a multiple of 4, where this is the same; a prime
-    N > 4 has groups of one, whose statistic is the constant 1e-4.
+    N > 4 has groups of one, whose statistic is the constant 1e-4. Raises ValueError for a group below 1.
     """
     n, c, h, w = x.shape
-    group = max(g for g in range(1, (group or n) + 1) if n % g == 0)
+    most = max(n, 1) if group is None else group
+    if most < 1:
+        raise ValueError(f"a group must have at least 1 image, got {group}")
+    group = max(g for g in range(1, most + 1) if n % g == 0)
     y = x.reshape(group, n // group, c, h, w)  # (G, N/G, C, H, W)
     std = torch.sqrt(y.var(0, unbiased=False) + 1e-8)  # (N/G, C, H, W)
     feature = std.mean((1, 2, 3)).repeat(group).view(n, 1, 1, 1).expand(n, 1, h, w)

@@ -39,4 +39,6 @@ class ESRGAN(Restorer):
     def prepare(self, y: Tensor) -> Tensor:
         """What the network sees of y: the same image, channels-last inside."""
         check_sides(y, "y", (self.in_size, self.in_size))
+        if y.ndim != 4 or y.shape[1] != 3:
+            raise ValueError(f"y must be (N, 3, {self.in_size}, {self.in_size}), got {tuple(y.shape)}")
         return check_finite(y, "y").contiguous(memory_format=torch.channels_last)

@@ -83,7 +83,7 @@ class GFPGANNetwork(PriorNetwork):
             skips.append(f)  # (N, C, r, r) for r = R/2, ..., 4
         f = self.final_conv(f)  # (N, C, 4, 4)
         code = self.final_linear(f.flatten(1))
-        w_plus = self.bank.mapping(code) if self.one_code else code.view(len(y), -1, self.bank.style_dim)
+        w_plus = self.bank.mapping(code) if self.one_code else code.view(len(y), self.bank.latents, self.bank.style_dim)
         conditions, features = [], []
         for i, block in enumerate(self.conv_body_up):
             f = block(f + skips.pop())  # (N, C, r, r) for r = 8, ..., R

@@ -46,7 +46,8 @@ def enforce_noisy(x_r: Tensor, y: Tensor, A: LinearOperator, sigma: float | Tens
     sigma: one number, or one per image (N,). None estimates it from r by :func:`estimate_sigma`; the result says it.
     The derivation takes n and x_r to be independent: x_r was not fitted to this very noise.
 
-    Raises ValueError for a negative or non-finite sigma, and when sigma is None but y is no image without holes.
+    Raises ValueError for a sigma that is negative, not finite or of another shape, and when sigma is None but y is no
+    image without holes.
 
     >>> A, x = AveragePool(4), torch.rand(1, 3, 32, 32)
     >>> found = enforce_noisy(torch.zeros_like(x), A(x), A, sigma=0.0)
@@ -61,9 +62,7 @@ def enforce_noisy(x_r: Tensor, y: Tensor, A: LinearOperator, sigma: float | Tens
         sigma = estimate_sigma(r.detach())
     d = A.pinv(r)
     energy = at_least_single(d).flatten(1).square().sum(1)
-    sigma = torch.as_tensor(sigma, dtype=energy.dtype, device=r.device).expand(len(r))
-    if holds((torch.isfinite(sigma) & (sigma >= 0)).all()) is False:
-        raise ValueError(f"sigma must be finite and at least 0, got {sigma.tolist()}")
+    sigma = _per_image(sigma, energy)
     v = energy / trace - sigma**2 * (1 + 3 * epsilon)
     v = v.clamp_min(torch.finfo(v.dtype).tiny)  # not 0: without noise y is to be trusted, whatever v
     kappa = v / (v + sigma**2)
@@ -89,17 +88,36 @@ def estimate_sigma(r: Tensor) -> Tensor:
     return detail.abs().flatten(1).median(dim=1).values / 0.6745
 
 
+def _per_image(sigma: float | Tensor, energy: Tensor) -> Tensor:
+    """sigma in the shape (N,) and the dtype of energy; ValueError for other shapes, below 0, NaN and infinity."""
+    sigma = torch.as_tensor(sigma, dtype=energy.dtype, device=energy.device)
+    if sigma.shape not in ((), (1,), energy.shape):
+        raise ValueError(f"sigma must be one number, or (N,) with N = {len(energy)}, got shape {tuple(sigma.shape)}")
+    sigma = sigma.expand(len(energy))
+    if holds((torch.isfinite(sigma) & (sigma >= 0)).all()) is False:
+        raise ValueError(f"sigma must be finite and at least 0, got {sigma.tolist()}")
+    return sigma
+
+
 def _pinv_energy(A: LinearOperator, y: Tensor) -> tuple[float, float, bool]:
     """tr M, sqrt(2 tr M^2) / tr M, and whether A leaves parts of y empty, for M = (A^+)^T A^+; y gives the shape.
 
     tr M = |A^+|_F^2 is the energy of A^+ n for unit noise n, 2 tr M^2 its variance. Estimated with one vector g of +-1
     (Hutchinson 1989): tr M = g^T M g, tr M^2 = |M g|^2, where M g is the transpose of A^+ applied to A^+ g. Exact where
-    M is diagonal (pooling, masks, gray), else off by about one epsilon.
+    M is diagonal (pooling, masks, gray), else off by about one epsilon. A A^+ g is 0 where A leaves y empty; elsewhere
+    it may come near 0 by chance, but hardly for two g.
     """
-    generator = torch.Generator().manual_seed(0)
     with torch.inference_mode(False):
-        g = (torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2 - 1).to(at_least_single(y))
-        image, transposed = torch.func.vjp(A.pinv, g)[:2]  # a third, auxiliary output was not asked for
+        image, transposed = torch.func.vjp(A.pinv, _signs(y, 0))[:2]  # a third, auxiliary output was not asked for
         (Mg,) = transposed(image)
     trace, square = float(image.square().sum()), float(Mg.square().sum())
-    return trace, (2 * square) ** 0.5 / trace, bool((A(image).abs() < 1e-6).any())
+    empty = A(image).abs() < 1e-6
+    if empty.any():
+        empty &= A(A.pinv(_signs(y, 1))).abs() < 1e-6
+    return trace, (2 * square) ** 0.5 / trace, bool(empty.any())
+
+
+def _signs(y: Tensor, seed: int) -> Tensor:
+    """(1, ...) of +-1, shaped as one image of y."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.randint(0, 2, (1, *y.shape[1:]), generator=generator) * 2 - 1).to(at_least_single(y))

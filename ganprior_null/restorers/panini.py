@@ -164,4 +164,6 @@ class MixingMasks(nn.Module):
 
     def forward(self, v: Tensor) -> list[Tensor]:
         pairs = self.mapping(v).split([2 * width for width in self.widths], dim=1)
-        return [pair.view(len(v), 2, -1, 1, 1).softmax(1)[:, 0] for pair in pairs]
+        return [
+            pair.view(len(v), 2, width, 1, 1).softmax(1)[:, 0] for pair, width in zip(pairs, self.widths, strict=True)
+        ]

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..checks import height_width
 from ..images import dykstra_box, from_uint8, to_uint8, to_uint8_consistent
+from ..images.eight_bit import levels_of
 from ..metrics import consistency_db
 from ..networks import enlarge
 from ..networks.stages import Staged
@@ -44,8 +45,9 @@ def restore_picture(
     network: of :func:`~ganprior_null.networks.load_network`. operator: what made y, a name of ``identify.NAMES``, an
     operator of ours, or "auto": the network's own answer is asked, which tells as far as its authors knew. noise: the
     standard deviation of white noise in y, or "auto", estimated; y is then followed only as far as it can be trusted.
-    Raises ValueError for an unknown name, an operator that does not make y's size out of the result's, a y that is no
-    RGB picture, and as :func:`check_noise`.
+    Raises TypeError for an operator that is none; ValueError for an unknown name, an operator that does not make y's
+    size out of the result's, a y that is no RGB picture or, for averages, none of 8 bits, and as
+    :func:`check_noise`.
 
     >>> network, y = networks.load_network("bicubic-x4"), torch.full((1, 3, 16, 16), 0.4)
     >>> found = restorers.restore_picture(network, y, "average")
@@ -54,7 +56,11 @@ def restore_picture(
     """
     if isinstance(operator, str) and operator != "auto":
         downsampler(operator, (1, 1), (1, 1))  # an unknown name is refused before the work
+    if not isinstance(operator, str | LinearOperator):
+        raise TypeError(f"operator must be a name or an operator of ours, got {type(operator).__name__}")
     check_noise(noise)
+    if (operator == "average" or isinstance(operator, AveragePool)) and not noise:
+        levels_of(y)  # no 8 bits: refused now, not when the network has run
     x_r, warnings = enlarge(network, y, memory_gb=memory_gb, progress=progress), []
     if isinstance(operator, LinearOperator):
         A = operator

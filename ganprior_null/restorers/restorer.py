@@ -33,9 +33,9 @@ class Restorer(nn.Module):
         self.in_size: int = own.in_size if in_size is None else in_size
         self.out_size: int = own.out_size if out_size is None else out_size
 
-    def forward(self, y: Tensor, *code) -> Tensor:
-        """code: what the network takes beside y; PDN's takes z, a generator and noise."""
-        return from_signed(self.network(self.prepare(y), *code))
+    def forward(self, y: Tensor, *code, **named) -> Tensor:
+        """code, named: what the network takes beside y; PDN's takes z, generator and noise."""
+        return from_signed(self.network(self.prepare(y), *code, **named))
 
     def prepare(self, y: Tensor) -> Tensor:
         """What the network sees of y: the same image in [-1, 1]."""

@@ -113,8 +113,9 @@ def singan(
     doubled every four, 128 at most. progress: called with (scale, scales) before each scale. One random sample; the
     global random state, from which the first weights are drawn, is left as it was.
 
-    Raises TypeError for an integer image; ValueError for NaN, for another shape, for sides below 11 pixels, which is
-    what a discriminator sees, and for a factor below 2.
+    Half precision is trained in float32. Raises TypeError for an integer image; ValueError for NaN, for another shape,
+    for sides below 11 pixels, which is what a discriminator sees, for a factor below 2, and for less than one step or
+    channel.
 
     >>> found = singan(torch.rand(1, 3, 16, 16), 2, steps=1)  # 2000 in earnest
     >>> found.x.shape
@@ -125,8 +126,12 @@ def singan(
         raise ValueError(f"SinGAN takes one RGB image, (1, 3, h, w) of at least 11 pixels, got {tuple(y.shape)}")
     if check_factor(factor) < 2:
         raise ValueError(f"factor must be at least 2, got {factor}")
+    for name, count in {"steps": steps, "width": width}.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
+    y = y.to(torch.promote_types(y.dtype, torch.float32))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # all draws are the processor's; torch.manual_seed sets GPUs' too
         scales, errors = train(to_signed(check_finite(y, "y")), steps=steps, width=width, progress=progress)
         x = super_resolve(scales[-1], factor)
     return SinGANResult(from_signed(x), scales, errors)

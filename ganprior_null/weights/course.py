@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import safetensors
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..networks.rrdbnet import RRDBNet
@@ -275,7 +276,7 @@ def _kind(path: Path) -> str:
     try:
         about = read_metadata(path)
     except Exception as error:  # safetensors' own, or the disk's
-        return f"cannot be read ({error})"
+        return f"cannot be read ({error.__cause__ or error})"
     config = about.get("config") or about
     model, size = about.get("model", "weights"), config.get("size") or config.get("out_size")
     if not size:
@@ -286,11 +287,19 @@ def _kind(path: Path) -> str:
 def read_metadata(path: str | os.PathLike) -> dict:
     """What :func:`~ganprior_null.weights.save_weights` stored beside the tensors; values that are JSON are parsed.
 
+    Raises FileNotFoundError, and ValueError for a file that is no safetensors, such as one of torch's.
+
     >>> weights.read_metadata(weights.shipped_path("faces64"))["model"]
     'StyleGAN2'
     """
-    with safetensors.safe_open(path, framework="pt") as file:
-        return {key: _parsed(text) for key, text in (file.metadata() or {}).items()}
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {key: _parsed(text) for key, text in (file.metadata() or {}).items()}
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is no readable safetensors file ({error}); of a torch checkpoint "
+            "`ganprior-null convert LAYOUT FILE --name NAME` makes one"
+        ) from error
 
 
 def _parsed(text: str):

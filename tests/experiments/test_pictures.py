@@ -98,6 +98,15 @@ def test_noise_is_not_copied(large, tmp_path, capsys):
     assert error["softened"] < error["followed"]
 
 
+def test_what_cannot_be_is_refused_before_the_network_runs(monkeypatch):
+    monkeypatch.setattr("ganprior_null.restorers.pictures.enlarge", lambda *a, **k: pytest.fail("the network ran"))
+    net, y = load_network("bicubic-x4"), torch.rand(1, 3, 16, 16)
+    with pytest.raises(ValueError, match="y is not an 8-bit image"):
+        restore_picture(net, y, "average")
+    with pytest.raises(TypeError, match="a name or an operator of ours, got NoneType"):
+        restore_picture(net, y, None)
+
+
 def test_one_pixel_is_a_picture_too(tmp_path, capsys):
     file = save_image(torch.full((3, 1, 2), 0.5), tmp_path / "dot.png")
     assert restore(tmp_path / "out", file) == 0

@@ -15,6 +15,7 @@ from ganprior_null.kernelgan import (
     estimate_kernels,
     gaussian_kernel,
     kernel_error,
+    matched_gaussian,
     post_process,
 )
 from ganprior_null.operators import sampling_phase
@@ -166,11 +167,14 @@ def test_bad_images_are_refused(image, error, message):
         estimate_kernel(bad(image), recipe=QUICK, progress=False)
 
 
-def test_an_image_flat_but_for_its_border_is_refused():
+@pytest.mark.parametrize("recipe", [QUICK, REPAIRED])
+def test_an_image_flat_but_for_its_border_is_refused(recipe):
     image = torch.full((3, 96, 96), 0.5)
-    image[:, :4] = 1
-    with pytest.raises(ValueError, match="constant image tells nothing"):
-        estimate_kernel(image, recipe=QUICK, progress=False)
+    image[:, :10] = image[:, -10:] = 0
+    with pytest.raises(ValueError, match=r"constant \(0.5\) but for its border"):
+        estimate_kernel(image, recipe=recipe, progress=False)
+    with pytest.raises(ValueError, match=r"constant \(0.5\): it tells nothing"):
+        matched_gaussian(image[:, 10:-10])
 
 
 @pytest.mark.parametrize("scale", [1, 3, 8, 2.5, True, "2"])

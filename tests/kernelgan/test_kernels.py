@@ -13,6 +13,7 @@ from ganprior_null.kernelgan import (
     post_process,
     random_kernel,
 )
+from ganprior_null.kernelgan.kernels import drop_small
 from ganprior_null.kernelgan.losses import cell_centre, centre_of_mass, centring, sparsity
 from ganprior_null.operators import sampling_phase
 
@@ -62,6 +63,12 @@ def test_centring_moves_by_fractions_and_keeps_the_sum():
 def test_post_processing_ends_with_sum_one():
     k = post_process(random_kernel(torch.Generator().manual_seed(3))[1:-1, 1:-1] * 1.3 + 0.001)
     assert abs(float(k.sum()) - 1) < 1e-9
+
+
+def test_a_kernel_of_few_weights_keeps_all():
+    k = gaussian_kernel((1.0, 1.0), side=5)
+    torch.testing.assert_close(drop_small(k), k / k.sum())
+    assert abs(float(post_process(k).sum()) - 1) < 1e-9
 
 
 def test_kernel_error_ignores_shift_and_scale_and_nothing_else():

@@ -88,6 +88,33 @@ def test_tiles_get_smaller_where_memory_ends(y, capsys):
         enlarge(Scarce(broken), y)
 
 
+@pytest.mark.parametrize("factor", [4, 8, 16])
+def test_an_esrgan_of_any_factor_is_whole_in_tiles(y, factor):
+    torch.manual_seed(0)
+    net = RRDBNet(4, 1, factor=factor).double().eval().requires_grad_(False)
+    small = y[..., :20, :24]
+    for memory in (1.5, 1e-9):
+        torch.testing.assert_close(enlarge(net, small, memory_gb=memory), net(small), rtol=0, atol=1e-11)
+
+
+def test_a_network_that_folds_y_or_lies_about_its_factor_is_refused(y):
+    with pytest.raises(ValueError, match=r"RRDBNet of factor 2 folds y first and runs only whole: call network\(y\)"):
+        enlarge(RRDBNet(4, 1, factor=2), y.float())
+    liar = network("srvgg")
+    told = [stage._replace(factor=2 * stage.factor) for stage in liar.stages()]
+    liar.stages = lambda: told
+    with pytest.raises(ValueError, match="of .* pixels, not .* times as many a side, as its stages say"):
+        enlarge(liar, y)
+
+
+def test_what_enlarge_makes_can_be_learnt_from_and_written_to(y):
+    x_r = enlarge(load_network("bicubic-x4"), y)
+    x_r.mul_(1.0)
+    weight = torch.ones(3, 3, 1, 1, dtype=x_r.dtype, requires_grad=True)
+    torch.nn.functional.conv2d(x_r, weight).mean().backward()
+    assert weight.grad is not None
+
+
 def test_one_picture_at_a_time(y):
     with pytest.raises(ValueError, match="one picture at a time"):
         enlarge(network("srvgg"), torch.cat([y, y]))

@@ -90,6 +90,9 @@ def test_bad_input():
         cem(x[..., :8], y)
     with pytest.raises(ValueError, match="y must be 8 x 8"):
         cem(x, x)
+    for other in (y[:, :1], y.expand(2, -1, -1, -1)):  # either would broadcast
+        with pytest.raises(ValueError, match=r"y has shape .*, but A maps x_r of shape .* to \(1, 3, 8, 8\)"):
+            cem(x, other)
     with pytest.raises(ValueError, match="NaN or infinite"):
         cem(x, y * float("nan"))
     with pytest.raises(TypeError, match="from_uint8"):

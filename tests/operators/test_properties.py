@@ -6,12 +6,21 @@ condition numbers (at most some hundreds here, 1e4 where a spectrum is cut).
 
 import copy
 import io
+import math
 import pickle
 
 import pytest
 import torch
 
-from ganprior_null import AveragePool, NullSpace, as_matrix, dottest, enforce_consistency, penrose_residuals
+from ganprior_null import (
+    AveragePool,
+    LinearOperator,
+    NullSpace,
+    as_matrix,
+    dottest,
+    enforce_consistency,
+    penrose_residuals,
+)
 
 from .cases import OPERATORS
 
@@ -206,3 +215,30 @@ def test_a_wrong_adjoint_is_noticed():
             return self.pinv(y)
 
     assert dottest(Wrong(2), (1, 4, 4)) > 1e-3
+
+
+@pytest.mark.parametrize("part", ["forward", "adjoint"])
+@pytest.mark.parametrize("trial", [0, 1, 2])
+def test_a_nan_is_no_passed_dot_test(part, trial):
+    A, factors = AveragePool(2), iter([math.nan if i == trial else 1 for i in range(3)])
+    exact = getattr(A, part)
+    setattr(A, part, lambda v: exact(v) * next(factors))
+    assert math.isnan(dottest(A, (1, 4, 4)))
+
+
+def test_an_adjoint_of_another_shape_is_refused_not_broadcast():
+    class Wrong(LinearOperator):
+        def forward(self, x):
+            return x.mean(1, keepdim=True)
+
+        def adjoint(self, y):
+            return y / 3
+
+    with pytest.raises(ValueError, match=r"has shape \(1, 1, 4, 4\), but A maps x of shape \(1, 3, 4, 4\) to y"):
+        dottest(Wrong(), (3, 4, 4))
+
+
+@pytest.mark.parametrize("trials", [0, -1, 1.5])
+def test_a_dot_test_of_no_trials_is_refused(trials):
+    with pytest.raises(ValueError, match=f"trials must be an integer of at least 1, got {trials}"):
+        dottest(AveragePool(2), (1, 4, 4), trials=trials)

@@ -43,6 +43,16 @@ def test_equals_torch_interpolate(kernel, antialias, size, factor):
     assert (A(x) - theirs).abs().max() < 1e-12  # float64; values of order 1
 
 
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("sides", [(4, 16), (16, 17), (13, 50), (1, 5), (9, 9)])
+def test_enlarging_equals_torch_interpolate(kernel, antialias, sides):
+    """Torch widens the kernel when it reduces, and does not narrow it when it enlarges."""
+    W, x = resample_matrix(*sides, kernel, antialias), images((3, sides[0], sides[0]))
+    theirs = F.interpolate(x, (sides[1], sides[1]), mode=kernel, antialias=antialias)
+    assert (W @ x @ W.T - theirs).abs().max() < 1e-12  # float64; values of order 1
+
+
 @pytest.mark.parametrize("size, factor", [((64, 48), 8), ((33, 50), 4), ((45, 30), 3)])
 def test_nearest_equals_torch_nearest_exact(size, factor):
     A, x = Resize(size, factor, "nearest"), images((3, *size))
@@ -96,8 +106,9 @@ def test_any_side_and_any_ratio(n_hr, factor, n_lr):
 def test_rows_of_every_kernel_sum_to_one():
     for kernel in ("nearest", "box", "bilinear", "bicubic", "lanczos3"):
         for antialias in (True, False):
-            W = resample_matrix(50, 13, kernel, antialias)
-            assert (W.sum(1) - 1).abs().max() < 1e-14, (kernel, antialias)
+            for sides in ((50, 13), (13, 50), (4, 16)):
+                W = resample_matrix(*sides, kernel, antialias)
+                assert (W.sum(1) - 1).abs().max() < 1e-14, (kernel, antialias, sides)
 
 
 @pytest.mark.parametrize("spread", ["uniform", "normal"])
@@ -140,6 +151,21 @@ def test_bad_sizes(size):
 def test_bad_factors(factor):
     with pytest.raises(ValueError, match="factor must be a number of at least 1"):
         Resize(16, factor)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((0, 4), "n_hr must be an integer of at least 1, got 0"),
+        ((16, 0), "n_lr must be an integer of at least 1, got 0"),
+        ((16, -4), "n_lr must be an integer of at least 1, got -4"),
+        ((16, 4.0), "n_lr must be an integer of at least 1, got 4.0"),
+        ((16, 4, "cubic"), "kernel must be one of nearest, box, bilinear, bicubic, lanczos3, got 'cubic'"),
+    ],
+)
+def test_bad_weights(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        resample_matrix(*arguments)
 
 
 def test_other_bad_input():

@@ -128,6 +128,12 @@ def test_minibatch_statistic_takes_any_batch(count):
         assert torch.allclose(y[i, 5], want.expand(4, 4), rtol=1e-12)
 
 
+def test_groups_of_the_minibatch_statistic():
+    assert minibatch_stddev(torch.rand(0, 5, 4, 4), None).shape == (0, 6, 4, 4)
+    with pytest.raises(ValueError, match="at least 1 image, got 0"):
+        minibatch_stddev(torch.rand(2, 5, 4, 4), 0)
+
+
 @pytest.mark.parametrize("count", [1, 3, 5, 6, 8])
 def test_any_batch_trains_the_discriminator(count):
     D = StyleGAN2Discriminator(8, WIDTHS).double()

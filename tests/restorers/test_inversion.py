@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganprior_null import AveragePool, StyleGAN2, dottest, penrose_residuals
+from ganprior_null import AveragePool, StyleGAN2, StyleGAN2Discriminator, dottest, penrose_residuals
 from ganprior_null.images import from_signed
 from ganprior_null.operators.pulse_bicubic import PulseBicubic
 from ganprior_null.restorers.inversion.dgp import FineTuning, dgp
@@ -143,6 +143,11 @@ def test_dgp_refuses(prior, y, options):
     ((name, value),) = options.items()
     with pytest.raises(ValueError, match=f"{name}.*{value}"):
         dgp(prior, small_discriminator(), y, A, progress=False, **options)
+
+
+def test_dgp_refuses_a_discriminator_of_another_size(prior, y):
+    with pytest.raises(ValueError, match=rf"discriminator looks at {2 * prior.size} pixels a side.* {prior.size}"):
+        dgp(prior, StyleGAN2Discriminator(2 * prior.size), y, A, progress=False)
 
 
 # --- DGP

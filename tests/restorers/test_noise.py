@@ -4,9 +4,21 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganprior_null import AveragePool, Grayscale, Inpaint, Matrix, Resize, enforce_consistency, enforce_noisy, psnr
+from ganprior_null import (
+    AveragePool,
+    BlurDownsample,
+    Grayscale,
+    Inpaint,
+    Matrix,
+    Resize,
+    enforce_consistency,
+    enforce_noisy,
+    psnr,
+)
 from ganprior_null.images import load_image
+from ganprior_null.kernelgan import gaussian_kernel
 from ganprior_null.restorers import estimate_sigma
+from ganprior_null.restorers.noise import _signs
 
 SIZE = 128
 
@@ -33,6 +45,12 @@ OPERATORS = {
     "bicubic": lambda: Resize(SIZE, 4),
     "bilinear": lambda: Resize(SIZE, 4, kernel="bilinear"),
 }
+
+
+def one_hole():
+    mask = torch.ones(SIZE, SIZE)
+    mask[3, 5] = 0
+    return mask
 
 
 def scene(A, sigma, n=4):
@@ -122,6 +140,14 @@ def test_estimate_ignores_smooth_content_and_counts_texture():
     assert estimate_sigma(checks) > 0.02
 
 
+def test_a_pixel_that_comes_near_zero_by_chance_is_no_hole():
+    """One of 36,300 values of A A^+ g is within 1e-6 of 0, of which none should be a hole: A leaves nothing empty."""
+    A, x = BlurDownsample(gaussian_kernel((4.0, 4.0)), 2, 220, rtol=0.1), torch.zeros(1, 3, 220, 220)
+    y = A(x) + 0.05 * randn(1, 3, 110, 110, seed=10).float()
+    assert (A(A.pinv(_signs(y, 0))).abs() < 1e-6).any()
+    assert enforce_noisy(x, y, A).sigma == pytest.approx(0.05, rel=0.06)  # as above
+
+
 def test_sigma_per_image_and_images_do_not_mix():
     A = AveragePool(4)
     _, x_r, y = scene(A, 0.05)
@@ -159,7 +185,11 @@ def test_gradients_and_inference_mode():
         (lambda x_r, y: (x_r, y[..., :4], AveragePool(4), 0.1), "y has shape"),
         (lambda x_r, y: (x_r, y * float("nan"), AveragePool(4), 0.1), "NaN"),
         (lambda x_r, y: (x_r, x_r, Inpaint(torch.eye(SIZE)), None), "A leaves parts of y empty; give sigma"),
+        (lambda x_r, y: (x_r, x_r, Inpaint(one_hole()), None), "A leaves parts of y empty; give sigma"),
         (lambda x_r, y: (x_r, y[..., :2, :2], AveragePool(64), None), "2 x 2 pixels; give sigma"),
+        (lambda x_r, y: (x_r, y, AveragePool(4), torch.ones(3)), r"one number, or \(N,\) with N = 4, got shape \(3,\)"),
+        (lambda x_r, y: (x_r, y, AveragePool(4), torch.ones(4, 1)), r"one number, or \(N,\) .*, got shape \(4, 1\)"),
+        (lambda x_r, y: (x_r, y, AveragePool(4), torch.ones(1, 1)), r"one number, or \(N,\) .*, got shape \(1, 1\)"),
     ],
 )
 def test_bad_input(change, message):

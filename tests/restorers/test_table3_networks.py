@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganprior_null import GFPGAN, GPEN, PSP, AveragePool, NullSpace, StyleGAN2, losses, singan
-from ganprior_null.restorers import GFPGANNetwork, GPENNetwork, PSPNetwork
+from ganprior_null.restorers import ESRGAN, GFPGANNetwork, GPENNetwork, PSPNetwork
 from ganprior_null.restorers.psp import shrink
 from ganprior_null.restorers.singan import pyramid, resize
 
@@ -139,6 +139,9 @@ def test_latents_of_another_face_in_some_layers():
         (lambda: singan(torch.rand(1, 3, 10, 20), 2), "at least 11 pixels, got"),
         (lambda: singan(torch.rand(2, 3, 12, 12), 2), "one RGB image"),
         (lambda: singan(torch.rand(1, 3, 12, 12), 1), "factor must be at least 2, got 1"),
+        (lambda: singan(torch.rand(1, 3, 12, 12), 2, steps=0), "steps must be at least 1, got 0"),
+        (lambda: singan(torch.rand(1, 3, 12, 12), 2, width=0), "width must be at least 1, got 0"),
+        (lambda: ESRGAN(8, 32, 1, 8)(torch.rand(1, 1, 8, 8)), r"y must be \(N, 3, 8, 8\), got \(1, 1, 8, 8\)"),
     ],
 )
 def test_bad_input(call, message):
@@ -190,6 +193,25 @@ def test_singan_learns_one_picture_and_enlarges_it():
     assert seen == [(0, 1)] and found.scales[0].amplitude == 1
     assert torch.equal(torch.get_rng_state(), state)
     assert found.errors[0] < 0.7 * (2 * y - 1).std()  # of the picture itself, which an answer of 0 would leave
+
+
+def test_singan_trains_half_precision_in_single():
+    found = singan(torch.rand(1, 3, 12, 12).half(), 2, steps=1, width=2)
+    assert found.x.dtype == torch.float32 and torch.isfinite(found.x).all()
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_no_image_is_a_batch_too(name):
+    assert make(name)(torch.rand(0, 3, 4, 4, dtype=torch.float64)).shape == (0, 3, 16, 16)
+
+
+def test_a_restorer_hands_named_codes_on():
+    gfpgan, gpen = make("gfpgan"), make("gpen native")
+    y = torch.rand(1, 3, 4, 4, dtype=torch.float64)
+    noise = gfpgan.network.bank.fresh_noise(1, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(gfpgan(y, noise=noise), gfpgan(y, noise))
+    one, other = (gpen(y, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert not torch.equal(one, other)
 
 
 def test_singan_chain_depends_on_its_seed_alone():

@@ -38,6 +38,21 @@ def test_metadata_comes_back_typed(folder):
     assert weights.read_metadata(weights.shipped_path("tiny8")) == {"data": "noise", "steps": 3}
 
 
+def test_a_torch_file_by_a_weights_name_is_told(folder, tmp_path):
+    """What load_checkpoint and load_prior read: it has no metadata, so that of a restorer more would be missing."""
+    path = tmp_path / "torch8.safetensors"
+    torch.save(folder[0].state_dict(), path)
+    assert weights.load_prior("torch8").generator.size == 8
+    told = "torch8.safetensors is no readable safetensors file .*convert LAYOUT FILE"
+    for read, what in ((weights.read_metadata, path), (weights.load_restorer, "torch8")):
+        with pytest.raises(ValueError, match=told):
+            read(what)
+    with pytest.raises(FileNotFoundError):
+        weights.read_metadata(tmp_path / "none.safetensors")
+    (kind,) = (entry.kind for entry in weights.listed() if entry.name == "torch8")
+    assert kind.startswith("cannot be read (Error while deserializing")
+
+
 @pytest.mark.parametrize("name", ["tiny", "", "../tiny8"])
 def test_an_unknown_name_lists_the_known_ones(folder, name):
     with pytest.raises(ValueError, match=r"no weights named .* come with the course.*tiny8"):

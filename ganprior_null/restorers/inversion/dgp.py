@@ -52,6 +52,8 @@ def dgp(
     """
     check_counts(candidates=candidates)
     check_positive(lr_weights=lr_weights)
+    if discriminator.size != prior.size:
+        raise ValueError(f"the discriminator looks at {discriminator.size} pixels a side, the prior makes {prior.size}")
     steps = options.steps
     y = check_measurement(y, prior, A)
     warn_untrained(prior)
