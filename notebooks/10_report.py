@@ -43,24 +43,28 @@ profile = profile_name(profile)
 # %% [markdown]
 # ## What to believe after all this
 #
-# 1. *The algebra holds, exactly.* PD, and the exact operator of any other downsampler, make $A \hat x = y$ to rounding,
-#    at no parameters and next to no time (C1, C2, C13, C19). Nothing learned can spoil that.
+# 1. *The algebra holds, exactly.* PD, and the exact operator of any other downsampler, make $A \hat x = y$ to
+#    rounding, at no parameters and next to no time (C1, C2, C13, C19). Nothing learned can spoil that.
 # 2. *In files too*, if they are rounded with care: clipping breaks consistency, the box and our rounding restore it
 #    (C10, B2).
 # 3. *Know your $A$.* Where $y$ is not made by pooling, the exact operator beats PD, before and after training (B1,
 #    C18). Behind the five trained systems of Table 3, at 16x, PD raises PSNR, but neither SSIM nor the colour of eyes
 #    (C20, B8).
-# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's night runs are above bicubic +
-#    PD on unseen people in PSNR, SSIM and distance; on cats and buildings in distance only. The laptop runs behind the
-#    other claims are not, so read those as comparisons, not as results.
+# 4. *A network can beat what costs nothing, if it is trained long enough.* Lesson 07's night runs of GLEAN and
+#    Panini-Net are above all that costs nothing on unseen people, in PSNR, SSIM and distance; on cats and buildings
+#    in distance only. The laptop runs behind the other claims are not, so read those as comparisons, not as results.
 # 5. *Most of PD's head start needs no training.* At 8x it raises PSNR and SSIM of Panini-Net in all categories, of
-#    GLEAN in none; and in none of the six pairs is training with PD better in both than PD put behind the network that
-#    was trained without it (C3). The speed-up of C4 was large in short runs and is about one in the night runs, no more
-#    than PD put behind the other network gives; what C5 finds at 16x is the smaller adversarial weight: at equal weight
-#    one figure of six rises, from one seed. Their controls say so.
-# 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right.
-# 7. *Searching* a prior (C16) is realistic and unfaithful; predicting is about as good at 8x in a single pass (C17).
-# 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5).
+#    GLEAN in none; and in none of the six pairs is training with PD better in both than PD put behind the network
+#    that was trained without it (C3). The speed-up of C4 was large in short runs and is 1.3 in the night runs, 1.05
+#    against PD put behind the other network; what C5 and C11 find at 16x is the smaller adversarial weight: at equal
+#    weight one figure of six rises, and GLEAN without PD gains as much by the smaller one (one seed). Their controls
+#    say so.
+# 6. *An adversary alone* needs PD (C9), samples many answers, and is realistic rather than right; it copies the noise
+#    of bad training images less than a regressor (C8).
+# 7. *Searching* a prior (C16) is realistic and unfaithful: at 8x a decibel below interpolation in PSNR, where
+#    predicting in a single pass is one above (C17).
+# 8. *A kernel can be estimated* from one photograph, with a repaired program (B4, C15), and is worth it (B5); most of
+#    what it is worth comes from the Gaussian that the search starts from.
 # 9. *Small and large backbones* gain alike in short runs (C14a fails), diverse data gain less (C14b); in long ones
 #    GLEAN gains nothing to compare. Behind published networks the gain follows their raw consistency (B7, lesson 09).
 # 10. What none of these figures say: that a restored face is the person's. Consistency is not truth.
@@ -126,8 +130,8 @@ for word, count in Counter(row["verdict"] for row in rows).most_common():
 # ## The table
 #
 # C1 to C20 are claims of the paper and, in C15 to C17, of work that it builds on; B1 to B8 are ours. Behind each of our
-# numbers stands the profile it was measured at (`laptop` runs on two cores without a GPU, `night` as well, for an hour
-# or two a run, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds, runs or images
+# numbers stands the profile it was measured at (`laptop` runs on two cores without a GPU, `night` as well, for 10 to 45
+# minutes a run, `paper` is the paper's own setting), and, where the lesson stored them, how many seeds, runs or images
 # it rests on and how far those spread or how bad the worst of them was. The links after a verdict lead to the cell that
 # measures the claim, to the stored value with all its details, and to the runs behind it.
 
