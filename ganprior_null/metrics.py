@@ -318,7 +318,7 @@ def numbered(people: Sequence) -> Tensor:
 @torch.no_grad()
 def embeddings(x: Tensor, network: nn.Module) -> Tensor:
     """network(x), (N, D) float64, of images (N, 3, H, W), ``AT_ONCE`` at a time, in the network's own precision."""
-    like = next(network.parameters(), x)  # a network may have none
+    like = next(network.parameters(), x) if isinstance(network, nn.Module) else x  # a network may have none
     return torch.cat([check_finite(network(some.to(like)), "the features").double() for some in x.split(AT_ONCE)])
 
 

@@ -867,7 +867,7 @@ def gallery(labelled, count=5, height=1.45):
 # %% tags=["hide-input"] jupyter={"source_hidden": true}
 nights = choose(runs, profile="night", variant="", data=PACKS["faces"], downsampler="bicubic", degraded=False)
 nights = [run for run in nights if (run.path / "unseen.json").is_file()]
-nights = [run for run in nights if run.params["model"] in ("glean", "panini", "pdn")]  # the others: in Table 3, whole
+nights = [run for run in nights if run.params["model"] in ("glean", "panini")]  # the others: Table 3, whole; lesson 08
 for case in sorted({(run.params["factor"], run.params["data"]) for run in nights}):
     same = [run for run in nights if (run.params["factor"], run.params["data"]) == case]
     category = next(name for name, pack in PACKS.items() if pack == case[1])
@@ -878,7 +878,7 @@ for case in sorted({(run.params["factor"], run.params["data"]) for run in nights
         found = read_json(run.path / "unseen.json")["tested"][run.params["downsampler"]]
         label = f"{TITLES[run.params['model']]}{SPACES[run.params['null_space']]}"
         label += f", beta {run.params['gan_weight']:g}" * (run.params["gan_weight"] < USUAL["gan_weight"])
-        label += ", weight 0" * (run.params["model"] != "pdn" and run.params["range_weight"] == 0)
+        label += ", weight 0" * (run.params["range_weight"] == 0)
         label += f", seed {run.params['seed']}" * (run.params["seed"] > 0)
         rows.append((label, found | who["corrected"].get(IN_USE[run.params["null_space"]], {})))
         if run.params["null_space"] == "pd":
@@ -924,7 +924,7 @@ scores(rows, ["PSNR", "SSIM", "fd_features64", "PSNR, exact after", "PSNR(LR) ra
 # farther apart than any two choices.
 
 # %% tags=["hide-input"] jupyter={"source_hidden": true} mystnb={"image": {"alt": "PSNR and fd_features64 of the long runs against steps: PSNR rises far above interpolation, then gives way by more than a decibel when the adversary joins and the distance falls"}}
-headline = [run for run in nights if run.params["model"] != "pdn" and run.params["range_weight"] > 0]
+headline = [run for run in nights if run.params["range_weight"] > 0]
 headline = choose(headline, null_space="pd", factor=8, seed=0)
 with plot(1, 2) as axes:
     for run, colour in zip(headline, (BLUE, ORANGE), strict=False):

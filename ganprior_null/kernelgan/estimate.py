@@ -190,7 +190,8 @@ def check_image(image: Tensor, crop: int) -> Tensor:
     h, w = (side - 2 * BORDER - side % 2 for side in image.shape[-2:])
     inner = image[:3, BORDER : BORDER + h, BORDER : BORDER + w].float()
     if inner.min() == inner.max():
-        raise ValueError(f"the image is constant ({inner.max():.4g}) but for its border: it tells nothing of its blur")
+        where = " but for its border" if low < high else ""
+        raise ValueError(f"the image is constant ({inner.max():.4g}){where}: it tells nothing of its blur")
     if image.shape[0] == 4:
         warnings.warn("RGBA image: the alpha channel is dropped", stacklevel=4)
     return inner.expand(3, -1, -1).clone()

@@ -120,7 +120,9 @@ def minibatch_stddev(x: Tensor, group: int | None = GROUP) -> Tensor:
     N > 4 has groups of one, whose statistic is the constant 1e-4. Raises ValueError for a group below 1.
     """
     n, c, h, w = x.shape
-    most = max(n, 1) if group is None else group
+    if not n:
+        return x.new_empty(0, c + 1, h, w)
+    most = n if group is None else group
     if most < 1:
         raise ValueError(f"a group must have at least 1 image, got {group}")
     group = max(g for g in range(1, most + 1) if n % g == 0)
