@@ -37,7 +37,7 @@ TALL = """[...document.images].filter((picture) => picture.naturalHeight > 2.5 *
     .forEach((picture) => picture.classList.add('tall'))"""
 STYLE = """
 @page { size: A4; margin: 12mm 15mm 13mm; }
-html { font-size: 9.3pt; } body { background: white; padding: 0 !important; }
+html { font-size: 9.1pt; } body { background: white; padding: 0 !important; }
 body, h1, h2, h3, h4 { font-family: "Times New Roman", "Liberation Serif", "DejaVu Serif Condensed", serif !important; }
 body, article :is(p, li, dd) { line-height: 1.28 !important; }
 body { font-size-adjust: 0.46; } mjx-container { font-size-adjust: none; } /* as small in any font */
