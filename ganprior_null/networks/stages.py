@@ -45,8 +45,7 @@ def enlarge(network: Staged, y: Tensor, *, memory_gb: float = 1.5, progress: boo
 
     Where even that memory cannot be had, the tiles get smaller, and a line says so. progress: show a bar. Raises
     ValueError for a y that is no single picture, for a network whose stages make other sizes than they say, and as
-    :func:`check_memory`, RuntimeError when tiles of 16 pixels do
-    not fit either.
+    :func:`check_memory`, RuntimeError when tiles of 16 pixels do not fit either.
 
     >>> network, y = networks.load_network("bicubic-x4"), torch.rand(1, 3, 20, 30)
     >>> torch.allclose(networks.enlarge(network, y, memory_gb=1e-4), network(y), atol=1e-6)

@@ -46,8 +46,7 @@ def restore_picture(
     operator of ours, or "auto": the network's own answer is asked, which tells as far as its authors knew. noise: the
     standard deviation of white noise in y, or "auto", estimated; y is then followed only as far as it can be trusted.
     Raises TypeError for an operator that is none; ValueError for an unknown name, an operator that does not make y's
-    size out of the result's, a y that is no RGB picture or, for averages, none of 8 bits, and as
-    :func:`check_noise`.
+    size out of the result's, a y that is no RGB picture or, for averages, none of 8 bits, and as :func:`check_noise`.
 
     >>> network, y = networks.load_network("bicubic-x4"), torch.full((1, 3, 16, 16), 0.4)
     >>> found = restorers.restore_picture(network, y, "average")
